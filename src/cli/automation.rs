@@ -20,7 +20,14 @@ pub(crate) async fn run(session: &Session, command: AutomationCommand) -> Result
 
 async fn list(session: &Session) -> Result<(), Failure> {
     let (out, rows) = (session.out, session.store.list_automations().await?);
-    let columns = ["RULE", "ACCOUNT", "ACTIVE FROM", "PAUSED", "WAITING", "WHY"];
+    let columns = [
+        "AUTOMATION",
+        "ACCOUNT",
+        "ACTIVE FROM",
+        "PAUSED",
+        "WAITING",
+        "WHY",
+    ];
     out.list(&rows, &columns, "no automation was ever active", |row| {
         let time = |at: Option<_>| at.map(|at| out.time(at)).unwrap_or_default();
         vec![
@@ -44,7 +51,8 @@ async fn resume(
         .store
         .resume_automation(automation, account, allow, &session.actor)
         .await?;
-    let told = json!({ "rule": automation, "account": account, "allowed": allow, "orders": woken });
+    let told =
+        json!({ "automation": automation, "account": account, "allowed": allow, "orders": woken });
     session.out.one(&told, || {
         format!(
             "automation {automation} resumed on {account}; {woken} orders are being replanned\n"

@@ -21,7 +21,7 @@ use crate::store::{
     Slot, StoreError,
 };
 
-/// A wave waits this long past its cut-off for orders whose new input are being planned.
+/// A wave waits this long past its cut-off for orders whose new input is being planned.
 const PATIENCE: Duration = Duration::seconds(60);
 /// Where the next batch follows at once, an order with new input goes with that one: under load there is always
 /// one, and waiting for it would hold up all others.

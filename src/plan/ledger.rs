@@ -153,7 +153,7 @@ fn of(view: &View<'_>) -> Ledger {
     let pending = entries.iter().filter(|e| e.kind == EntryKind::ToCapture);
     let pending = pending.filter_map(|entry| entry.amount);
     let pending = pending.fold(0_i64, i64::saturating_add);
-    let held = view.held_in_all().saturating_sub(pending).max(0);
+    let held = view.held_in_all().saturating_sub(pending);
     let cancelled = view.cancelled_at_channel.is_some();
     let now = |amount: Option<i64>| if cancelled { Some(0) } else { amount };
     let charged = now(view.charged_total());
@@ -248,7 +248,8 @@ fn captures(view: &View<'_>) -> Vec<Entry> {
     let ours = view.all_captures().map(|(intent, call)| {
         let mut tenders = view.order.tenders.iter();
         let is_shown = tenders.any(|tender| {
-            tender.key == call.payment && tender.captured >= call.expected_captured_total
+            tender.captured >= call.expected_captured_total
+                && view.captures(tender).any(|(one, _)| one.key == intent.key)
         });
         let kind = if intent.open() && !is_shown {
             EntryKind::ToCapture

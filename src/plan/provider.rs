@@ -260,7 +260,7 @@ impl Sight<'_> {
                     .as_ref()
                     .and_then(|known| known.key.as_ref());
                 (
-                    loss_risk(&seen.payment),
+                    uncertainty(&seen.payment),
                     named != Some(&key.1),
                     seen.first_id,
                 )
@@ -314,7 +314,7 @@ impl Sight<'_> {
             };
             let also = self.candidates(tender).filter(|(key, seen)| {
                 !used.contains(key)
-                    && loss_risk(&seen.payment) == 0
+                    && uncertainty(&seen.payment) == 0
                     && self.rivals_of(key).is_empty()
             });
             let (reported_at, since) = self.told(tender);
@@ -369,7 +369,7 @@ impl Sight<'_> {
 }
 
 /// 0 for money that is there or can be taken, more the less is to be expected of it.
-fn loss_risk(payment: &PaymentSnapshot) -> u8 {
+fn uncertainty(payment: &PaymentSnapshot) -> u8 {
     match &payment.state {
         _ if payment.captured > 0 => 0,
         PaymentState::Authorised | PaymentState::Paid | PaymentState::Review { .. } => 0,
@@ -390,7 +390,7 @@ fn unseen(tender: &mut Tender) {
 
 fn stands(tender: &mut Tender, payment: &PaymentSnapshot) {
     tender.amount = tender.amount.or(Some(payment.amount));
-    tender.authorised = match loss_risk(payment) {
+    tender.authorised = match uncertainty(payment) {
         0 if !payment.state.is_over() => payment.authorised.max(payment.captured),
         _ => payment.captured,
     };

@@ -12,7 +12,7 @@ pub struct Head {
     pub hash: Vec<u8>,
     /// The channel's own count or time of changes.
     pub version: Option<i64>,
-    /// The number of the of its series.
+    /// Its number in the series.
     pub n: i32,
     /// When it was asked for.
     pub requested_at: DateTime<Utc>,

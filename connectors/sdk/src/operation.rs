@@ -342,7 +342,7 @@ pub struct CaptureCall {
     /// Names the capture; unique for ever.
     pub key: String,
     /// Minor units; `None` captures all that is authorised by the external system's own unrounded total, as long as
-    /// that is `captured_after`. Where more is authorised by now, `captured_after` is the most.
+    /// that is `expected_captured_total`. Where more is authorised by now, `expected_captured_total` is the most.
     pub amount: Option<i64>,
     /// The order's currency.
     pub currency: crate::Currency,

@@ -327,7 +327,7 @@ pub struct Personal {
     pub gifts: BTreeMap<String, Gift>,
 }
 
-/// An operator or company at an address. Empty means not reported.
+/// A person or company at an address. Empty means not reported.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Party {

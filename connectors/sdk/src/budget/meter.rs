@@ -305,7 +305,6 @@ impl Meter {
 /// A place in the queue; dropped, it is free.
 struct Place {
     meter: Meter,
-    ask: Ask,
     wish: Wish,
     id: u64,
     bell: Arc<Notify>,
@@ -326,7 +325,6 @@ impl Place {
         drop(state);
         Self {
             meter: meter.clone(),
-            ask,
             wish,
             id,
             bell,
@@ -339,7 +337,10 @@ impl Place {
         self.meter.state().bells.remove(&self.id);
         Turn {
             meter: self.meter.clone(),
-            ask: self.ask,
+            ask: Ask {
+                class: self.wish.class,
+                cost: self.wish.cost,
+            },
         }
     }
 
@@ -383,7 +384,7 @@ impl Drop for Place {
         let (mut state, now) = (self.meter.state(), self.meter.now());
         state.bells.remove(&self.id);
         if state.started.remove(&self.id) {
-            state.queue.end(self.ask.class, self.ask.cost, now);
+            state.queue.end(self.wish.class, self.wish.cost, now);
         } else {
             state.queue.leave(self.id);
         }
