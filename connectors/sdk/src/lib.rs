@@ -26,6 +26,7 @@ mod operation;
 mod order;
 mod payment;
 mod secret;
+pub mod settings;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod source;
