@@ -11,6 +11,8 @@ pub mod budget;
 #[cfg(feature = "sim")]
 pub mod conformance;
 mod connector;
+pub mod cursor;
+pub mod decode;
 pub mod duration;
 mod error;
 #[cfg(feature = "sim")]
