@@ -25,6 +25,7 @@ mod money;
 mod operation;
 mod order;
 mod payment;
+mod refund;
 mod secret;
 #[cfg(feature = "sim")]
 pub mod sim;
@@ -53,6 +54,7 @@ pub use order::{
     OrderLine, OrderSnapshot, Party, Personal, RefundEffect, RefundSeen, TaxSum, Tender,
 };
 pub use payment::{PaymentRef, PaymentSnapshot, PaymentState};
+pub use refund::{RecordRefundCall, RefundCall, RefundedLine, VoidCall};
 pub use secret::{Attempts, Pick, Secret, SecretPlace, SecretRef};
 pub use source::{
     BadRecord, Here, InFile, Kind, Listing, Observed, Page, Record, Source, StreamSpec,
