@@ -77,6 +77,14 @@ pub(super) async fn checks(run: &mut Run<'_>) {
             })
             .await;
         }
+        for part in 1..run.writes(op).await {
+            run.check(
+                &format!("lost after part {part}/{op}"),
+                &[Fault::LostReply],
+                async |bench, seen| lost_part(bench, seen, spec, part).await,
+            )
+            .await;
+        }
         if op == Op::Annotate {
             run.check(&format!("repeated/{op}"), &[], async |bench, seen| {
                 repeated(bench, seen).await
@@ -331,7 +339,9 @@ async fn done_once(bench: &Bench, seen: &Seen, spec: &OperationSpec) -> Checked 
 
 async fn faulty(bench: &Bench, seen: &Seen, spec: &OperationSpec, fault: Fault) -> Checked {
     let ready = ready(bench, seen, spec).await?;
-    bench.inject(Target::Write, fault);
+    // Of several requests the last one decides.
+    let others = bench.far.writes(spec.op).saturating_sub(1);
+    bench.inject_after(others, Target::Write, fault);
     let result = ready.send().await;
     let class = match (&result, fault) {
         (Ok(Outcome::Refused { .. }), Fault::Refused) => return ready.done(0, "refused").await,
@@ -372,6 +382,17 @@ async fn faulty(bench: &Bench, seen: &Seen, spec: &OperationSpec, fault: Fault) 
             ready.done(1, "sent again").await
         }
     }
+}
+
+/// The reply to a part is lost: it was carried out, the call was not, and neither is repeated.
+async fn lost_part(bench: &Bench, seen: &Seen, spec: &OperationSpec, part: usize) -> Checked {
+    let ready = ready(bench, seen, spec).await?;
+    bench.inject_after(part - 1, Target::Write, Fault::LostReply);
+    match ready.send().await {
+        Err(error) if error.class == ErrorClass::OutcomeUnknown => {}
+        other => return Err(format!("was {other:?}")),
+    }
+    ready.settled(false, "afterwards").await
 }
 
 async fn duplicate(bench: &Bench, seen: &Seen, spec: &OperationSpec) -> Checked {

@@ -89,7 +89,13 @@ pub trait TestSystem: Send + Sync {
         sample_call(op)
     }
 
-    /// How often the external system has carried out this call, by its reference.
+    /// How many requests that change something a call of an operation takes, one after the other. It is done once the last of them
+    /// is; until then a look-up must not find it, and what was carried out of it is not repeated.
+    fn writes(&self, _op: Op) -> usize {
+        1
+    }
+
+    /// How often the external system has carried out this call, whole, by its reference.
     async fn times_done(&self, op: Op, call: &Call) -> usize;
 
     /// What it sends to a hook of the account; `None` where it has no such hook or cannot send that.

@@ -115,6 +115,14 @@ pub trait FaultSeam: Send + Sync {
     /// Orders a fault for the next call of a target.
     fn inject(&self, target: Target, fault: Fault);
 
+    /// Orders a fault for the call of a target that comes after so many others of it, for seams in front of external systems
+    /// of which one operation is several calls.
+    fn inject_after(&self, others: usize, target: Target, fault: Fault) {
+        if others == 0 {
+            self.inject(target, fault);
+        }
+    }
+
     /// How many of each have really happened.
     fn injected(&self) -> BTreeMap<Fault, u64>;
 

@@ -1,0 +1,3 @@
+//! The account against the simulator.
+
+mod conformance;
