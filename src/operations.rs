@@ -12,6 +12,8 @@ use crate::facts::IntentWhat;
 pub const NOTICE: &str = "notice";
 /// The rule that captures.
 pub const CAPTURE: &str = "capture";
+/// The rule that gives money back and releases authorisations, as an operator decided.
+pub const REFUND: &str = "refund";
 /// The rule that shows a channel's staff what holds an order.
 pub const ANNOTATE: &str = "annotate";
 /// The rules that send mails; each kind has its own, `mail:shipped`.
@@ -168,7 +170,7 @@ const CAPTURE_PAYMENT: Operation = Operation {
     lane: Lane::Money,
     turn: 2,
     moves: Moves::Money,
-    blocked_by: &[Op::Capture, Op::CancelOrder],
+    blocked_by: &[Op::Capture, Op::Refund, Op::Void, Op::CancelOrder],
     blocked_everywhere: false,
     batch: false,
     personal: false,
@@ -184,6 +186,8 @@ const CANCEL_ORDER: Operation = Operation {
     blocked_by: &[
         Op::CancelOrder,
         Op::Capture,
+        Op::Refund,
+        Op::Void,
         Op::Fulfil,
         Op::Ship,
         Op::Instruct,
@@ -234,6 +238,32 @@ const ANNOTATE_ORDER: Operation = Operation {
     personal: false,
 };
 
+const REFUND_PAYMENT: Operation = Operation {
+    op: Op::Refund,
+    role: Role::Payments,
+    rule: REFUND,
+    lane: Lane::Money,
+    turn: 1,
+    moves: Moves::Money,
+    blocked_by: &[Op::Capture, Op::Refund, Op::Void, Op::CancelOrder],
+    blocked_everywhere: true,
+    batch: false,
+    personal: false,
+};
+
+const VOID_PAYMENT: Operation = Operation {
+    op: Op::Void,
+    ..REFUND_PAYMENT
+};
+
+/// It moves no money, so an unknown one stops nothing but the next record of its order, which the planner sees to.
+const RECORD_REFUND: Operation = Operation {
+    op: Op::RecordRefund,
+    role: Role::Channel,
+    moves: Moves::Nothing,
+    ..REFUND_PAYMENT
+};
+
 /// The row of an operation.
 #[must_use]
 pub fn of(op: Op) -> &'static Operation {
@@ -247,6 +277,9 @@ pub fn of(op: Op) -> &'static Operation {
         Op::Mail => &SEND_MAIL,
         Op::PostJournal => &POST_JOURNAL,
         Op::Annotate => &ANNOTATE_ORDER,
+        Op::Refund => &REFUND_PAYMENT,
+        Op::Void => &VOID_PAYMENT,
+        Op::RecordRefund => &RECORD_REFUND,
     }
 }
 

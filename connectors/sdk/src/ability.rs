@@ -107,7 +107,13 @@ impl Ability {
             },
             Op::Capture => Self::Capture(Parts::Many),
             Op::PostJournal => Self::Journal(TaxStyle::Apart),
-            Op::CancelInstruction | Op::CancelOrder | Op::Mail | Op::Annotate => Self::Plain,
+            Op::CancelInstruction
+            | Op::CancelOrder
+            | Op::Mail
+            | Op::Annotate
+            | Op::Refund
+            | Op::Void
+            | Op::RecordRefund => Self::Plain,
         }
     }
 

@@ -25,6 +25,7 @@ mod money;
 mod operation;
 mod order;
 mod payment;
+mod refund;
 mod secret;
 pub mod settings;
 #[cfg(feature = "sim")]
@@ -54,6 +55,7 @@ pub use order::{
     OrderLine, OrderSnapshot, Party, Personal, RefundEffect, RefundSeen, TaxSum, Tender,
 };
 pub use payment::{PaymentRef, PaymentSnapshot, PaymentState};
+pub use refund::{RecordRefundCall, RefundCall, RefundedLine, VoidCall};
 pub use secret::{Attempts, Pick, Secret, SecretPlace, SecretRef};
 pub use source::{
     BadRecord, Here, InFile, Kind, Listing, Observed, Page, Record, Source, StreamSpec,

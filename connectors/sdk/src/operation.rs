@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::answers::only;
+use crate::refund::{RecordRefundCall, RefundCall, VoidCall};
 use crate::{
     Ability, Error, ExternalId, Identity, Instruction, JournalBatch, LineKey, MailMessage, Parts,
     PaymentRef, ShipmentReference,
@@ -35,11 +36,17 @@ pub enum Op {
     PostJournal,
     /// Show the staff of a channel what holds an order.
     Annotate,
+    /// Give captured money back.
+    Refund,
+    /// Release what is authorised and not captured.
+    Void,
+    /// Record at a channel a refund that moves no money there.
+    RecordRefund,
 }
 
 impl Op {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Instruct,
         Self::CancelInstruction,
         Self::Fulfil,
@@ -49,6 +56,9 @@ impl Op {
         Self::Mail,
         Self::PostJournal,
         Self::Annotate,
+        Self::Refund,
+        Self::Void,
+        Self::RecordRefund,
     ];
 
     /// The word.
@@ -64,6 +74,9 @@ impl Op {
             Self::Mail => "mail",
             Self::PostJournal => "post_journal",
             Self::Annotate => "annotate",
+            Self::Refund => "refund",
+            Self::Void => "void",
+            Self::RecordRefund => "record_refund",
         }
     }
 
@@ -235,6 +248,12 @@ pub enum Call {
     },
     /// See [`Op::Annotate`].
     Annotate(AnnotateCall),
+    /// See [`Op::Refund`].
+    Refund(RefundCall),
+    /// See [`Op::Void`].
+    Void(VoidCall),
+    /// See [`Op::RecordRefund`].
+    RecordRefund(RecordRefundCall),
 }
 
 impl Call {
@@ -251,6 +270,9 @@ impl Call {
             Self::Mail(_) => Op::Mail,
             Self::PostJournal { .. } => Op::PostJournal,
             Self::Annotate(_) => Op::Annotate,
+            Self::Refund(_) => Op::Refund,
+            Self::Void(_) => Op::Void,
+            Self::RecordRefund(_) => Op::RecordRefund,
         }
     }
 }
@@ -355,10 +377,7 @@ impl CaptureCall {
     /// The id by which the account that captures it knows the payment.
     #[must_use]
     pub fn payment_there(&self) -> &ExternalId {
-        let provider = self.provider.as_ref();
-        provider
-            .and_then(|provider| provider.key.as_ref())
-            .unwrap_or(&self.payment)
+        PaymentRef::there(self.provider.as_ref(), &self.payment)
     }
 }
 

@@ -33,6 +33,14 @@ impl PaymentRef {
         }
     }
 
+    /// The id by which the account that holds the money knows a payment: its own, or the channel's where it has no other.
+    #[must_use]
+    pub fn there<'a>(provider: Option<&'a Self>, payment: &'a ExternalId) -> &'a ExternalId {
+        provider
+            .and_then(|provider| provider.key.as_ref())
+            .unwrap_or(payment)
+    }
+
     /// It names this payment, by the provider's id or by the merchant's reference.
     #[must_use]
     pub fn names(&self, key: &ExternalId, reference: Option<&str>) -> bool {

@@ -105,6 +105,9 @@ pub(super) fn plan(world: &World, at: usize, plan: &OrderPlan) -> Result<(), Vio
                     "a mail about goods that a third party shipped".to_owned()
                 })?;
             }
+            Op::Refund | Op::Void | Op::RecordRefund => {
+                return Err(Violation::new(format!("{op} without a decision")));
+            }
             Op::Instruct | Op::PostJournal => {
                 return Err(Violation::new(format!("{op} planned by the order itself")));
             }

@@ -5,7 +5,7 @@ use crate::Op;
 /// Who is served first where calls wait for the same budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Urgency {
-    /// Captures and cancels.
+    /// Captures, refunds and cancels.
     Money,
     /// Goods, mail, books, and reading again what waits for it.
     Goods,
@@ -26,7 +26,12 @@ impl Urgency {
     #[must_use]
     pub fn of(op: Op) -> Self {
         match op {
-            Op::Capture | Op::CancelOrder | Op::CancelInstruction => Self::Money,
+            Op::Capture
+            | Op::Refund
+            | Op::Void
+            | Op::RecordRefund
+            | Op::CancelOrder
+            | Op::CancelInstruction => Self::Money,
             Op::Instruct | Op::Fulfil | Op::Ship | Op::Mail | Op::PostJournal => Self::Goods,
             Op::Annotate => Self::Notes,
         }

@@ -4,8 +4,8 @@ use chrono::NaiveDate;
 
 use crate::{
     AnnotateCall, BatchName, Call, CancelInstructionCall, CancelOrderCall, CaptureCall, Currency,
-    FulfilCall, HoldWhy, InstructCall, JournalBatch, MailMessage, Op, ShipCall, ShipmentReference,
-    ShownHold,
+    FulfilCall, HoldWhy, InstructCall, JournalBatch, MailMessage, Op, RecordRefundCall, RefundCall,
+    ShipCall, ShipmentReference, ShownHold, VoidCall,
 };
 
 /// A small call of an operation.
@@ -70,6 +70,34 @@ pub fn sample_call(op: Op) -> Call {
                 rule: "high-value".to_owned(),
                 why: HoldWhy::Rule,
             }],
+        }),
+        Op::Refund => Call::Refund(RefundCall {
+            order: "order-1".into(),
+            payment: "payment-1".into(),
+            provider: None,
+            key: "refund:sample:1".to_owned(),
+            amount: 100,
+            currency: Currency::JPY,
+            expected_refunded_total: 100,
+            reason: None,
+            lines: Vec::new(),
+        }),
+        Op::Void => Call::Void(VoidCall {
+            order: "order-1".into(),
+            payment: "payment-1".into(),
+            provider: None,
+            key: "void:sample:1".to_owned(),
+            amount: 100,
+            currency: Currency::JPY,
+        }),
+        Op::RecordRefund => Call::RecordRefund(RecordRefundCall {
+            order: "order-1".into(),
+            key: "record_refund:sample:1".to_owned(),
+            amount: 100,
+            currency: Currency::JPY,
+            expected_refunded_total: 100,
+            reason: None,
+            lines: Vec::new(),
         }),
     }
 }
