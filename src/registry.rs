@@ -9,6 +9,7 @@ pub static CONNECTORS: &[&dyn ConnectorKind] = &[
     &hikiate_smtp::Smtp,
     &hikiate_woocommerce::WooCommerceKind,
     &hikiate_stripe::StripeKind,
+    &hikiate_openlogi::OpenlogiKind,
 ];
 
 #[cfg(test)]

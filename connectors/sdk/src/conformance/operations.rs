@@ -7,8 +7,8 @@ use super::run::{Checked, Run, Seen, ensure};
 use super::subject::Bench;
 use crate::faulty::{Fault, RETRY_AFTER, Target};
 use crate::{
-    Call, Error, ErrorClass, LookUp, Op, OperationSpec, Operations, Outcome, Prepared, RetryPolicy,
-    Then,
+    Ability, Call, Cancels, Error, ErrorClass, LookUp, Op, OperationSpec, Operations, Outcome,
+    Prepared, RetryPolicy, Then,
 };
 
 pub(super) async fn checks(run: &mut Run<'_>) {
@@ -236,11 +236,22 @@ impl Ready<'_> {
             Outcome::Refused { code, message } => {
                 Err(format!("{when}: rejected with {code}: {message}"))
             }
-            Outcome::Done { .. } if !self.spec.completes_on_accept => Err(format!(
-                "{when}: done, although the result is declared to come later"
-            )),
+            Outcome::Done { .. } if !self.spec.completes_on_accept && !self.ends_either_way() => {
+                Err(format!(
+                    "{when}: done, although the result is declared to come later"
+                ))
+            }
             Outcome::Done { .. } | Outcome::Accepted { .. } => Ok(()),
         }
+    }
+
+    /// A cancellation that is done at once or answered later, as the instruction's ability says.
+    fn ends_either_way(&self) -> bool {
+        let either = |spec: &OperationSpec| {
+            let cancel = Cancels::CommandThenRequest;
+            matches!(spec.ability, Ability::Instruct { cancel: how, .. } if how == cancel)
+        };
+        self.spec.op == Op::CancelInstruction && self.operations.operations().iter().any(either)
     }
 
     async fn done(&self, want: usize, when: &str) -> Checked {

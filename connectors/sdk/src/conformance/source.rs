@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::drain::{drain, now, shown, source, told};
+use super::drain::{drain, now, page_at, shown, source, told};
 use super::edges::{long_list, partial_fields, seen_late, tail_and_sweep, time_zones, told_twice};
 use super::records::identity;
 use super::run::{Checked, Run, Seen, ensure};
@@ -228,10 +228,8 @@ async fn comes_later(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
 
 async fn told_again(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
     let wanted = seeded(bench, stream, 1, Times::Rising).await?;
-    let source = source(bench)?;
     for _ in 0..2 {
-        let page = source
-            .page(stream, None, crate::Here::at(now()))
+        let page = page_at(bench, stream, None, now())
             .await
             .map_err(|e| shown(seen, &e, "a page without a fault"))?;
         same(&told(&page), &wanted, "read without acknowledging")?;
@@ -258,10 +256,7 @@ async fn bad_record(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
 async fn faulty_page(bench: &Bench, seen: &Seen, stream: &str, fault: Fault) -> Checked {
     let wanted = seeded(bench, stream, 2, Times::Rising).await?;
     bench.inject(Target::Read, fault);
-    match source(bench)?
-        .page(stream, None, crate::Here::at(now()))
-        .await
-    {
+    match page_at(bench, stream, None, now()).await {
         Ok(page) => return Err(format!("gave a page of {} records", page.records.len())),
         Err(error) => {
             seen.debug(&error);

@@ -49,6 +49,11 @@ pub trait TestSystem: Send + Sync {
     /// Makes this many records of a stream and tells their [`super::identity`], in the external system's order.
     async fn seed(&self, stream: &str, count: usize, times: Times) -> Vec<String>;
 
+    /// The codes that hikiate has for a stream that is asked by code: those of every record that was made. The suite sorts them.
+    async fn codes(&self, _stream: &str) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Makes one record of a stream that cannot be understood.
     async fn seed_bad(&self, stream: &str);
 

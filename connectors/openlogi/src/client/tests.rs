@@ -1,0 +1,8 @@
+//! The client against the simulator.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod conformance;
+mod pulling;
+mod support;
+mod writing;
