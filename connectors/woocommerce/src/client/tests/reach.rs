@@ -143,3 +143,25 @@ async fn a_list_without_its_total_is_not_believed() {
     let error = orders(&woo).await.unwrap_err();
     assert!(error.message.contains("X-WP-Total"), "{error}");
 }
+
+/// As a process of its own: what a script and the daemon reach by an address.
+#[tokio::test]
+async fn a_simulator_behind_a_socket_is_a_shop_by_its_address() {
+    let sim = shop(&at("2026-11-21T10:00:00Z"), Currency::JPY);
+    sim.place_order(basket());
+    sim.stand_behind_proxy();
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let shutdown = async { drop(stopped.await) };
+    let serving = tokio::spawn(hikiate_sdk::sim::serve(sim.clone(), listener, shutdown));
+    let secret = |text: &str| secrecy::SecretString::from(text.to_owned()).into();
+    let url = format!("http://127.0.0.1:{port}");
+    let http = Link::new(Clock::default()).http(crate::site(url, secret(KEY), secret(SECRET)));
+    let woo = crate::WooCommerce::new(http.unwrap(), Settings::default());
+    assert_eq!(orders(&woo).await.unwrap(), 1);
+    stop.send(()).unwrap();
+    serving.await.unwrap().unwrap();
+}
