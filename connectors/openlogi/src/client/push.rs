@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::prepared::{self, Frozen};
 use super::{Openlogi, written};
 use crate::map::shipment::{Seen, Stage, contents};
-use crate::wire::{AllWritten, BULK, IDENTIFIERS, NewShipment, Shipment, Written, request};
+use crate::wire::{AllWritten, BULK, IDENTIFIERS, NewShipment, Written, request};
 
 #[async_trait]
 impl Operations for Openlogi {
@@ -68,6 +68,9 @@ impl Operations for Openlogi {
     }
 }
 
+/// Most shipments that are created one by one after they were refused together.
+const ALONE: usize = 10;
+
 /// What is asked of an operation that it is not about.
 fn another(op: Op) -> Error {
     prepared::not_offered(op)
@@ -111,8 +114,14 @@ impl Openlogi {
                 }
             }
         }
-        for (n, shipment) in alone.into_iter().chain(open) {
-            answers.insert(n, self.create_one(&shipment).await);
+        for (tried, (n, shipment)) in alone.into_iter().chain(open).enumerate() {
+            let answer = if tried < ALONE {
+                self.create_one(&shipment).await
+            } else {
+                let words = "OPENLOGI refused it together with others and created none of them; it is tried again";
+                Err(Error::new(ErrorClass::Transient, words))
+            };
+            answers.insert(n, answer);
         }
         answers.into_values().collect()
     }
@@ -181,7 +190,7 @@ impl Openlogi {
                 })
             }
             Some(Stage::CancelRequested) => Ok(Outcome::Accepted {
-                id: seen.id.clone(),
+                id: seen.wire.id.clone(),
             }),
             Some(Stage::Shipped) => Ok(Outcome::Refused {
                 code: "shipped".to_owned(),
@@ -267,8 +276,7 @@ fn is_created(shipment: &NewShipment, seen: Option<&Seen>) -> Result<LookUp, Err
     let Some(seen) = seen else {
         return Ok(LookUp::NotFound);
     };
-    let wire: Shipment = serde_json::from_slice(&seen.record.raw).unwrap_or_default();
-    let there = contents(&wire)
+    let there = contents(&seen.wire)
         .map_err(|why| Error::new(ErrorClass::Protocol, format!("{}: {why}", seen.reference)))?;
     let mut wanted: Vec<(&str, u32)> = shipment
         .items
@@ -282,7 +290,7 @@ fn is_created(shipment: &NewShipment, seen: Option<&Seen>) -> Result<LookUp, Err
         return Ok(LookUp::Inconclusive);
     }
     Ok(LookUp::Found(Outcome::Done {
-        id: seen.id.clone(),
+        id: seen.wire.id.clone(),
     }))
 }
 
@@ -292,7 +300,7 @@ fn is_stopped(seen: Option<&Seen>) -> LookUp {
         None => LookUp::Found(Outcome::Done { id: None }),
         Some(seen) if seen.stage == Some(Stage::CancelRequested) => {
             LookUp::Found(Outcome::Accepted {
-                id: seen.id.clone(),
+                id: seen.wire.id.clone(),
             })
         }
         Some(_) => LookUp::NotFound,
