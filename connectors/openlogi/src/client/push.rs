@@ -71,11 +71,6 @@ impl Operations for Openlogi {
 /// Most shipments that are created one by one after they were refused together.
 const ALONE: usize = 10;
 
-/// What is asked of an operation that it is not about.
-fn another(op: Op) -> Error {
-    prepared::not_offered(op)
-}
-
 fn created(id: String) -> Outcome {
     Outcome::Done { id: Some(id) }
 }
@@ -88,7 +83,9 @@ impl Openlogi {
         for (n, call) in calls.iter().enumerate() {
             match Frozen::read(call) {
                 Ok(Frozen::Create(shipment)) => open.push((n, shipment)),
-                Ok(Frozen::Cancel { .. }) => drop(answers.insert(n, Err(another(Op::Instruct)))),
+                Ok(Frozen::Cancel { .. }) => {
+                    drop(answers.insert(n, Err(prepared::not_offered(Op::Instruct))))
+                }
                 Err(error) => drop(answers.insert(n, Err(error))),
             }
         }
@@ -158,7 +155,7 @@ impl Openlogi {
     /// between.
     async fn stop(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
         let Frozen::Cancel { reference } = Frozen::read(prepared)? else {
-            return Err(another(op));
+            return Err(prepared::not_offered(op));
         };
         let path = format!("/shipments/{}/{reference}", self.settings.account);
         let first = self.stage_of(&reference).await?;
@@ -235,7 +232,7 @@ impl Openlogi {
             match (op, &frozen) {
                 (Op::Instruct, Frozen::Create(shipment)) => is_created(shipment, seen),
                 (Op::CancelInstruction, Frozen::Cancel { .. }) => Ok(is_stopped(seen)),
-                _ => Err(another(op)),
+                _ => Err(prepared::not_offered(op)),
             }
         };
         frozen.into_iter().map(one).collect()
