@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{NewOrder, WooSim};
 use crate::client::API;
-use crate::kind::basic;
+use crate::login::basic;
 
 fn shop() -> (SimClock, Arc<WooSim>) {
     let clock = SimClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use hikiate_sdk::budget::Clock;
-use hikiate_sdk::http::Transport;
+use hikiate_sdk::http::{Request, Response, Transport, TransportError};
 use hikiate_sdk::sim::SimClock;
 use hikiate_sdk::{
     Call, CancelOrderCall, Currency, Error, ExternalId, Here, Kind, LineKey, Link, LookUp,
@@ -57,6 +58,19 @@ pub(super) fn basket() -> NewOrder {
     }
 }
 
+/// A way on which other calls come between, as on a real one.
+struct Crowded(Arc<dyn Transport>);
+
+#[async_trait]
+impl Transport for Crowded {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        tokio::task::yield_now().await;
+        let answer = self.0.send(request).await;
+        tokio::task::yield_now().await;
+        answer
+    }
+}
+
 /// A shop with one order, and an account of it.
 pub(super) struct World {
     pub(super) sim: Arc<WooSim>,
@@ -70,7 +84,7 @@ impl World {
         sim.offer_fulfilments(fulfilments);
         let order = sim.place_order(basket());
         Self {
-            woo: account(sim.transport(), settings),
+            woo: account(Arc::new(Crowded(sim.transport())), settings),
             sim,
             order,
         }

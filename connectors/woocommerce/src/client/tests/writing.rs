@@ -266,6 +266,32 @@ async fn a_refund_that_another_party_recorded_is_not_recorded_again() {
 }
 
 #[tokio::test]
+async fn two_refunds_at_once_are_recorded_one_after_the_other() {
+    let world = World::new(true, Settings::default());
+    let first = world.refund("refund:1", 1100, 1100, &[]);
+    let second = world.refund("refund:2", 1100, 1100, &[]);
+    // The shop takes both where neither saw the other's.
+    let (first, second) = tokio::join!(world.send(&first), world.send(&second));
+    assert!(done(&first));
+    assert_eq!(second.unwrap_err().class, ErrorClass::Conflict);
+    assert_eq!(world.memory().refunded, 1100);
+}
+
+#[tokio::test]
+async fn the_last_of_two_shipments_at_once_completes_the_order() {
+    let settings = Settings {
+        complete_when_shipped: true,
+        ..Settings::default()
+    };
+    let world = World::new(true, settings);
+    let mugs = world.ship(S1, &[(0, 2)], &["T1"]);
+    let tea = world.ship(S2, &[(1, 1)], &["T2"]);
+    let (mugs, tea) = tokio::join!(world.send(&mugs), world.send(&tea));
+    assert!(done(&mugs) && done(&tea));
+    assert_eq!(world.memory().status, "completed");
+}
+
+#[tokio::test]
 async fn more_than_is_left_is_judged_by_looking() {
     let world = World::new(true, Settings::default());
     let call = world.refund("refund:1", 3291, 3291, &[]);
