@@ -124,7 +124,7 @@ pub(super) async fn checks(run: &mut Run<'_>) {
     }
 }
 
-const WRITE_FAULTS: [Fault; 13] = [
+const WRITE_FAULTS: [Fault; 14] = [
     Fault::LostReply,
     Fault::NotSent,
     Fault::ErrorBefore,
@@ -134,6 +134,7 @@ const WRITE_FAULTS: [Fault; 13] = [
     Fault::SlowDown,
     Fault::RateLimitedInOk,
     Fault::Unauthorised,
+    Fault::Forbidden,
     Fault::Refused,
     Fault::Garbage,
     Fault::Truncated,
@@ -360,6 +361,7 @@ async fn faulty(bench: &Bench, seen: &Seen, spec: &OperationSpec, fault: Fault) 
             matches!(class, ErrorClass::RateLimited { .. })
         }
         Fault::Unauthorised => class == ErrorClass::Auth,
+        Fault::Forbidden => class == ErrorClass::Forbidden,
         // Definite both: of this very call, or of something else that is in its way.
         Fault::Refused => matches!(class, ErrorClass::Rejected | ErrorClass::Conflict),
         Fault::Garbage | Fault::Truncated | Fault::ErrorInOk => {

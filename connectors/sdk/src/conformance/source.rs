@@ -121,7 +121,7 @@ pub(super) async fn checks(run: &mut Run<'_>) {
     }
 }
 
-const READ_FAULTS: [Fault; 11] = [
+const READ_FAULTS: [Fault; 12] = [
     Fault::NotSent,
     Fault::LostReply,
     Fault::ErrorBefore,
@@ -130,6 +130,7 @@ const READ_FAULTS: [Fault; 11] = [
     Fault::SlowDown,
     Fault::RateLimitedInOk,
     Fault::Unauthorised,
+    Fault::Forbidden,
     Fault::Garbage,
     Fault::Truncated,
     Fault::ErrorInOk,
@@ -270,6 +271,7 @@ async fn faulty_page(bench: &Bench, seen: &Seen, stream: &str, fault: Fault) -> 
                     matches!(error.class, ErrorClass::RateLimited { .. })
                 }
                 Fault::Unauthorised => error.class == ErrorClass::Auth,
+                Fault::Forbidden => error.class == ErrorClass::Forbidden,
                 Fault::Garbage | Fault::ErrorInOk => error.class == ErrorClass::Protocol,
                 Fault::Truncated => {
                     matches!(error.class, ErrorClass::Protocol | ErrorClass::Transient)

@@ -30,6 +30,8 @@ pub enum Fault {
     RateLimitedInOk,
     /// The external system refuses our credentials.
     Unauthorised,
+    /// The external system does not allow this call to them.
+    Forbidden,
     /// The external system refuses definitely and does nothing (422, 550).
     Refused,
     /// The external system acts, its reply makes no sense.
@@ -46,7 +48,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::LostReply,
         Self::NotSent,
         Self::ErrorBefore,
@@ -56,6 +58,7 @@ impl Fault {
         Self::SlowDown,
         Self::RateLimitedInOk,
         Self::Unauthorised,
+        Self::Forbidden,
         Self::Refused,
         Self::Garbage,
         Self::Truncated,
@@ -77,6 +80,7 @@ impl Fault {
             Self::SlowDown => "slow down in a 403",
             Self::RateLimitedInOk => "rate limited in a 200",
             Self::Unauthorised => "unauthorised",
+            Self::Forbidden => "forbidden",
             Self::Refused => "refused",
             Self::Garbage => "garbage",
             Self::Truncated => "truncated",

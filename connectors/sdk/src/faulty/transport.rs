@@ -189,6 +189,7 @@ impl Transport for FaultyTransport {
             )),
             Fault::ErrorBefore => Ok(self.answer(500, Vec::new())),
             Fault::Unauthorised => Ok(self.answer(401, Vec::new())),
+            Fault::Forbidden => Ok(self.answer(403, Vec::new())),
             Fault::Refused => Ok(self.answer(422, Vec::new())),
             Fault::ErrorInOk => Ok(self.answer(200, Vec::new())),
             Fault::RateLimited => {
@@ -309,6 +310,7 @@ mod tests {
                 Fault::SlowDown => (Some(403), 0),
                 Fault::RateLimitedInOk => (Some(200), 0),
                 Fault::Unauthorised => (Some(401), 0),
+                Fault::Forbidden => (Some(403), 0),
                 Fault::Refused => (Some(422), 0),
                 Fault::Garbage | Fault::Truncated => (Some(200), 1),
                 Fault::ErrorInOk => (Some(200), 0),
