@@ -6,7 +6,7 @@
 help: ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: postgres ## 300 orders from two simulated shops to a balanced journal, in one go
+demo: postgres ## 300 orders from three simulated shops to a balanced journal, in one go
 	cargo run --features demo -- demo
 
 test: postgres ## all tests, beside a throw-away PostgreSQL

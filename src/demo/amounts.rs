@@ -23,6 +23,8 @@ pub struct Basket {
     pub postage: i64,
     /// Tax on everything, per cent.
     pub percent: i64,
+    /// The shop rounds the tax of each line and of the postage; otherwise only that of the sum.
+    pub by_line: bool,
 }
 
 /// Pieces by code.
@@ -43,9 +45,20 @@ impl Basket {
         line.price * i64::from(line.quantity)
     }
 
-    /// The whole order with tax: the exact sum, rounded once.
+    /// The lines with tax, each rounded.
+    fn parts(&self) -> i64 {
+        let lines = self.lines.iter();
+        lines
+            .map(|line| yen(self.taxed(Self::goods_net(line))))
+            .sum()
+    }
+
+    /// The whole order with tax: the exact sum, rounded once, or the sum of what the shop has rounded.
     #[must_use]
     pub fn total(&self) -> i64 {
+        if self.by_line {
+            return self.parts() + yen(self.taxed(self.postage));
+        }
         let goods: i64 = self.lines.iter().map(Self::goods_net).sum();
         yen(self.taxed(goods + self.postage))
     }
@@ -73,12 +86,7 @@ impl Basket {
             return 0;
         }
         let gross = |net: i64| yen(self.taxed(net));
-        let parts: i64 = self
-            .lines
-            .iter()
-            .map(|line| gross(Self::goods_net(line)))
-            .sum();
-        let moved = self.total() - parts - gross(self.postage);
+        let moved = self.total() - self.parts() - gross(self.postage);
         let goods: i64 = self
             .lines
             .iter()
@@ -119,8 +127,15 @@ mod tests {
             lines: vec![sold("A", 2, 248), sold("B", 1, 496)],
             postage: 0,
             percent: 8,
+            by_line: false,
         };
-        assert_eq!(basket.total(), 1071);
+        let rounded = Basket {
+            by_line: true,
+            ..basket.clone()
+        };
+        assert_eq!((basket.total(), rounded.total()), (1071, 1072));
+        assert_eq!(rounded.due(&goods(&[("A", 1)])), 268);
+        assert_eq!(rounded.due(&goods(&[("A", 2), ("B", 1)])), 1072);
         assert_eq!(basket.due(&goods(&[])), 0);
         assert_eq!(basket.due(&goods(&[("A", 1)])), 268 - 1);
         assert_eq!(basket.due(&goods(&[("A", 2)])), 536 - 1);
@@ -136,6 +151,7 @@ mod tests {
             lines: vec![sold("A", 3, 1000)],
             postage: 500,
             percent: 10,
+            by_line: false,
         };
         assert_eq!(basket.total(), 3850);
         assert_eq!(basket.due(&goods(&[("A", 1)])), 1100 + 550);

@@ -7,7 +7,7 @@ use super::merchant::{Addresses, Merchant, ShopTerms, WarehouseTerms};
 /// Who runs with a configuration; their database, sizes and times differ.
 #[derive(Clone, Copy, Debug)]
 pub enum Reader<'a> {
-    /// The demo's daemon.
+    /// The demo's daemon, with [`wide`].
     Demo,
     /// The benchmark's: sizes for many orders.
     Bench,
@@ -20,10 +20,36 @@ pub enum Reader<'a> {
     },
 }
 
-/// The shops, in order.
+/// The shops on Medusa, in order.
 pub(super) const SHOPS: [&str; 2] = ["shop-a", "shop-b"];
-/// The warehouses, in order.
+/// The shop on WooCommerce, which only the demo has.
+pub(super) const WOO_SHOP: &str = "shop-c";
+/// The warehouses that exchange files, in order.
 pub(super) const WAREHOUSES: [&str; 2] = ["tokyo", "osaka"];
+
+/// File and value of the WooCommerce shop's key.
+pub(super) const WOO_KEY: (&str, &str) = ("woo-key", "ck_sim");
+/// And of its secret.
+pub(super) const WOO_SECRET: (&str, &str) = ("woo-secret", "cs_sim");
+/// And of the API key at Stripe.
+pub(super) const STRIPE_KEY: (&str, &str) = ("stripe-key", "sk_test_sim");
+/// And of the token at OPENLOGI.
+pub(super) const OPENLOGI_TOKEN: (&str, &str) = ("openlogi-token", "token-sim");
+/// OPENLOGI's code of the merchant.
+pub(super) const OPENLOGI_ACCOUNT: &str = "SIM01";
+/// Calls a minute that it takes.
+pub(super) const PER_MINUTE: u32 = 60;
+
+/// Where the systems listen that only the demo has.
+#[derive(Clone, Debug)]
+pub(super) struct WideAddresses {
+    /// Of the WooCommerce shop.
+    pub(super) shop: String,
+    /// Of Stripe.
+    pub(super) provider: String,
+    /// Of OPENLOGI.
+    pub(super) warehouse: String,
+}
 
 /// A path as a TOML value.
 fn quoted(path: &Path) -> String {
@@ -59,6 +85,10 @@ pub fn merchant(root: &Path, reader: Reader<'_>) -> Merchant {
             "15s",
         ),
     };
+    let (nagoya, place) = match reader {
+        Reader::Demo => (", \"nagoya\"", ", nagoya = \"sloc_nagoya\""),
+        Reader::Bench | Reader::Shared { .. } => ("", ""),
+    };
     // Its staff ship within seconds, which a shop that fulfils by itself does too.
     let others = match reader {
         Reader::Demo | Reader::Bench => "",
@@ -70,7 +100,7 @@ pub fn merchant(root: &Path, reader: Reader<'_>) -> Merchant {
             "interval = \"{pull}\"\noverlap = \"{overlap}\"\nsettle = \"1s\"\npage_size = {page}\nconcurrency = {calls}"
         ),
         channel: format!(
-            "begin = \"all\"\n{others}capture = \"{capture}\"\nlocations = {{ tokyo = \"sloc_tokyo\", osaka = \"sloc_osaka\" }}"
+            "begin = \"all\"\n{others}capture = \"{capture}\"\nlocations = {{ tokyo = \"sloc_tokyo\", osaka = \"sloc_osaka\"{place} }}"
         ),
     };
     let warehouse = |name, layout, dispatch: &str| WarehouseTerms {
@@ -100,8 +130,9 @@ pub fn merchant(root: &Path, reader: Reader<'_>) -> Merchant {
         ],
         mail: format!("concurrency = {calls}"),
         close,
-        more: r#"[allocation]
-prefer = ["tokyo", "osaka"]
+        more: format!(
+            r#"[allocation]
+prefer = ["tokyo", "osaka"{nagoya}]
 split = true
 partial = "ship-ready"
 [delivery]
@@ -110,8 +141,77 @@ presume = "1s"
 name = "high-value"
 when = 'order.total >= yen(100000)'
 "#
-        .to_owned(),
+        ),
     }
+}
+
+/// The text of the demo's `hikiate.toml`: the merchant's, a shop on WooCommerce whose cards are at Stripe, and OPENLOGI.
+#[must_use]
+pub(super) fn wide(root: &Path, addresses: &Addresses, wide: &WideAddresses) -> String {
+    let file = |(name, _): (&str, &str)| quoted(&root.join(name));
+    let text = toml(root, Reader::Demo, addresses);
+    format!(
+        r#"{text}
+[accounts.{WOO_SHOP}]
+connector = "woocommerce"
+url = "{shop}"
+key = {{ file = {key} }}
+secret = {{ file = {secret} }}
+interval = "1s"
+overlap = "3s"
+settle = "1s"
+page_size = 50
+concurrency = 8
+statuses = {{ on-hold = "open" }}
+[accounts.stripe]
+connector = "stripe"
+url = "{provider}"
+secret = {{ file = {stripe} }}
+interval = "1s"
+page_size = 100
+per_second = 50
+[channels.{WOO_SHOP}]
+mail = ["shipped"]
+begin = "all"
+capture = "on-complete"
+[channels.{WOO_SHOP}.payments]
+"stripe" = {{ method = "card", account = "stripe" }}
+"konbini" = {{ method = "prepaid" }}
+"bacs" = {{ method = "bank_transfer" }}
+[accounts.nagoya-3pl]
+connector = "openlogi"
+url = "{warehouse}"
+token = {{ file = {token} }}
+account = "{OPENLOGI_ACCOUNT}"
+interval = "5s"
+stock_interval = "8s"
+settle = "1s"
+per_minute = {PER_MINUTE}
+[warehouses.nagoya]
+account = "nagoya-3pl"
+dispatch = {{ mode = "continuous", grace = "2s" }}
+reply_within = "never"
+services = {{ "Standard" = "", "Flat rate" = "" }}
+"#,
+        shop = wide.shop,
+        key = file(WOO_KEY),
+        secret = file(WOO_SECRET),
+        provider = wide.provider,
+        stripe = file(STRIPE_KEY),
+        warehouse = wide.warehouse,
+        token = file(OPENLOGI_TOKEN),
+    )
+}
+
+/// Writes the secrets that [`wide`] names into their files.
+///
+/// # Errors
+/// The file system's.
+pub(super) fn write_secrets(root: &Path) -> std::io::Result<()> {
+    for (name, value) in [WOO_KEY, WOO_SECRET, STRIPE_KEY, OPENLOGI_TOKEN] {
+        std::fs::write(root.join(name), value)?;
+    }
+    Ok(())
 }
 
 /// The text of `hikiate.toml`.
@@ -147,7 +247,16 @@ mod tests {
                 ],
                 mail_port: 25,
             };
-            let text = toml(dir.path(), reader, &addresses);
+            let beside = WideAddresses {
+                shop: "http://127.0.0.1:3".to_owned(),
+                provider: "http://127.0.0.1:4".to_owned(),
+                warehouse: "http://127.0.0.1:5".to_owned(),
+            };
+            write_secrets(dir.path()).unwrap();
+            let text = match reader {
+                Reader::Demo => wide(dir.path(), &addresses, &beside),
+                _ => toml(dir.path(), reader, &addresses),
+            };
             let path = dir.path().join("hikiate.toml");
             std::fs::write(&path, text).unwrap();
             std::fs::write(dir.path().join("token"), "sk_demo").unwrap();

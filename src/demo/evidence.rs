@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use hikiate_medusa::sim::OrderMemory;
 
 use super::amounts::{Basket, Goods};
 use super::journal::Entry;
@@ -53,12 +52,55 @@ pub struct OrderSeen {
     pub capture: CaptureRule,
     /// What was bought.
     pub basket: Basket,
-    /// What the shop remembers.
-    pub shop: OrderMemory,
+    /// What the shop remembers, and who captures its cards.
+    pub shop: AtShop,
     /// Its status in the database; `None` when it is not there.
     pub status: Option<String>,
     /// It lies in quarantine.
     pub quarantined: bool,
+}
+
+/// An order as its shop remembers it, and its money as it is where it was captured: at the shop, or at its payment
+/// provider. Yen.
+#[derive(Clone, Debug, Default)]
+pub struct AtShop {
+    /// The shop's id.
+    pub id: String,
+    /// Its price with tax, before refunds.
+    pub total: i64,
+    /// What refunds and a cancel took off that price.
+    pub credit: i64,
+    /// It is cancelled.
+    pub cancelled: bool,
+    /// No connector can decode it.
+    pub undecodable: bool,
+    /// Captured in all.
+    pub captured: i64,
+    /// How many captures, by staff too.
+    pub captures: usize,
+    /// What staff captured by hand.
+    pub captured_by_staff: i64,
+    /// How many captures that took.
+    pub captures_by_staff: usize,
+    /// Given back in all.
+    pub refunded: i64,
+    /// What the shop shows as packed or shipped, in the order it was told.
+    pub fulfilments: Vec<FulfilmentSeen>,
+}
+
+/// A fulfilment as a shop remembers it.
+#[derive(Clone, Debug, Default)]
+pub struct FulfilmentSeen {
+    /// Our reference, when it carries one.
+    pub reference: Option<String>,
+    /// Code and pieces.
+    pub lines: Vec<(String, u32)>,
+    /// It is shown as shipped, and not only as packed.
+    pub shipped: bool,
+    /// It does not stand any more.
+    pub cancelled: bool,
+    /// Tracking numbers.
+    pub tracking: Vec<String>,
 }
 
 /// A shipment as a warehouse remembers it.
@@ -68,8 +110,8 @@ pub struct ShipmentSeen {
     pub reference: String,
     /// Our order number.
     pub order_number: String,
-    /// In how many different files it was told.
-    pub files: usize,
+    /// How often it was told: in how many different files, or by how many calls that created it.
+    pub told: usize,
     /// What left.
     pub parcels: Vec<ParcelSeen>,
 }

@@ -227,10 +227,9 @@ impl Systems {
             };
             let wire = Arc::new(FaultyTransport::new(way).speaking(words));
             addresses.shops.push(if reach.network {
-                let (listener, port) = listen().await.context("open a port for a shop")?;
-                let shutdown = stop.clone().cancelled_owned();
-                tokio::spawn(serve_transport(wire.clone(), listener, shutdown));
-                format!("http://127.0.0.1:{port}")
+                serve(wire.clone(), stop)
+                    .await
+                    .context("open a port for a shop")?
             } else {
                 "http://127.0.0.1:1".to_owned()
             });
@@ -260,6 +259,17 @@ impl Systems {
             addresses,
         })
     }
+}
+
+/// Has a system listen at a port of its own until told to stop. Returns its address.
+pub(super) async fn serve(
+    wire: Arc<dyn Transport>,
+    stop: &CancellationToken,
+) -> std::io::Result<String> {
+    let (listener, port) = listen().await?;
+    let shutdown = stop.clone().cancelled_owned();
+    tokio::spawn(serve_transport(wire, listener, shutdown));
+    Ok(format!("http://127.0.0.1:{port}"))
 }
 
 /// A free port; no world has a port of its own choice, so that worlds stand beside each other.

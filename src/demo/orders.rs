@@ -1,6 +1,5 @@
 //! What the customers buy: the same three hundred orders in every run.
 
-use hikiate_medusa::sim::NewOrder;
 use hikiate_sdk::Party;
 use hikiate_sdk::faulty::Prng;
 
@@ -28,6 +27,12 @@ const BOTH: [(&str, i64); 4] = [
     ("RICE-2KG", 1439),
     ("NORI-50", 798),
     ("KELP-RISHIRI", 2755),
+];
+/// Items that only Nagoya has.
+pub(super) const NAGOYA: [(&str, i64); 3] = [
+    ("FAN-SENSU", 2135),
+    ("TOWEL-TENUGUI", 1184),
+    ("PLATE-SETO", 1653),
 ];
 /// No warehouse has any.
 pub const SOLD_OUT: &str = "MATCHA-2026";
@@ -66,7 +71,7 @@ pub enum Part {
 pub struct Wish {
     /// What it is for.
     pub part: Part,
-    /// Which shop: 0 or 1.
+    /// Which shop, from 0.
     pub shop: usize,
     /// How it is paid.
     pub pay: Pay,
@@ -92,7 +97,8 @@ pub fn stock() -> Vec<(&'static str, bool, bool)> {
     stock
 }
 
-/// The orders of a demo: every part is played, the rest is plain.
+/// The orders of a demo: every part is played, the rest is plain. A sixth is placed in the third shop, and a few leave from the
+/// third warehouse, whose interface takes 60 calls a minute.
 #[must_use]
 pub fn wishes(count: usize) -> Vec<Wish> {
     let mut chance = Prng::new(2026);
@@ -109,12 +115,21 @@ pub fn wishes(count: usize) -> Vec<Wish> {
     ];
     (0..count)
         .map(|at| {
-            wish(
-                at,
-                parts.get(at).copied().unwrap_or(Part::Plain),
-                count,
-                &mut chance,
-            )
+            let part = parts.get(at).copied().unwrap_or(Part::Plain);
+            let mut wish = wish(at, part, count, &mut chance);
+            // One deposit and one order from two warehouses are among them.
+            if at == 6 || at == 8 || part == Part::Plain && at % 6 == 3 {
+                wish.shop = 2;
+                wish.basket.by_line = true;
+            }
+            if wish.pay == Pay::Card && at > 8 && at % 36 == 9 {
+                wish.pay = Pay::Prepaid;
+            }
+            if part == Part::Plain && at % 29 == 11 && wish.pay != Pay::Zero {
+                wish.basket.lines = some(&NAGOYA, &mut chance);
+                wish.early = at < count * 6 / 10;
+            }
+            wish
         })
         .collect()
 }
@@ -183,6 +198,7 @@ pub fn wish(at: usize, part: Part, count: usize, chance: &mut Prng) -> Wish {
             lines,
             postage,
             percent,
+            by_line: false,
         },
         customer: at + 1,
         early: osaka || part != Part::Plain || at < count * 6 / 10,
@@ -238,28 +254,15 @@ impl Wish {
         }
     }
 
-    /// As the shop takes it.
-    #[must_use]
-    pub fn order(&self) -> NewOrder {
+    /// Code, pieces and the price of one as decimal text.
+    pub(super) fn lines(&self) -> Vec<(String, u32, String)> {
         let line = |sold: &Sold| (sold.code.clone(), sold.quantity, sold.price.to_string());
-        NewOrder {
-            lines: self.basket.lines.iter().map(line).collect(),
-            shipping: self.basket.postage.to_string(),
-            tax_percent: self.basket.percent.to_string(),
-            provider_id: match self.pay {
-                Pay::Card | Pay::Zero => "pp_system_default",
-                Pay::Prepaid => "pp_paid",
-                Pay::Bank => "pp_bank",
-            }
-            .to_owned(),
-            authorised: self.pay != Pay::Bank,
-            address: Some(self.address()),
-            email: self.email(),
-            remarks: String::new(),
-        }
+        self.basket.lines.iter().map(line).collect()
     }
 
-    fn address(&self) -> Party {
+    /// Where it goes.
+    #[must_use]
+    pub fn address(&self) -> Party {
         let places = [
             ("100-0001", "東京都", "千代田区", "千代田"),
             ("530-0001", "大阪府", "大阪市北区", "梅田"),
@@ -316,7 +319,19 @@ mod tests {
         }
         assert!(wishes.iter().all(|wish| (wish.basket.total() == 0)
             == (wish.pay == Pay::Zero || wish.part == Part::Unreadable)));
-        assert!(wishes.iter().any(|wish| !wish.early) && wishes.iter().any(|wish| wish.shop == 1));
+        assert!(wishes.iter().any(|wish| !wish.early));
+        let of = |shop| wishes.iter().filter(move |wish| wish.shop == shop);
+        assert_eq!((of(0).count() + of(1).count(), of(2).count()), (249, 51));
+        for pay in [Pay::Card, Pay::Prepaid, Pay::Bank, Pay::Zero] {
+            assert!(of(2).any(|wish| wish.pay == pay), "{pay:?}");
+        }
+        let nagoya = |wish: &&Wish| {
+            let mut lines = wish.basket.lines.iter();
+            lines.any(|line| NAGOYA.iter().any(|(code, _)| *code == line.code))
+        };
+        let shops: Vec<usize> = wishes.iter().filter(nagoya).map(|wish| wish.shop).collect();
+        assert_eq!(shops.len(), 10);
+        assert!((0..3).all(|shop| shops.contains(&shop)));
     }
 
     #[test]

@@ -144,13 +144,16 @@ impl Stage {
             shift,
             orders,
             smooth: bench,
+            wide: !bench,
             pace: 4,
             scarce: &[],
         };
         let world = Arc::new(World::start(&setting).await?);
         *self.world.lock().await = Some(Arc::clone(&world));
-        let reader = if bench { Reader::Bench } else { Reader::Demo };
-        let text = config::toml(&self.root, reader, &world.addresses);
+        let text = match &world.wide {
+            Some(wide) => config::wide(&self.root, &world.addresses, wide),
+            None => config::toml(&self.root, Reader::Bench, &world.addresses),
+        };
         let config = self.root.join("hikiate.toml");
         std::fs::write(&config, text).context("write the configuration")?;
         Ok((world, Program::this(config)?, url))
@@ -217,7 +220,7 @@ async fn demo(stage: &Stage, args: &DemoArgs) -> anyhow::Result<CameOut> {
     let begun = Instant::now();
     let count = usize::try_from(args.orders)?;
     say(&format!(
-        "{count} orders, two shops, two warehouses that exchange files, mails and books; the daemon is a separate process"
+        "{count} orders: two shops on Medusa and one on WooCommerce with Stripe, two warehouses by files and OPENLOGI, mails and books; the daemon is a separate process"
     ));
     let (world, program, url) = stage.set(count, false).await?;
     let store = Store::connect(&url, 2)?;

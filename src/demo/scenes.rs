@@ -30,11 +30,8 @@ pub struct Placed {
 
 /// Places an order.
 pub fn place(world: &World, wish: &Wish) -> Placed {
-    let shop = &world.shops[wish.shop.min(1)];
-    let id = match wish.part {
-        Part::Unreadable => shop.sim.place_undecodable_order(),
-        _ => shop.sim.place_order(wish.order()),
-    };
+    let shop = &world.shops[wish.shop.min(world.shops.len() - 1)];
+    let id = shop.place(wish);
     let number = order_number(
         &AccountSlug::new(shop.account),
         &ExternalId::new(id.clone()),
@@ -96,7 +93,7 @@ pub async fn gather(
         .map(|p| ((p.account.to_owned(), p.id.clone()), p))
         .collect();
     for shop in &world.shops {
-        for memory in shop.sim.orders() {
+        for memory in shop.orders() {
             let key = (shop.account.to_owned(), memory.id.clone());
             let Some(order) = known.remove(&key) else {
                 evidence.troubles.push(format!(
@@ -157,11 +154,12 @@ fn shipments(world: &World) -> Vec<ShipmentSeen> {
             seen.push(ShipmentSeen {
                 reference,
                 order_number: told.order_number,
-                files,
+                told: files,
                 parcels,
             });
         }
     }
+    seen.extend(world.nagoya.iter().flat_map(|nagoya| nagoya.shipments()));
     seen
 }
 

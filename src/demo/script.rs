@@ -194,7 +194,7 @@ impl<'a> Director<'a> {
                     .shops
                     .iter()
                     .find(|shop| shop.account == placed.account);
-                let cancelled = shop.is_some_and(|shop| shop.sim.cancel_order(&placed.id));
+                let cancelled = shop.is_some_and(|shop| shop.cancel_order(&placed.id));
                 anyhow::ensure!(cancelled, "the shop did not let {number} be cancelled");
                 Ok(())
             }

@@ -32,10 +32,10 @@ impl<'a> Traces<'a> {
         shipped: &Goods,
     ) -> Vec<String> {
         let mut twice = Vec::new();
-        for shipment in shipments.iter().filter(|shipment| shipment.files > 1) {
+        for shipment in shipments.iter().filter(|shipment| shipment.told > 1) {
             twice.push(format!(
-                "{} was sent to the warehouse in {} files",
-                shipment.reference, shipment.files
+                "{} was sent to the warehouse {} times",
+                shipment.reference, shipment.told
             ));
         }
         for (code, n) in shipped {

@@ -27,7 +27,7 @@ pub struct Verdict {
     pub tasks: usize,
     /// Yen due on cards for what the warehouses shipped.
     pub owed: i64,
-    /// Yen captured in the shops.
+    /// Yen captured in the shops and at their payment provider.
     pub captured: i64,
     /// Things an external system saw more than once.
     pub twice: usize,

@@ -1,4 +1,4 @@
-//! The external systems: two shops, two warehouses, a mail server and a folder of books, all in this process,
+//! The external systems: shops, a payment provider, warehouses, a mail server and a folder of books, all in this process,
 //! with one clock that runs beside the database's.
 
 use std::collections::BTreeSet;
@@ -8,36 +8,28 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use hikiate_files::sim::{SimFile, SimHandling, SimShipment, WarehouseSim};
-use hikiate_medusa::sim::MedusaSim;
 use hikiate_sdk::faulty::{Fault, FaultSeam as _, FaultyTransport, When};
 use hikiate_sdk::http::Method;
-use hikiate_sdk::sim::SimClock;
+use hikiate_sdk::sim::{SimClock, SimTransport};
 use hikiate_smtp::sim::SmtpSim;
 use tokio_util::sync::CancellationToken;
 
-use super::config::{self, Reader, SHOPS, WAREHOUSES};
-use super::merchant::{Addresses, Reach, ShopSystem, Systems, disk_folder};
-use super::orders::{self, SOLD_OUT};
+use super::config::{self, Reader, SHOPS, WAREHOUSES, WOO_SHOP, WideAddresses};
+use super::merchant::{Addresses, Reach, ShopSystem, Systems, disk_folder, serve};
+use super::nagoya::Nagoya;
+use super::orders::{self, NAGOYA, SOLD_OUT};
+use super::shop::{Shop, Software};
+use super::woo::WooShop;
 use crate::policy::CaptureRule;
 
 /// How often the warehouses work.
 const TICK: Duration = Duration::from_millis(200);
 /// The shops' codes of the warehouses, as the configuration has them.
 const PLACES: [&str; 2] = ["sloc_tokyo", "sloc_osaka"];
+/// And that of the third.
+const NAGOYA_PLACE: &str = "sloc_nagoya";
 
-/// A shop.
-pub struct Shop {
-    /// Its account.
-    pub account: &'static str,
-    /// When its money is captured, as the configuration says.
-    pub capture: CaptureRule,
-    /// The shop.
-    pub sim: Arc<MedusaSim>,
-    /// What goes wrong on the way to it.
-    pub wire: Arc<FaultyTransport>,
-}
-
-/// A warehouse.
+/// A warehouse that exchanges files.
 pub struct Warehouse {
     /// Its name.
     pub name: &'static str,
@@ -56,6 +48,8 @@ pub struct Setting<'a> {
     pub orders: usize,
     /// Without planned faults.
     pub smooth: bool,
+    /// With a shop on WooCommerce, Stripe and OPENLOGI beside the merchant's systems.
+    pub wide: bool,
     /// Ticks that a warehouse takes for a shipment, at the most; at least 1.
     pub pace: u32,
     /// Items of which there are only so many in each warehouse that has them; there is plenty of the rest.
@@ -64,14 +58,20 @@ pub struct Setting<'a> {
 
 /// Everything outside the program.
 pub struct World {
-    /// Two of them.
-    pub shops: [Shop; 2],
+    /// Two on Medusa, and one on WooCommerce.
+    pub shops: Vec<Shop>,
     /// Tokyo and Osaka.
     pub warehouses: [Warehouse; 2],
+    /// The third warehouse.
+    pub(super) nagoya: Option<Arc<Nagoya>>,
     /// The mail server.
     pub mail: SmtpSim,
     /// Where shops and mail server listen.
     pub addresses: Addresses,
+    /// Where those listen that only the demo has.
+    pub(super) wide: Option<WideAddresses>,
+    /// The ways to what captures, each with its account; on each the reply to one capture is lost.
+    capturing: Vec<(&'static str, Arc<FaultyTransport>)>,
     root: PathBuf,
     smooth: bool,
     slow: Arc<Mutex<BTreeSet<String>>>,
@@ -104,14 +104,37 @@ impl World {
             anyhow::Ok(Shop {
                 account,
                 capture,
-                sim,
                 wire,
+                software: Software::Medusa(sim),
             })
         };
-        let shops = [
+        let mut shops = vec![
             shop(SHOPS[0], CaptureRule::EachShipment)?,
             shop(SHOPS[1], CaptureRule::OnComplete)?,
         ];
+        let mut capturing = vec![(SHOPS[1], Arc::clone(&shops[1].wire))];
+        let (mut nagoya, mut wide) = (None, None);
+        if setting.wide {
+            config::write_secrets(root).context("write the keys")?;
+            let woo = WooShop::new(&clock);
+            let [wire, provider] = woo.wires();
+            let third = Arc::new(Nagoya::new(&clock));
+            let openlogi = Arc::new(SimTransport(third.sim.clone()));
+            let open = async |way| serve(way, &stop).await.context("open a port");
+            wide = Some(WideAddresses {
+                shop: open(wire.clone()).await?,
+                provider: open(provider.clone()).await?,
+                warehouse: open(openlogi).await?,
+            });
+            shops.push(Shop {
+                account: WOO_SHOP,
+                capture: CaptureRule::OnComplete,
+                wire,
+                software: Software::WooCommerce(woo),
+            });
+            capturing.push(("stripe", provider));
+            nagoya = Some(third);
+        }
         let mut sims = systems.warehouses.into_iter();
         let mut warehouse = |name| {
             let sim = Arc::new(sims.next().context("a warehouse")?);
@@ -122,8 +145,11 @@ impl World {
         let world = Self {
             shops,
             warehouses,
+            nagoya,
             mail: systems.mail,
             addresses: systems.addresses,
+            wide,
+            capturing,
             root: root.to_owned(),
             smooth: setting.smooth,
             slow,
@@ -132,9 +158,9 @@ impl World {
         };
         world.fill(setting, clock.now()).await?;
         if !setting.smooth {
-            world.shops[1]
-                .wire
-                .inject_when(When::new(Method::Post, "/capture"), Fault::LostReply);
+            for (_, wire) in &world.capturing {
+                wire.inject_when(When::new(Method::Post, "/capture"), Fault::LostReply);
+            }
             world.warehouses[0].sim.deliver_twice(SimFile::Shipped);
         }
         world.work(clock, setting.shift);
@@ -160,9 +186,18 @@ impl World {
                     self.warehouses[at].sim.set_stock(code, quantity);
                 }
                 for shop in &self.shops {
-                    shop.sim
-                        .add_sku(code, PLACES[at], if has { quantity } else { 0 });
+                    shop.add_sku(code, PLACES[at], if has { quantity } else { 0 });
                 }
+            }
+        }
+        for (nagoya, (code, _)) in self
+            .nagoya
+            .iter()
+            .flat_map(|w| NAGOYA.map(|item| (w, item)))
+        {
+            nagoya.set_stock(code, plenty);
+            for shop in &self.shops {
+                shop.add_sku(code, NAGOYA_PLACE, plenty);
             }
         }
         for warehouse in &self.warehouses {
@@ -191,6 +226,15 @@ impl World {
                 }
             });
         }
+        if let Some(nagoya) = self.nagoya.clone() {
+            let stop = self.stop.clone();
+            tokio::spawn(async move {
+                while !stop.is_cancelled() {
+                    nagoya.tick(SimClock::real().now() + shift);
+                    tokio::time::sleep(TICK).await;
+                }
+            });
+        }
     }
 
     /// Has the warehouses take their time with an order: it stays accepted and does not leave.
@@ -213,19 +257,17 @@ impl World {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
+        troubles.extend(self.nagoya.iter().filter_map(|nagoya| nagoya.trouble()));
         if self.smooth {
             return troubles;
         }
-        let lost = self.shops[1]
-            .wire
-            .injected()
-            .get(&Fault::LostReply)
-            .copied()
-            .unwrap_or(0);
-        if lost != 1 {
-            troubles.push(format!(
-                "one capture's reply should have been lost, {lost} were"
-            ));
+        for (account, wire) in &self.capturing {
+            let lost = wire.injected().get(&Fault::LostReply).copied().unwrap_or(0);
+            if lost != 1 {
+                troubles.push(format!(
+                    "one capture's reply should have been lost at {account}, {lost} were"
+                ));
+            }
         }
         if !self.delivered_twice() {
             troubles.push("no result file of tokyo was delivered twice".to_owned());

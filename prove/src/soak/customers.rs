@@ -94,7 +94,7 @@ fn cancel(stage: &Stage, at: usize) {
     let account = order.placed.account;
     let shop = stage.world.shops.iter().find(|s| s.account == account);
     // A shop that has handed goods over does not let them.
-    order.cancelled = shop.is_some_and(|shop| shop.sim.cancel_order(&order.placed.id));
+    order.cancelled = shop.is_some_and(|shop| shop.cancel_order(&order.placed.id));
 }
 
 /// What a customer wants.

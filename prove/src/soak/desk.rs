@@ -247,7 +247,7 @@ fn happened(
     shipment: Option<&str>,
 ) -> Option<bool> {
     let shop = stage.world.shops.iter().find(|s| s.account == account);
-    let memory = shop.and_then(|shop| shop.sim.order(order));
+    let memory = shop.and_then(|shop| shop.order(order));
     match op {
         "fulfil" | "ship" => {
             let memory = memory?;

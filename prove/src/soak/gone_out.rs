@@ -20,7 +20,7 @@ impl GoneOut {
             .world
             .shops
             .iter()
-            .flat_map(|shop| shop.sim.orders())
+            .flat_map(|shop| shop.orders())
             .collect();
         let files = |folder: &str, cancel: bool| {
             let names = std::fs::read_dir(stage.root.join(folder));

@@ -225,6 +225,7 @@ async fn build(exe: &Path, root: &Path, broken: Option<Breakage>) -> anyhow::Res
         shift: chrono::Duration::zero(),
         orders: PLENTY,
         smooth: true,
+        wide: false,
         pace: PACE,
         scarce: &scarce,
     };

@@ -136,7 +136,7 @@ fn begin(
         Act::Completed => shop.complete(id).then_some(None),
         Act::Moved => {
             let wish = &order.placed.wish;
-            let mut to: Party = wish.order().address?;
+            let mut to: Party = wish.address();
             to.address1 = format!("{} 移転先{}", to.address1, wish.customer);
             shop.edit_address(id, Some(to)).then_some(None)
         }
@@ -194,5 +194,5 @@ async fn follow(stage: &Stage, at: usize, what: Later, numbers: &mut u64) {
 fn shop<'a>(stage: &'a Stage, order: &Bought) -> Option<&'a MedusaSim> {
     let mut shops = stage.world.shops.iter();
     let shop = shops.find(|shop| shop.account == order.placed.account)?;
-    Some(&shop.sim)
+    shop.medusa()
 }

@@ -1,10 +1,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use hikiate_medusa::sim::{FulfilmentMemory, OrderMemory};
-
 use super::*;
 use crate::demo::amounts::{Basket, Sold};
-use crate::demo::evidence::{MailSeen, ParcelSeen};
+use crate::demo::evidence::{AtShop, FulfilmentSeen, MailSeen, ParcelSeen};
 use crate::demo::journal::Entry;
 use crate::store::TaskLine;
 
@@ -22,6 +20,7 @@ fn good() -> Evidence {
             lines: vec![sold("A", 2), sold("B", 1)],
             postage: 500,
             percent: 10,
+            by_line: false,
         };
         let tracking = format!("T{n}");
         let lines = vec![("A".to_owned(), 2), ("B".to_owned(), 1)];
@@ -34,32 +33,19 @@ fn good() -> Evidence {
             pay,
             capture: CaptureRule::EachShipment,
             basket,
-            shop: OrderMemory {
+            shop: AtShop {
                 id: format!("order_{n}"),
-                status: "pending".to_owned(),
-                cancelled: false,
-                deleted: false,
-                undecodable: false,
                 total: 3850,
-                credit: 0,
-                payment: None,
                 captured,
                 captures: usize::from(captured > 0),
-                captures_by_staff: 0,
-                captured_by_staff: 0,
-                recaptures: 0,
-                refunded: 0,
-                lines: Vec::new(),
-                fulfilments: vec![FulfilmentMemory {
-                    id: format!("ful_{n}"),
+                fulfilments: vec![FulfilmentSeen {
                     reference: Some(format!("{number}-S1")),
-                    location: None,
                     lines: lines.clone(),
                     shipped: true,
-                    cancelled: false,
                     tracking: vec![tracking.clone()],
+                    ..FulfilmentSeen::default()
                 }],
-                metadata: Default::default(),
+                ..AtShop::default()
             },
             status: Some("booked".to_owned()),
             quarantined: false,
@@ -67,7 +53,7 @@ fn good() -> Evidence {
         evidence.shipments.push(ShipmentSeen {
             reference: format!("{number}-S1"),
             order_number: number,
-            files: 1,
+            told: 1,
             parcels: vec![ParcelSeen {
                 tracking,
                 shipped_at: chrono::DateTime::UNIX_EPOCH,
@@ -197,10 +183,10 @@ fn what_is_captured_on_completion_is_not_owed_before() {
 #[test]
 fn what_an_external_system_saw_twice_is_counted() {
     let cases: [fn(&mut Evidence); 6] = [
-        |evidence| evidence.shipments[0].files = 2,
+        |evidence| evidence.shipments[0].told = 2,
         |evidence| {
             let copy = evidence.orders[0].shop.fulfilments[0].clone();
-            evidence.orders[0].shop.fulfilments.push(FulfilmentMemory {
+            evidence.orders[0].shop.fulfilments.push(FulfilmentSeen {
                 tracking: Vec::new(),
                 shipped: false,
                 ..copy

@@ -1,8 +1,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use hikiate::demo::amounts::{Basket, Sold};
-use hikiate::demo::evidence::{End, MailSeen, ParcelSeen, Pay, ShipmentSeen};
+use hikiate::demo::evidence::{
+    AtShop, End, FulfilmentSeen, MailSeen, ParcelSeen, Pay, ShipmentSeen,
+};
 use hikiate::policy::CaptureRule;
-use hikiate_medusa::sim::{FulfilmentMemory, OrderMemory};
 
 use super::*;
 
@@ -28,33 +29,21 @@ fn good() -> Evidence {
             lines: vec![sold],
             postage: 0,
             percent: 10,
+            by_line: false,
         },
-        shop: OrderMemory {
+        shop: AtShop {
             id: "order_1".to_owned(),
-            status: "pending".to_owned(),
-            cancelled: false,
-            deleted: false,
-            undecodable: false,
             total: 1100,
-            credit: 0,
-            payment: None,
             captured: 1100,
             captures: 1,
-            captures_by_staff: 0,
-            captured_by_staff: 0,
-            recaptures: 0,
-            refunded: 0,
-            lines: Vec::new(),
-            metadata: Default::default(),
-            fulfilments: vec![FulfilmentMemory {
-                id: "ful_1".to_owned(),
+            fulfilments: vec![FulfilmentSeen {
                 reference: Some("HK1-S1".to_owned()),
-                location: None,
                 lines: vec![("TEA".to_owned(), 1)],
                 shipped: true,
-                cancelled: false,
                 tracking: vec!["T1".to_owned()],
+                ..FulfilmentSeen::default()
             }],
+            ..AtShop::default()
         },
         status: Some("booked".to_owned()),
         quarantined: false,
@@ -66,7 +55,7 @@ fn good() -> Evidence {
     let shipment = ShipmentSeen {
         reference: "HK1-S1".to_owned(),
         order_number: "HK1".to_owned(),
-        files: 1,
+        told: 1,
         parcels: vec![ParcelSeen {
             tracking: "T1".to_owned(),
             shipped_at: at(50),
@@ -108,7 +97,7 @@ fn all_is_well() {
 fn what_an_external_system_saw_twice_is_counted() {
     let twice = |change: fn(&mut Evidence)| judged(None, change).0;
     assert_eq!(twice(|e| e.orders[0].shop.captured = 2200), 1);
-    assert_eq!(twice(|e| e.shipments[0].files = 2), 1);
+    assert_eq!(twice(|e| e.shipments[0].told = 2), 1);
     assert_eq!(twice(|e| e.mails.push(e.mails[0].clone())), 1);
     let other = |e: &mut Evidence| {
         let mut again = e.shipments[0].clone();
