@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::merchant::{Addresses, Merchant, ShopTerms, WarehouseTerms};
+use super::orders;
 
 /// Who runs with a configuration; their database, sizes and times differ.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +36,8 @@ pub(super) const WOO_SECRET: (&str, &str) = ("woo-secret", "cs_sim");
 pub(super) const STRIPE_KEY: (&str, &str) = ("stripe-key", "sk_test_sim");
 /// And of the token at OPENLOGI.
 pub(super) const OPENLOGI_TOKEN: (&str, &str) = ("openlogi-token", "token-sim");
+/// The file of the SKU mapping.
+const ITEMS: &str = "items.csv";
 /// OPENLOGI's code of the merchant.
 pub(super) const OPENLOGI_ACCOUNT: &str = "SIM01";
 /// Calls a minute that it takes.
@@ -192,6 +195,9 @@ account = "nagoya-3pl"
 dispatch = {{ mode = "continuous", grace = "2s" }}
 reply_within = "never"
 services = {{ "Standard" = "", "Flat rate" = "" }}
+[catalogue]
+mapping = "listed"
+file = {items}
 "#,
         shop = wide.shop,
         key = file(WOO_KEY),
@@ -200,18 +206,42 @@ services = {{ "Standard" = "", "Flat rate" = "" }}
         stripe = file(STRIPE_KEY),
         warehouse = wide.warehouse,
         token = file(OPENLOGI_TOKEN),
+        items = quoted(&root.join(ITEMS)),
     )
 }
 
-/// Writes the secrets that [`wide`] names into their files.
+/// Writes the files that [`wide`] names: the secrets and the items.
 ///
 /// # Errors
 /// The file system's.
-pub(super) fn write_secrets(root: &Path) -> std::io::Result<()> {
+pub(super) fn write_files(root: &Path) -> std::io::Result<()> {
     for (name, value) in [WOO_KEY, WOO_SECRET, STRIPE_KEY, OPENLOGI_TOKEN] {
         std::fs::write(root.join(name), value)?;
     }
-    Ok(())
+    std::fs::write(root.join(ITEMS), items())
+}
+
+/// The SKU mapping: OPENLOGI tells the stock of codes that it is asked for, so they must be known before.
+fn items() -> String {
+    let files = orders::stock().into_iter().map(|(code, tokyo, osaka)| {
+        let has = [tokyo, osaka].into_iter().zip(WAREHOUSES);
+        let names: Vec<&str> = has.filter_map(|(has, name)| has.then_some(name)).collect();
+        (code, names)
+    });
+    let nagoya = orders::NAGOYA
+        .into_iter()
+        .map(|(code, _)| (code, vec!["nagoya"]));
+    let nobody = [(orders::SOLD_OUT, WAREHOUSES.to_vec())];
+    let all = files.chain(nagoya).chain(nobody);
+    let mut text = "item,account,code,multiplier\n".to_owned();
+    for (code, warehouses) in all {
+        let warehouses = warehouses.into_iter().map(|name| format!("{name}-3pl"));
+        let shops = SHOPS.into_iter().chain([WOO_SHOP]).map(str::to_owned);
+        for account in shops.chain(warehouses) {
+            text += &format!("{code},{account},{code},1\n");
+        }
+    }
+    text
 }
 
 /// The text of `hikiate.toml`.
@@ -252,7 +282,7 @@ mod tests {
                 provider: "http://127.0.0.1:4".to_owned(),
                 warehouse: "http://127.0.0.1:5".to_owned(),
             };
-            write_secrets(dir.path()).unwrap();
+            write_files(dir.path()).unwrap();
             let text = match reader {
                 Reader::Demo => wide(dir.path(), &addresses, &beside),
                 _ => toml(dir.path(), reader, &addresses),

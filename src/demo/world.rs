@@ -115,7 +115,7 @@ impl World {
         let mut capturing = vec![(SHOPS[1], Arc::clone(&shops[1].wire))];
         let (mut nagoya, mut wide) = (None, None);
         if setting.wide {
-            config::write_secrets(root).context("write the keys")?;
+            config::write_files(root).context("write the keys and the items")?;
             let woo = WooShop::new(&clock);
             let [wire, provider] = woo.wires();
             let third = Arc::new(Nagoya::new(&clock));
