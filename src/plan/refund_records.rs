@@ -106,7 +106,9 @@ pub(super) fn records(
                 .release(REFUND);
             continue;
         }
-        let due = given + SETTLE;
+        // Where no account gave it back, no plugin of one records it.
+        let by_account = asked.fact.parts.iter().any(|part| part.account.is_some());
+        let due = if by_account { given + SETTLE } else { given };
         if due > view.now {
             next = next.into_iter().chain([due]).min();
             continue;
