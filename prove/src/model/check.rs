@@ -59,7 +59,7 @@ pub(super) fn queue(world: &World) -> Result<(), Violation> {
     let mut busy = BTreeSet::new();
     for row in &world.rows {
         let unresolved = row.state == hikiate::plan::types::EffectState::Unresolved;
-        let super::queue::Owner::Order(order) = row.owner else {
+        let Owner::Order(order) = row.owner else {
             continue;
         };
         ensure(unresolved || busy.insert((order, &row.account)), || {
@@ -419,9 +419,10 @@ fn cancel_order(
         })?;
     }
     let taken_back = |id: i64| plan.withdraw.iter().any(|gone| gone.effect_id == id);
-    let under_way = world.rows.iter().find(|row| {
-        row.owner == super::queue::Owner::Order(at) && row.op != Op::Mail && !taken_back(row.id)
-    });
+    let under_way = world
+        .rows
+        .iter()
+        .find(|row| row.owner == Owner::Order(at) && row.op != Op::Mail && !taken_back(row.id));
     ensure(under_way.is_none(), || {
         let key = under_way.map_or("", |row| row.key.as_str());
         format!("the channel is notified of a cancel while {key} is in progress")

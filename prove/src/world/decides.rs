@@ -74,7 +74,8 @@ impl World {
             RefundOf::Amount(&text)
         };
         let mut asked = 0;
-        let typed = self.types(&format!("shop/{id}"), "is refunded", |now| {
+        let name = format!("shop/{id}");
+        let typed = self.types(&name, "is refunded", |now| {
             let wish = refund(now, of, None, WHY)?;
             let mut facts = wish.facts.iter();
             asked = facts
