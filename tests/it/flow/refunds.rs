@@ -1,7 +1,7 @@
 //! Refunds that operators ask for, through the whole program.
 
 use chrono::Duration;
-use hikiate_sdk::faulty::{Fault, FaultSeam as _, When};
+use hikiate_sdk::faulty::{Fault, When};
 use hikiate_sdk::http::Method;
 
 use super::world::{Setup, World, order};
