@@ -7,6 +7,9 @@ pub static CONNECTORS: &[&dyn ConnectorKind] = &[
     &hikiate_medusa::MedusaKind,
     &hikiate_files::Files,
     &hikiate_smtp::Smtp,
+    &hikiate_woocommerce::WooCommerceKind,
+    &hikiate_stripe::StripeKind,
+    &hikiate_openlogi::OpenlogiKind,
 ];
 
 #[cfg(test)]

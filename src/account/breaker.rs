@@ -122,6 +122,7 @@ impl Breaker {
                 ErrorClass::RateLimited { .. }
                 | ErrorClass::Busy { .. }
                 | ErrorClass::Auth
+                | ErrorClass::Forbidden
                 | ErrorClass::Config,
             ) => {
                 return Change::None;
@@ -243,6 +244,7 @@ mod tests {
             ErrorClass::RateLimited { after: None },
             ErrorClass::Busy { after: None },
             ErrorClass::Auth,
+            ErrorClass::Forbidden,
         ] {
             for _ in 0..20 {
                 assert_eq!(

@@ -179,7 +179,9 @@ pub fn after_send(
     }
     match error.class {
         // It was not let in, here or there: this try was none, and what was in doubt before is as it was.
-        ErrorClass::RateLimited { .. } | ErrorClass::Auth => later(effect, &error),
+        ErrorClass::RateLimited { .. } | ErrorClass::Auth | ErrorClass::Forbidden => {
+            later(effect, &error)
+        }
         ErrorClass::Transient | ErrorClass::Busy { .. } if effect.outcome_unknown => {
             outcome_unknown(effect, spec, &error)
         }
@@ -216,7 +218,9 @@ fn repeatable(effect: &ClaimedEffect, error: &Error) -> AttemptResult {
         _ if unclear || effect.outcome_unknown => ended(effect, error, Verdict::Unknown),
         _ if error.is_put_off() => later(effect, error),
         ErrorClass::RateLimited { .. } | ErrorClass::Auth => later(effect, error),
-        ErrorClass::Transient | ErrorClass::Busy { .. } if !tried => later(effect, error),
+        ErrorClass::Transient | ErrorClass::Busy { .. } | ErrorClass::Forbidden if !tried => {
+            later(effect, error)
+        }
         _ => refused(effect, error),
     }
 }

@@ -1,6 +1,5 @@
 //! All calls to a shop.
 
-mod cursor;
 mod prepared;
 mod pull;
 mod push;

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Utc};
 use hikiate_sdk::duration::Span;
+use hikiate_sdk::settings::Checks;
 use hikiate_sdk::{Problem, SecretRef};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::metadata::MetadataPath;
 use crate::remarks::{Remarks, Written};
@@ -163,197 +164,112 @@ pub(crate) struct Reach {
 /// # Errors
 /// Every problem found: unknown keys, wrong types, values out of range, missing keys.
 pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
-    let mut problems = Vec::new();
-    let keys = decode(table, &mut problems);
+    let mut checks = Checks::new(table);
+    let keys: Keys = checks.decode(&SECRETS);
     let defaults = Settings::default();
-    let mut at_least = |key: &str, span: Option<Span>, default: Duration, least: Duration| {
-        let value = span.map_or(default, |s| s.0);
-        if value < least {
-            problems.push(Problem::new(
-                key,
-                format!("too short: write at least \"{}ms\"", least.as_millis()),
-            ));
-        }
-        value
-    };
     let second = Duration::from_secs(1);
-    let interval = at_least(
-        "interval",
-        keys.interval,
-        defaults.interval,
-        Duration::from_millis(100),
-    );
-    let stock_interval = at_least(
+    let tenth = Duration::from_millis(100);
+    let interval = checks.at_least("interval", keys.interval, defaults.interval, tenth);
+    let stock_interval = checks.at_least(
         "stock_interval",
         keys.stock_interval,
         defaults.stock_interval,
         second,
     );
-    let timeout = at_least("timeout", keys.timeout, Duration::from_secs(30), second);
-    let overlap = at_least("overlap", keys.overlap, defaults.overlap, second);
-    let settle = at_least("settle", keys.settle, defaults.settle, Duration::ZERO);
-    let page_size = keys.page_size.unwrap_or(50);
-    if !(1..=100).contains(&page_size) {
-        problems.push(Problem::new("page_size", "out of range: write 1 to 100"));
-    }
+    let timeout = checks.at_least("timeout", keys.timeout, Duration::from_secs(30), second);
+    let overlap = checks.at_least("overlap", keys.overlap, defaults.overlap, second);
+    let settle = checks.at_least("settle", keys.settle, defaults.settle, Duration::ZERO);
+    let page_size = checks.within("page_size", keys.page_size.unwrap_or(50), 1..=100);
     let concurrency = keys.concurrency.unwrap_or(defaults.concurrency);
-    if !(1..=64).contains(&concurrency) {
-        problems.push(Problem::new("concurrency", "out of range: write 1 to 64"));
-    }
-    if keys.per_second == Some(0) {
-        problems.push(Problem::new(
-            "per_second",
-            "zero would stop all calls: remove the key for no limit",
-        ));
-    }
+    let concurrency = checks.within("concurrency", concurrency, 1..=64);
+    let per_second = checks.rate("per_second", keys.per_second);
     if keys
         .sales_channel
         .as_deref()
         .is_some_and(|id| !super::client::is_plain(id))
     {
-        problems.push(Problem::new(
+        checks.problem(
             "sales_channel",
             "not an id of the shop: write it as the shop shows it, for example \"sc_01…\"",
-        ));
+        );
     }
     let tags = keys.tags.unwrap_or_default();
     if tags
         .iter()
         .any(|tag| tag.is_empty() || tag.contains(',') || tag.trim() != tag)
     {
-        problems.push(Problem::new(
+        checks.problem(
             "tags",
             "a tag is empty, has a comma or begins or ends with a blank: write each as it appears in metadata.tags",
-        ));
+        );
     }
     let test = keys.test.as_deref().and_then(|text| {
         TestMark::read(text).or_else(|| {
-            problems.push(Problem::new(
+            checks.problem(
                 "test",
                 "not a mark: write \"metadata.KEY\" or a sales channel, for example \"sc_01…\"",
-            ));
+            );
             None
         })
     });
-    let since = keys.since.as_deref().and_then(|text| {
-        instant(text).or_else(|| {
-            problems.push(Problem::new(
-                "since",
-                "not a date: write \"2026-11-01\" or \"2026-11-01T00:00:00+09:00\"",
-            ));
-            None
-        })
-    });
+    let since = checks.instant("since", keys.since.as_deref());
     let remarks = match keys.remarks.map(Remarks::read).transpose() {
         Ok(remarks) => remarks.unwrap_or_default(),
         Err(what) => {
-            problems.push(Problem::new("remarks", what));
+            checks.problem("remarks", what);
             Remarks::default()
         }
     };
-    if keys.hook_secret.is_none() && keys.hook_secret_previous.is_some() {
-        problems.push(Problem::new(
-            "hook_secret_previous",
-            "hook_secret is not set: set it to the new secret, or remove this one",
-        ));
-    }
-    let hook = keys
-        .hook_secret
-        .map(|secret| (secret, keys.hook_secret_previous));
-    let fields = Fields::read(keys.fields.unwrap_or_default(), &mut problems);
+    let hook = checks.rotating(
+        "hook_secret",
+        keys.hook_secret,
+        "hook_secret_previous",
+        keys.hook_secret_previous,
+    );
+    let fields = Fields::read(keys.fields.unwrap_or_default(), &mut checks);
     let payment_reference = keys.payment_reference.as_deref().and_then(|path| {
         MetadataPath::read(path, "metadata.payment_intent")
-            .map_err(|what| problems.push(Problem::new("payment_reference", what)))
+            .map_err(|what| checks.problem("payment_reference", what))
             .ok()
     });
-    let mut require = |key: &str, what: &str| {
-        // One problem a key: a value that could not be read has its own already.
-        if table.get(key).is_none() {
-            problems.push(Problem::new(key, format!("missing: {what}")));
-        }
+    let url = checks.required(
+        "url",
+        keys.url,
+        "the shop's address, for example \"https://shop.example\"",
+    );
+    let token = checks.required(
+        "token",
+        keys.token,
+        "the shop's secret API key, for example { env = \"MEDUSA_KEY\" }",
+    );
+    let reach = url.zip(token).map(|(url, token)| Reach {
+        url,
+        allow_insecure: keys.allow_insecure.unwrap_or(false),
+        token,
+        timeout,
+        hook,
+    });
+    let settings = Settings {
+        interval,
+        stock_interval,
+        overlap,
+        page_size: usize::try_from(page_size).unwrap_or(50),
+        settle,
+        concurrency,
+        per_second,
+        sales_channel: keys.sales_channel,
+        tags,
+        test,
+        since,
+        remarks,
+        fields,
+        payment_reference,
     };
-    if keys.url.is_none() {
-        require(
-            "url",
-            "the shop's address, for example \"https://shop.example\"",
-        );
-    }
-    if keys.token.is_none() {
-        require(
-            "token",
-            "the shop's secret API key, for example { env = \"MEDUSA_KEY\" }",
-        );
-    }
-    match (keys.url, keys.token) {
-        (Some(url), Some(token)) if problems.is_empty() => Ok((
-            Reach {
-                url,
-                allow_insecure: keys.allow_insecure.unwrap_or(false),
-                token,
-                timeout,
-                hook,
-            },
-            Settings {
-                interval,
-                stock_interval,
-                overlap,
-                page_size: usize::try_from(page_size).unwrap_or(50),
-                settle,
-                concurrency,
-                per_second: keys.per_second,
-                sales_channel: keys.sales_channel,
-                tags,
-                test,
-                since,
-                remarks,
-                fields,
-                payment_reference,
-            },
-        )),
-        _ => Err(problems),
-    }
+    checks.finish(reach.map(|reach| (reach, settings)))
 }
 
 /// Keys that name secrets.
 const SECRETS: [&str; 3] = ["token", "hook_secret", "hook_secret_previous"];
-
-/// Decodes key by key, so that one wrong key does not hide the others.
-fn decode(table: &Value, problems: &mut Vec<Problem>) -> Keys {
-    let Some(table) = table.as_object() else {
-        problems.push(Problem::new("", "not a table"));
-        return Keys::default();
-    };
-    let mut good = Map::new();
-    for (key, value) in table {
-        let single = Value::Object(Map::from_iter([(key.clone(), value.clone())]));
-        match serde_json::from_value::<Keys>(single) {
-            Ok(_) => {
-                good.insert(key.clone(), value.clone());
-            }
-            // Whoever writes the key itself here must not read it back in a log.
-            Err(_) if SECRETS.contains(&key.as_str()) => {
-                problems.push(Problem::new(
-                    key.clone(),
-                    "not a reference: write { env = \"NAME\" } or { file = \"/path\" }",
-                ));
-            }
-            Err(error) => problems.push(Problem::new(key.clone(), error.to_string())),
-        }
-    }
-    serde_json::from_value(Value::Object(good)).unwrap_or_default()
-}
-
-fn instant(text: &str) -> Option<DateTime<Utc>> {
-    let day = || {
-        text.parse::<NaiveDate>()
-            .ok()
-            .map(|day| day.and_time(NaiveTime::MIN).and_utc())
-    };
-    DateTime::parse_from_rfc3339(text)
-        .ok()
-        .map(|at| at.to_utc())
-        .or_else(day)
-}
 
 #[cfg(test)]
 mod tests {

@@ -122,26 +122,26 @@ mod tests {
 
     #[test]
     fn slow_down_is_understood_in_whatever_words_it_comes() {
-        use ErrorClass::{Auth, OutcomeUnknown, RateLimited, Rejected};
+        use ErrorClass::{Forbidden, OutcomeUnknown, RateLimited, Rejected};
         for (status, body, plain) in [
             (
                 429,
                 "<html>429 Too Many Requests</html>",
                 RateLimited { after: None },
             ),
-            (403, "<html>Rate limit exceeded</html>", Auth),
+            (403, "<html>Rate limit exceeded</html>", Forbidden),
             (
                 403,
                 r#"{"type":"rate_limited","message":"slow down"}"#,
-                Auth,
+                Forbidden,
             ),
             (503, "Too many requests, come back later", OutcomeUnknown),
-            (403, r#"{"message":"API rate limit exceeded"}"#, Auth),
-            (403, r#"{"error":"rate_limit_exceeded"}"#, Auth),
+            (403, r#"{"message":"API rate limit exceeded"}"#, Forbidden),
+            (403, r#"{"error":"rate_limit_exceeded"}"#, Forbidden),
             (
                 403,
                 r#"{"type":"error","message":"Rate limit reached"}"#,
-                Auth,
+                Forbidden,
             ),
             (
                 503,
@@ -165,16 +165,16 @@ mod tests {
     #[test]
     fn all_else_keeps_the_class_of_its_status_and_names_the_shops_own_type() {
         for (status, body, plain) in [
-            (403, "<html>Forbidden</html>", ErrorClass::Auth),
+            (403, "<html>Forbidden</html>", ErrorClass::Forbidden),
             (
                 403,
                 r#"{"message":"your rate limit plan forbids it"}"#,
-                ErrorClass::Auth,
+                ErrorClass::Forbidden,
             ),
             (
                 403,
                 r#"{"error":"forbidden","message":"invalid key"}"#,
-                ErrorClass::Auth,
+                ErrorClass::Forbidden,
             ),
             (503, "down for maintenance", ErrorClass::OutcomeUnknown),
         ] {

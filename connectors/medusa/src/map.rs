@@ -4,13 +4,13 @@ mod amounts;
 mod marks;
 mod payment;
 mod personal;
-mod reason;
 mod stock;
 
 #[cfg(test)]
 mod tests;
 
 use chrono::{DateTime, Utc};
+use hikiate_sdk::decode::reason;
 use hikiate_sdk::text::whole_pairs;
 use hikiate_sdk::{
     BadRecord, ChannelFulfilment, ChannelGate, ChannelState, Charge, Currency, Customs,
@@ -36,7 +36,7 @@ pub(crate) const NOTE: &str = "hikiate_hold";
 #[must_use]
 pub(crate) fn order_record(raw: &str, settings: &Settings) -> Record {
     let parsed = serde_json::from_str::<Order>(&whole_pairs(raw))
-        .map_err(|error| reason::of(raw, &error))
+        .map_err(|error| reason(raw, &error))
         .and_then(|order| {
             order_snapshot(&order, settings)
                 .map(|snapshot| (snapshot, personal::of(&order, settings)))

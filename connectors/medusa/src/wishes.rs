@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use hikiate_sdk::{Customs, Gift, Party, Problem, Temperature, UnreadWish, Wishes};
+use hikiate_sdk::settings::Checks;
+use hikiate_sdk::{Customs, Gift, Party, Temperature, UnreadWish, Wishes};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -52,7 +53,7 @@ pub(crate) struct Asked {
 
 impl Fields {
     /// Checks what was written.
-    pub(crate) fn read(keys: FieldKeys, problems: &mut Vec<Problem>) -> Self {
+    pub(crate) fn read(keys: FieldKeys, checks: &mut Checks<'_>) -> Self {
         let mut fields = Self::default();
         let order = [
             ("arrive_on", keys.arrive_on),
@@ -67,11 +68,11 @@ impl Fields {
         let line = [("hs_code", keys.hs_code), ("origin", keys.origin)];
         for (name, path) in order {
             let paths = &mut fields.order;
-            put(paths, name, path, &["metadata"], problems);
+            put(paths, name, path, &["metadata"], checks);
         }
         for (name, path) in line {
             let paths = &mut fields.line;
-            put(paths, name, path, &["items", "metadata"], problems);
+            put(paths, name, path, &["items", "metadata"], checks);
         }
         fields
     }
@@ -198,7 +199,7 @@ fn put(
     name: &'static str,
     path: Option<String>,
     below: &[&str],
-    problems: &mut Vec<Problem>,
+    checks: &mut Checks<'_>,
 ) {
     let Some(path) = path else {
         return;
@@ -210,14 +211,16 @@ fn put(
         return;
     }
     let below = below.join(".");
-    problems.push(Problem::new(
-        format!("fields.{name}"),
+    checks.problem(
+        &format!("fields.{name}"),
         format!("{path:?} is not a path below {below}: use for example \"{below}.{name}\""),
-    ));
+    );
 }
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use serde_json::json;
 
     use super::*;
@@ -235,10 +238,9 @@ mod tests {
             origin: Some("items.metadata.made_in".to_owned()),
             ..FieldKeys::default()
         };
-        let mut problems = Vec::new();
-        let fields = Fields::read(keys, &mut problems);
-        assert!(problems.is_empty(), "{problems:?}");
-        fields
+        let mut checks = Checks::new(&Value::Null);
+        let fields = Fields::read(keys, &mut checks);
+        checks.finish(Some(fields)).unwrap()
     }
 
     #[test]
@@ -339,8 +341,9 @@ mod tests {
             hs_code: Some("metadata.hs".to_owned()),
             ..FieldKeys::default()
         };
-        let mut problems = Vec::new();
-        assert_eq!(Fields::read(keys, &mut problems), Fields::default());
+        let mut checks = Checks::new(&Value::Null);
+        assert_eq!(Fields::read(keys, &mut checks), Fields::default());
+        let problems = checks.finish(Some(())).unwrap_err();
         let said: Vec<_> = problems
             .iter()
             .map(|p| (p.key.as_str(), p.message.contains("metadata.")))

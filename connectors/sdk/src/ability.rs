@@ -88,6 +88,8 @@ pub enum Cancels {
     Command,
     /// The warehouse answers later, and may decline.
     Request,
+    /// Done at once while nobody works on it, a request from then on: one cancellation may end either way.
+    CommandThenRequest,
     /// Only by telephone: an operator asks and types the answer.
     Never,
 }

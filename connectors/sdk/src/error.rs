@@ -30,6 +30,9 @@ pub enum ErrorClass {
     Conflict,
     /// Credentials were rejected: the account pauses and resumes automatically.
     Auth,
+    /// Nothing happened: the credentials are known and may not do this. This call later, and a task if that lasts; the account goes
+    /// on.
+    Forbidden,
     /// The answer could not be understood.
     Protocol,
     /// Our configuration cannot work.

@@ -11,6 +11,8 @@ pub mod budget;
 #[cfg(feature = "sim")]
 pub mod conformance;
 mod connector;
+pub mod cursor;
+pub mod decode;
 pub mod duration;
 mod error;
 #[cfg(feature = "sim")]
@@ -27,6 +29,7 @@ mod order;
 mod payment;
 mod refund;
 mod secret;
+pub mod settings;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod source;

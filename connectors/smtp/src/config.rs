@@ -1,76 +1,45 @@
 //! The account's TOML keys.
 
-mod reader;
-
 use std::net::IpAddr;
 use std::time::Duration;
 
+use hikiate_sdk::duration::Span;
+use hikiate_sdk::settings::Checks;
 use hikiate_sdk::{Problem, Secret, SecretRef};
 use lettre::message::Mailbox;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use self::reader::Reader;
-
-/// The keys as they are written; for the key reference.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(
-    dead_code,
-    reason = "only its schema is used; keys are read one by one so that every problem is told"
-)]
+/// The keys below `[accounts.NAME]` with `connector = "smtp"`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub(crate) struct Keys {
-    /// The mail server.
-    host: String,
+    /// The mail server. Required.
+    host: Option<String>,
     /// Its port; 465 for implicit TLS, 587 for STARTTLS, 25 without.
-    #[serde(default)]
     port: Option<u16>,
-    /// How the connection is protected; `"implicit"` when not told.
-    #[serde(default)]
-    tls: Tls,
+    /// How the connection is protected. Default `implicit`.
+    tls: Option<Tls>,
     /// Allows `tls = "none"` to a host that is not loopback.
-    #[serde(default)]
-    allow_insecure: bool,
-    /// The sender: `shop@example.jp` or `The Shop <shop@example.jp>`.
-    from: String,
-    /// The host part of Message-IDs and the name in EHLO; the sender's domain when not told.
-    #[serde(default)]
+    allow_insecure: Option<bool>,
+    /// The sender: `shop@example.jp` or `The Shop <shop@example.jp>`. Required.
+    from: Option<String>,
+    /// The host part of Message-IDs and the name in EHLO. Default: the sender's domain.
     domain: Option<String>,
     /// The user to log in as; together with `password`.
-    #[serde(default)]
     user: Option<String>,
     /// Where the password is.
-    #[serde(default)]
     password: Option<SecretRef>,
-    /// Until the server has taken the recipient, for example `"20s"`.
-    #[serde(default)]
-    connect_timeout: Option<String>,
-    /// From the body to the server's reply, for example `"2m"`. A reply that comes later leaves the mail unknown.
-    #[serde(default)]
-    timeout: Option<String>,
-    /// Mails under way at once; 2 when not told.
-    #[serde(default)]
+    /// Until the server has accepted the recipient, `1s` to `10m`. Default `20s`.
+    connect_timeout: Option<Span>,
+    /// From the body to the server's reply, `1s` to `10m`. A reply that comes later leaves the mail unknown. Default `2m`.
+    timeout: Option<Span>,
+    /// Mails under way at once. Default 2.
     concurrency: Option<u16>,
-    /// Mails started a second at the most; without a limit when not told.
-    #[serde(default)]
+    /// Mails started a second at the most. No limit when absent.
     per_second: Option<u32>,
 }
-
-const KEYS: [&str; 12] = [
-    "host",
-    "port",
-    "tls",
-    "allow_insecure",
-    "from",
-    "domain",
-    "user",
-    "password",
-    "connect_timeout",
-    "timeout",
-    "concurrency",
-    "per_second",
-];
 
 /// How the connection is protected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -111,94 +80,103 @@ impl std::fmt::Debug for Settings {
     }
 }
 
-/// Reads and checks the account's table. Messages never repeat a value: a password may be in the wrong place.
+/// Reads and checks the account's table.
 ///
 /// # Errors
 /// Every problem that can be told from the table.
 pub(crate) fn read(settings: &Value) -> Result<Settings, Vec<Problem>> {
-    let Some(table) = settings.as_object() else {
-        return Err(vec![Problem::new("", "the account is not a table")]);
-    };
-    let mut reader = Reader::new(table);
-    reader.unknown();
-    let read = build(&mut reader);
-    match read {
-        Some(settings) if reader.problems.is_empty() => Ok(settings),
-        _ => Err(reader.problems),
-    }
-}
-
-/// `None` only after a problem was noted; goes on as far as it can.
-fn build(reader: &mut Reader<'_>) -> Option<Settings> {
-    let host: Option<String> = reader.required("host", "a host name or IP address");
-    let port: Option<u16> = reader.optional("port", "a number from 1 to 65535");
-    let tls: Tls = reader
-        .optional("tls", "\"implicit\", \"starttls\" or \"none\"")
-        .unwrap_or_default();
-    let allow_insecure = reader
-        .optional("allow_insecure", "true or false")
-        .unwrap_or(false);
-    let from: Option<String> = reader.required("from", "a mail address");
-    let domain: Option<String> = reader.optional("domain", "a host name");
-    let login = reader.login();
-    let connect_timeout = reader.duration("connect_timeout", Duration::from_secs(20));
-    let timeout = reader.duration("timeout", Duration::from_secs(120));
-    let concurrency: u16 = reader
-        .optional("concurrency", "a number from 1 to 65535")
-        .unwrap_or(2);
-    let per_second: Option<u32> = reader.optional("per_second", "a number of mails");
-    if port == Some(0) {
-        reader.problem("port", "must be from 1 to 65535");
-    }
-    if concurrency == 0 {
-        reader.problem("concurrency", "must be at least 1, or nothing is ever sent");
-    }
-    if per_second == Some(0) {
-        reader.problem("per_second", "must be at least 1, or nothing is ever sent");
-    }
+    let mut checks = Checks::new(settings);
+    let keys: Keys = checks.decode(&["password"]);
+    let tls = keys.tls.unwrap_or_default();
+    let port = keys.port.unwrap_or(match tls {
+        Tls::Implicit => 465,
+        Tls::Starttls => 587,
+        Tls::None => 25,
+    });
+    let port = checks.within("port", port, 1..=u16::MAX);
+    let host = checks.required("host", keys.host, "the mail server's name or IP address");
     if let Some(host) = &host {
-        if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == '/' || c == '@') {
-            reader.problem(
-                "host",
-                "is not a host name: write it without scheme, port and path",
-            );
-        } else if tls == Tls::None && !allow_insecure && !is_loopback(host) {
-            reader.problem("tls", "\"none\" sends mails and the password in the clear to a host that is not loopback: use \"implicit\" or \"starttls\", or set allow_insecure = true if you trust the network");
-        }
+        check_host(host, tls, keys.allow_insecure.unwrap_or(false), &mut checks);
     }
+    let from = checks.required("from", keys.from, "the sender's mail address");
     let from = from.and_then(|text| {
         let mailbox = text.parse::<Mailbox>().ok();
         if mailbox.is_none() {
-            reader.problem(
+            checks.problem(
                 "from",
-                "is not a mail address: write shop@example.jp or The Shop <shop@example.jp>",
+                "not a mail address: write shop@example.jp or The Shop <shop@example.jp>",
             );
         }
         mailbox
     });
-    let domain = domain.or_else(|| from.as_ref().map(|m| m.email.domain().to_owned()));
+    let domain = keys
+        .domain
+        .or_else(|| from.as_ref().map(|m| m.email.domain().to_owned()));
     if domain.as_ref().is_some_and(|d| !is_domain(d)) {
-        reader.problem(
+        checks.problem(
             "domain",
-            "is not an ASCII host name: use letters, digits, dots and hyphens",
+            "not an ASCII host name: use letters, digits, dots and hyphens",
         );
     }
-    Some(Settings {
-        host: host?,
-        port: port.unwrap_or(match tls {
-            Tls::Implicit => 465,
-            Tls::Starttls => 587,
-            Tls::None => 25,
-        }),
-        tls,
-        from: from?,
-        domain: domain?,
-        login,
-        connect_timeout,
-        timeout,
-        concurrency: usize::from(concurrency),
-        per_second,
-    })
+    let login = login(keys.user, keys.password.as_ref(), &mut checks);
+    let connect_timeout = wait("connect_timeout", keys.connect_timeout, 20, &mut checks);
+    let timeout = wait("timeout", keys.timeout, 120, &mut checks);
+    let concurrency = keys.concurrency.unwrap_or(2);
+    let concurrency = checks.within("concurrency", concurrency, 1..=u16::MAX);
+    let per_second = checks.rate("per_second", keys.per_second);
+    let settings = host
+        .zip(from)
+        .zip(domain)
+        .map(|((host, from), domain)| Settings {
+            host,
+            port,
+            tls,
+            from,
+            domain,
+            login,
+            connect_timeout,
+            timeout,
+            concurrency: usize::from(concurrency),
+            per_second,
+        });
+    checks.finish(settings)
+}
+
+fn check_host(host: &str, tls: Tls, allow_insecure: bool, checks: &mut Checks<'_>) {
+    if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == '/' || c == '@') {
+        checks.problem(
+            "host",
+            "not a host name: write it without scheme, port and path",
+        );
+    } else if tls == Tls::None && !allow_insecure && !is_loopback(host) {
+        checks.problem("tls", "\"none\" sends mails and the password in the clear to a host that is not loopback: use \"implicit\" or \"starttls\", or set allow_insecure = true if you trust the network");
+    }
+}
+
+fn login(
+    user: Option<String>,
+    password: Option<&SecretRef>,
+    checks: &mut Checks<'_>,
+) -> Option<(String, Secret)> {
+    for (key, other) in [("user", "password"), ("password", "user")] {
+        if checks.has(key) && !checks.has(other) {
+            checks.problem(
+                other,
+                format!("missing: {key} is set, and a login needs both"),
+            );
+        }
+    }
+    let secret = checks.open("password", password?);
+    user.zip(secret)
+}
+
+/// From a second to ten minutes.
+fn wait(key: &str, span: Option<Span>, otherwise: u64, checks: &mut Checks<'_>) -> Duration {
+    let length = span.map_or(Duration::from_secs(otherwise), |span| span.0);
+    if !(Duration::from_secs(1)..=Duration::from_secs(600)).contains(&length) {
+        checks.problem(key, "out of range: write \"1s\" to \"10m\"");
+    }
+    length
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -155,7 +155,7 @@ impl Deed {
             Self::Mention => {
                 let mut tx = store.pool().begin().await?;
                 sqlx::query(
-                    "INSERT INTO aliases (account_id, kind, external_id, subject_id) SELECT account_id, 'mention', external_id, id FROM subjects WHERE id = $1",
+                    "INSERT INTO aliases (account_id, kind, external_id, subject_id) SELECT account_id, 'mention', external_id, id FROM subjects WHERE id = $1 ON CONFLICT DO NOTHING",
                 )
                 .bind(given.order_n)
                 .execute(&mut *tx)

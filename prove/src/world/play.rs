@@ -13,7 +13,7 @@ use super::world::World;
 
 /// What may befall a call. A duplicated write is left out where the external system has no key against it: nothing on
 /// this side could tell, or help.
-const READS: [Fault; 10] = [
+const READS: [Fault; 11] = [
     Fault::LostReply,
     Fault::ErrorBefore,
     Fault::RateLimited,
@@ -21,11 +21,12 @@ const READS: [Fault; 10] = [
     Fault::SlowDown,
     Fault::RateLimitedInOk,
     Fault::Unauthorised,
+    Fault::Forbidden,
     Fault::Garbage,
     Fault::Truncated,
     Fault::Duplicate,
 ];
-const WRITES: [Fault; 13] = [
+const WRITES: [Fault; 14] = [
     Fault::LostReply,
     Fault::LostReply,
     Fault::NotSent,
@@ -36,6 +37,7 @@ const WRITES: [Fault; 13] = [
     Fault::SlowDown,
     Fault::RateLimitedInOk,
     Fault::Unauthorised,
+    Fault::Forbidden,
     Fault::Refused,
     Fault::Truncated,
     Fault::ErrorInOk,

@@ -442,6 +442,12 @@ fn a_closed_door_after_a_lost_reply_is_no_try_and_the_key_still_holds() {
                 "{retry:?} {class:?}: {answer:?}"
             );
         }
+        // Of this one call: it counts, so that it becomes a task, and what was in doubt stays so.
+        let answer = after_send(&tired, &spec, now, Err(error(ErrorClass::Forbidden)));
+        assert!(
+            matches!(answer, AttemptResult::RetryLater { attempt: true, .. }),
+            "{retry:?}: {answer:?}"
+        );
     }
 }
 
@@ -522,14 +528,18 @@ fn what_shows_a_state_ends_without_a_task_whatever_comes_of_it() {
     ] {
         assert_eq!(answer(&first, class), Some(Verdict::Refused), "{class:?}");
     }
-    for class in [ErrorClass::Transient, late, ErrorClass::Auth] {
+    for class in [
+        ErrorClass::Transient,
+        late,
+        ErrorClass::Auth,
+        ErrorClass::Forbidden,
+    ] {
         assert_eq!(answer(&first, class), None, "{class:?}");
         assert_eq!(answer(&unclear, class), Some(Verdict::Unknown), "{class:?}");
     }
-    assert_eq!(
-        answer(&third, ErrorClass::Transient),
-        Some(Verdict::Refused)
-    );
+    for class in [ErrorClass::Transient, ErrorClass::Forbidden] {
+        assert_eq!(answer(&third, class), Some(Verdict::Refused), "{class:?}");
+    }
     assert_eq!(answer(&third, late), None);
     for effect in [&first, &third, &unclear] {
         assert_eq!(

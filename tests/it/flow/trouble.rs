@@ -247,6 +247,44 @@ async fn refused_credentials_pause_the_account_and_it_goes_on_by_itself() {
     assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
 }
 
+/// The shop forbids one write of one order: that write is repeated ever more seldom and becomes a task; the account is not
+/// paused, and the neighbour is shipped and captured.
+#[tokio::test]
+async fn a_forbidden_write_holds_up_its_own_order_alone() {
+    let mut world = stocked(Setup::default(), 100).await;
+    let (kept, other) = (
+        world.shop.place_order(order(&[("APPLE", 1, "1000")])),
+        world.shop.place_order(order(&[("APPLE", 1, "1000")])),
+    );
+    let path = format!("/admin/orders/{kept}/fulfillments");
+    for _ in 0..6 {
+        world
+            .faults
+            .inject_when(When::new(Method::Post, &path), Fault::Forbidden);
+    }
+    let forbidden = |world: &World| *world.faults.injected().get(&Fault::Forbidden).unwrap_or(&0);
+    while forbidden(&world) < 5 {
+        world.advance(Duration::seconds(30)).await;
+        world.rounds(2).await;
+        let tasks = world.tasks().await;
+        assert!(!tasks.contains(&"account_paused".to_owned()), "{tasks:?}");
+    }
+    let seen = world.shop.order(&other).unwrap();
+    assert!(seen.is_shipped(), "{:?}", world.status(&other).await);
+    assert_eq!(seen.captures, 1);
+    assert!(!world.shop.order(&kept).unwrap().is_shipped());
+    assert!(world.tasks().await.contains(&"send_failing".to_owned()));
+    for _ in 0..30 {
+        world.advance(Duration::minutes(2)).await;
+        world.rounds(2).await;
+    }
+    assert_eq!(forbidden(&world), 6);
+    let seen = world.shop.order(&kept).unwrap();
+    assert!(seen.is_shipped(), "{:?}", world.status(&kept).await);
+    assert_eq!(seen.captures, 1);
+    assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
+}
+
 /// 25 orders want seven units and four planners and allocators run at once: seven get one, nobody gets what is
 /// not there.
 #[tokio::test]

@@ -84,8 +84,13 @@ impl Subject for ByFile {
         };
         let limit = "neither a folder nor SFTP can signal a rate limit";
         let status = "a folder answers with a status only, and the size is compared before the file is renamed";
+        let rights = "a right to a file that is missing is a permission error, which counts as refused credentials";
         let mut waivers = Vec::new();
         for stream in streams {
+            waivers.push(Waiver::new(
+                format!("forbidden on reading/{stream}"),
+                rights,
+            ));
             for throttle in THROTTLES {
                 let check = format!("{throttle} on reading/{stream}");
                 waivers.push(Waiver::new(check, limit));
@@ -99,6 +104,7 @@ impl Subject for ByFile {
             waivers.push(Waiver::new(format!("truncated on reading/{stream}"), file));
         }
         for op in ops {
+            waivers.push(Waiver::new(format!("forbidden/{op}"), rights));
             for throttle in THROTTLES {
                 waivers.push(Waiver::new(format!("{throttle}/{op}"), limit));
             }

@@ -1,14 +1,14 @@
 //! Reading orders and stock.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, SecondsFormat, Utc};
+use hikiate_sdk::cursor::{Cursor, Reach, Sort};
 use hikiate_sdk::{
     Error, ErrorClass, ExternalId, Here, InFile, Kind, Page, Record, Source, StreamSpec,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::cursor::{Cursor, wire_time};
 use super::{Medusa, is_plain, unreadable};
 use crate::fields::{INVENTORY_FIELDS, ORDER_FIELDS};
 use crate::map;
@@ -133,11 +133,20 @@ impl Source for Medusa {
 
 impl Medusa {
     async fn orders(&self, cursor: Cursor, now: DateTime<Utc>) -> Result<Page, Error> {
-        let query = cursor.query(self.settings.overlap, self.settings.since, now);
+        let reach = Reach {
+            overlap: self.settings.overlap,
+            since: self.settings.since,
+            tick: Duration::milliseconds(1),
+        };
+        let query = cursor.query(&reach, now);
+        let order = match query.sort {
+            Sort::Changed => "updated_at",
+            Sort::Id => "id",
+        };
         let limit = self.settings.page_size;
         let mut path = format!(
-            "/admin/orders?fields={ORDER_FIELDS}&order={}&limit={limit}&offset={}",
-            query.order, query.offset
+            "/admin/orders?fields={ORDER_FIELDS}&order={order}&limit={limit}&offset={}",
+            query.offset
         );
         let mut bound = |name: &str, time: Option<DateTime<Utc>>| {
             if let Some(time) = time {
@@ -252,4 +261,9 @@ fn stored_as<T: Serialize>(cursor: &T) -> Result<Value, Error> {
             format!("the cursor cannot be stored: {e}"),
         )
     })
+}
+
+/// As the shop's filters take it.
+fn wire_time(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

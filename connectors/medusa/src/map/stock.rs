@@ -1,10 +1,11 @@
 //! Stock levels: one record per item and stock location.
 
+use hikiate_sdk::decode::reason;
 use hikiate_sdk::text::whole_pairs;
 use hikiate_sdk::{BadRecord, Currency, ExternalId, Observed, Record, StockLevel};
 use serde_json::Number;
 
-use super::{reason, stamp};
+use super::stamp;
 use crate::wire::InventoryItem;
 
 /// The levels of one inventory item. An item without a SKU cannot be named by ours and has none.
@@ -19,7 +20,7 @@ pub(crate) fn stock_records(raw: &str) -> Vec<Record> {
     };
     let item = match serde_json::from_str::<InventoryItem>(&whole_pairs(raw)) {
         Ok(item) => item,
-        Err(error) => return vec![bad(reason::of(raw, &error))],
+        Err(error) => return vec![bad(reason(raw, &error))],
     };
     let Some(sku) = item.sku.filter(|sku| !sku.is_empty()) else {
         return Vec::new();

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::records::identity;
 use super::run::{Seen, ensure};
 use super::subject::Bench;
-use crate::{Error, Observed, Page, Source};
+use crate::{Error, ErrorClass, Here, Observed, Page, Source};
 
 /// More pages than any check can need.
 const ENDLESS: usize = 1000;
@@ -83,8 +83,7 @@ pub(super) async fn drain_at(
     };
     let mut cursor = from;
     for _ in 0..ENDLESS {
-        let page = source
-            .page(stream, cursor.as_ref(), crate::Here::at(now))
+        let page = page_at(bench, stream, cursor.as_ref(), now)
             .await
             .map_err(|e| shown(seen, &e, "a page without a fault"))?;
         seen.debug(
@@ -122,6 +121,39 @@ pub(super) async fn drain_at(
         cursor = Some(next);
     }
     Err(format!("still more after {ENDLESS} pages"))
+}
+
+/// One page as the engine asks for it: of a stream by code, with the codes after the cursor, which is the engine's own.
+pub(super) async fn page_at(
+    bench: &Bench,
+    stream: &str,
+    cursor: Option<&Value>,
+    now: DateTime<Utc>,
+) -> Result<Page, Error> {
+    let Some(source) = bench.connector.source() else {
+        return Err(Error::new(
+            ErrorClass::Config,
+            "the account offers no source",
+        ));
+    };
+    let streams = source.streams();
+    let by_code = streams.iter().find(|spec| spec.name == stream);
+    let Some(most) = by_code.and_then(|spec| spec.by_code) else {
+        return source.page(stream, cursor, Here::at(now)).await;
+    };
+    let mut codes = bench.far.codes(stream).await;
+    codes.sort_unstable();
+    let after = cursor.and_then(|cursor| cursor["after"].as_str());
+    codes.retain(|code| after.is_none_or(|after| code.as_str() > after));
+    codes.truncate(most);
+    let more = codes.len() == most;
+    let next = json!({ "after": codes.last().filter(|_| more) });
+    if codes.is_empty() {
+        return Ok(Page::new(Vec::new(), next, false));
+    }
+    let here = Here { now, codes: &codes };
+    let page = source.page(stream, None, here).await?;
+    Ok(Page { next, more, ..page })
 }
 
 pub(super) fn through_text(cursor: &Value) -> Result<Value, String> {

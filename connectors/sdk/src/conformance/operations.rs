@@ -8,8 +8,8 @@ use super::run::{Checked, Run, Seen, ensure};
 use super::subject::Bench;
 use crate::faulty::{Fault, RETRY_AFTER, Target};
 use crate::{
-    Call, Error, ErrorClass, LookUp, Op, OperationSpec, Operations, Outcome, Prepared, RetryPolicy,
-    Then,
+    Ability, Call, Cancels, Error, ErrorClass, LookUp, Op, OperationSpec, Operations, Outcome,
+    Prepared, RetryPolicy, Then,
 };
 
 pub(super) async fn checks(run: &mut Run<'_>) {
@@ -76,6 +76,14 @@ pub(super) async fn checks(run: &mut Run<'_>) {
             run.check(&format!("{fault}/{op}"), &[fault], async |bench, seen| {
                 faulty(bench, seen, spec, fault).await
             })
+            .await;
+        }
+        for part in 1..run.writes(op).await {
+            run.check(
+                &format!("lost after part {part}/{op}"),
+                &[Fault::LostReply],
+                async |bench, seen| lost_part(bench, seen, spec, part).await,
+            )
             .await;
         }
         if op == Op::Annotate {
@@ -149,7 +157,7 @@ pub(super) async fn checks(run: &mut Run<'_>) {
     }
 }
 
-const WRITE_FAULTS: [Fault; 13] = [
+const WRITE_FAULTS: [Fault; 14] = [
     Fault::LostReply,
     Fault::NotSent,
     Fault::ErrorBefore,
@@ -159,6 +167,7 @@ const WRITE_FAULTS: [Fault; 13] = [
     Fault::SlowDown,
     Fault::RateLimitedInOk,
     Fault::Unauthorised,
+    Fault::Forbidden,
     Fault::Refused,
     Fault::Garbage,
     Fault::Truncated,
@@ -252,11 +261,22 @@ impl Ready<'_> {
             Outcome::Refused { code, message } => {
                 Err(format!("{when}: rejected with {code}: {message}"))
             }
-            Outcome::Done { .. } if !self.spec.completes_on_accept => Err(format!(
-                "{when}: done, although the result is declared to come later"
-            )),
+            Outcome::Done { .. } if !self.spec.completes_on_accept && !self.ends_either_way() => {
+                Err(format!(
+                    "{when}: done, although the result is declared to come later"
+                ))
+            }
             Outcome::Done { .. } | Outcome::Accepted { .. } => Ok(()),
         }
+    }
+
+    /// A cancellation that is done at once or answered later, as the instruction's ability says.
+    fn ends_either_way(&self) -> bool {
+        let either = |spec: &OperationSpec| {
+            let cancel = Cancels::CommandThenRequest;
+            matches!(spec.ability, Ability::Instruct { cancel: how, .. } if how == cancel)
+        };
+        self.spec.op == Op::CancelInstruction && self.operations.operations().iter().any(either)
     }
 
     async fn done(&self, want: usize, when: &str) -> Checked {
@@ -355,7 +375,9 @@ async fn done_once(bench: &Bench, seen: &Seen, spec: &OperationSpec) -> Checked 
 
 async fn faulty(bench: &Bench, seen: &Seen, spec: &OperationSpec, fault: Fault) -> Checked {
     let ready = ready(bench, seen, spec).await?;
-    bench.inject(Target::Write, fault);
+    // Of several requests the last one decides.
+    let others = bench.far.writes(spec.op).saturating_sub(1);
+    bench.inject_after(others, Target::Write, fault);
     let result = ready.send().await;
     let class = match (&result, fault) {
         (Ok(Outcome::Refused { .. }), Fault::Refused) => return ready.done(0, "refused").await,
@@ -374,6 +396,7 @@ async fn faulty(bench: &Bench, seen: &Seen, spec: &OperationSpec, fault: Fault) 
             matches!(class, ErrorClass::RateLimited { .. })
         }
         Fault::Unauthorised => class == ErrorClass::Auth,
+        Fault::Forbidden => class == ErrorClass::Forbidden,
         // Definite both: of this very call, or of something else that is in its way.
         Fault::Refused => matches!(class, ErrorClass::Rejected | ErrorClass::Conflict),
         Fault::Garbage | Fault::Truncated | Fault::ErrorInOk => {
@@ -395,6 +418,17 @@ async fn faulty(bench: &Bench, seen: &Seen, spec: &OperationSpec, fault: Fault) 
             ready.done(1, "sent again").await
         }
     }
+}
+
+/// The reply to a part is lost: it was carried out, the call was not, and neither is repeated.
+async fn lost_part(bench: &Bench, seen: &Seen, spec: &OperationSpec, part: usize) -> Checked {
+    let ready = ready(bench, seen, spec).await?;
+    bench.inject_after(part - 1, Target::Write, Fault::LostReply);
+    match ready.send().await {
+        Err(error) if error.class == ErrorClass::OutcomeUnknown => {}
+        other => return Err(format!("was {other:?}")),
+    }
+    ready.settled(false, "afterwards").await
 }
 
 async fn duplicate(bench: &Bench, seen: &Seen, spec: &OperationSpec) -> Checked {

@@ -8,6 +8,7 @@ use super::card::{Card, Verdict};
 use super::logs::Logs;
 use super::subject::{Bench, Subject};
 use super::{budget, hooks, operations, source};
+use crate::Op;
 use crate::faulty::{Fault, Target};
 
 /// A check's end: what did not hold.
@@ -143,6 +144,11 @@ impl Run<'_> {
         }
     }
 
+    /// How many requests that change something a call of an operation takes.
+    pub(super) async fn writes(&self, op: Op) -> usize {
+        self.subject.fresh().await.far.writes(op)
+    }
+
     fn finish(mut self) -> Card {
         for name in self
             .waivers
@@ -192,6 +198,12 @@ impl Bench {
     pub(super) fn inject(&self, target: Target, fault: Fault) {
         self.seam.inject(target, fault);
     }
+
+    /// Orders a fault for a later call.
+    pub(super) fn inject_after(&self, others: usize, target: Target, fault: Fault) {
+        self.seam.inject_after(others, target, fault);
+    }
+
     /// The time that the external system asked to wait for is over.
     pub(super) fn rested(&self) {
         self.link.meter().forget();

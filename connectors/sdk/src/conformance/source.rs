@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::drain::{drain, now, shown, source, told};
+use super::drain::{drain, now, page_at, shown, source, told};
 use super::edges::{long_list, partial_fields, seen_late, tail_and_sweep, time_zones, told_twice};
 use super::records::identity;
 use super::run::{Checked, Run, Seen, ensure};
@@ -121,7 +121,7 @@ pub(super) async fn checks(run: &mut Run<'_>) {
     }
 }
 
-const READ_FAULTS: [Fault; 11] = [
+const READ_FAULTS: [Fault; 12] = [
     Fault::NotSent,
     Fault::LostReply,
     Fault::ErrorBefore,
@@ -130,6 +130,7 @@ const READ_FAULTS: [Fault; 11] = [
     Fault::SlowDown,
     Fault::RateLimitedInOk,
     Fault::Unauthorised,
+    Fault::Forbidden,
     Fault::Garbage,
     Fault::Truncated,
     Fault::ErrorInOk,
@@ -227,10 +228,8 @@ async fn comes_later(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
 
 async fn told_again(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
     let wanted = seeded(bench, stream, 1, Times::Rising).await?;
-    let source = source(bench)?;
     for _ in 0..2 {
-        let page = source
-            .page(stream, None, crate::Here::at(now()))
+        let page = page_at(bench, stream, None, now())
             .await
             .map_err(|e| shown(seen, &e, "a page without a fault"))?;
         same(&told(&page), &wanted, "read without acknowledging")?;
@@ -257,10 +256,7 @@ async fn bad_record(bench: &Bench, seen: &Seen, stream: &str) -> Checked {
 async fn faulty_page(bench: &Bench, seen: &Seen, stream: &str, fault: Fault) -> Checked {
     let wanted = seeded(bench, stream, 2, Times::Rising).await?;
     bench.inject(Target::Read, fault);
-    match source(bench)?
-        .page(stream, None, crate::Here::at(now()))
-        .await
-    {
+    match page_at(bench, stream, None, now()).await {
         Ok(page) => return Err(format!("gave a page of {} records", page.records.len())),
         Err(error) => {
             seen.debug(&error);
@@ -275,6 +271,7 @@ async fn faulty_page(bench: &Bench, seen: &Seen, stream: &str, fault: Fault) -> 
                     matches!(error.class, ErrorClass::RateLimited { .. })
                 }
                 Fault::Unauthorised => error.class == ErrorClass::Auth,
+                Fault::Forbidden => error.class == ErrorClass::Forbidden,
                 Fault::Garbage | Fault::ErrorInOk => error.class == ErrorClass::Protocol,
                 Fault::Truncated => {
                     matches!(error.class, ErrorClass::Protocol | ErrorClass::Transient)

@@ -49,6 +49,11 @@ pub trait TestSystem: Send + Sync {
     /// Makes this many records of a stream and tells their [`super::identity`], in the external system's order.
     async fn seed(&self, stream: &str, count: usize, times: Times) -> Vec<String>;
 
+    /// The codes that hikiate has for a stream that is asked by code: those of every record that was made. The suite sorts them.
+    async fn codes(&self, _stream: &str) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Makes one record of a stream that cannot be understood.
     async fn seed_bad(&self, stream: &str);
 
@@ -89,7 +94,13 @@ pub trait TestSystem: Send + Sync {
         sample_call(op)
     }
 
-    /// How often the external system has carried out this call, by its reference.
+    /// How many requests that change something a call of an operation takes, one after the other. It is done once the last of them
+    /// is; until then a look-up must not find it, and what was carried out of it is not repeated.
+    fn writes(&self, _op: Op) -> usize {
+        1
+    }
+
+    /// How often the external system has carried out this call, whole, by its reference.
     async fn times_done(&self, op: Op, call: &Call) -> usize;
 
     /// Staff of the external system refund, or record, by hand what a call asks for: the same amount of the same payment.

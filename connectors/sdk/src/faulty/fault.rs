@@ -30,6 +30,8 @@ pub enum Fault {
     RateLimitedInOk,
     /// The external system refuses our credentials.
     Unauthorised,
+    /// The external system does not allow this call to them.
+    Forbidden,
     /// The external system refuses definitely and does nothing (422, 550).
     Refused,
     /// The external system acts, its reply makes no sense.
@@ -46,7 +48,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::LostReply,
         Self::NotSent,
         Self::ErrorBefore,
@@ -56,6 +58,7 @@ impl Fault {
         Self::SlowDown,
         Self::RateLimitedInOk,
         Self::Unauthorised,
+        Self::Forbidden,
         Self::Refused,
         Self::Garbage,
         Self::Truncated,
@@ -77,6 +80,7 @@ impl Fault {
             Self::SlowDown => "slow down in a 403",
             Self::RateLimitedInOk => "rate limited in a 200",
             Self::Unauthorised => "unauthorised",
+            Self::Forbidden => "forbidden",
             Self::Refused => "refused",
             Self::Garbage => "garbage",
             Self::Truncated => "truncated",
@@ -110,6 +114,14 @@ pub trait FaultSeam: Send + Sync {
 
     /// Orders a fault for the next call of a target.
     fn inject(&self, target: Target, fault: Fault);
+
+    /// Orders a fault for the call of a target that comes after so many others of it, for seams in front of external systems
+    /// of which one operation is several calls.
+    fn inject_after(&self, others: usize, target: Target, fault: Fault) {
+        if others == 0 {
+            self.inject(target, fault);
+        }
+    }
 
     /// How many of each have really happened.
     fn injected(&self) -> BTreeMap<Fault, u64>;

@@ -18,6 +18,8 @@ pub struct When {
     pub path: String,
     /// A GET is a read, the others are writes.
     pub target: Option<Target>,
+    /// So many that match pass first.
+    pub after: usize,
 }
 
 impl When {
@@ -27,7 +29,7 @@ impl When {
         Self {
             method: Some(method),
             path: path.into(),
-            target: None,
+            ..Self::default()
         }
     }
 
@@ -143,7 +145,13 @@ impl FaultyTransport {
             .iter()
             .position(|(when, _)| when.matches(request))
         {
-            Some(at) => Some(state.script.remove(at).1),
+            Some(at) => match state.script.get_mut(at) {
+                Some((when, _)) if when.after > 0 => {
+                    when.after -= 1;
+                    None
+                }
+                _ => Some(state.script.remove(at).1),
+            },
             None => state.drawn.as_mut().and_then(Drawn::draw),
         };
         if let Some(fault) = fault {
@@ -189,6 +197,7 @@ impl Transport for FaultyTransport {
             )),
             Fault::ErrorBefore => Ok(self.answer(500, Vec::new())),
             Fault::Unauthorised => Ok(self.answer(401, Vec::new())),
+            Fault::Forbidden => Ok(self.answer(403, Vec::new())),
             Fault::Refused => Ok(self.answer(422, Vec::new())),
             Fault::ErrorInOk => Ok(self.answer(200, Vec::new())),
             Fault::RateLimited => {
@@ -244,9 +253,14 @@ impl FaultSeam for FaultyTransport {
     }
 
     fn inject(&self, target: Target, fault: Fault) {
+        self.inject_after(0, target, fault);
+    }
+
+    fn inject_after(&self, others: usize, target: Target, fault: Fault) {
         self.inject_when(
             When {
                 target: Some(target),
+                after: others,
                 ..When::default()
             },
             fault,
@@ -309,6 +323,7 @@ mod tests {
                 Fault::SlowDown => (Some(403), 0),
                 Fault::RateLimitedInOk => (Some(200), 0),
                 Fault::Unauthorised => (Some(401), 0),
+                Fault::Forbidden => (Some(403), 0),
                 Fault::Refused => (Some(422), 0),
                 Fault::Garbage | Fault::Truncated => (Some(200), 1),
                 Fault::ErrorInOk => (Some(200), 0),
@@ -363,6 +378,19 @@ mod tests {
             b"[0003]"
         );
         assert_eq!(sim.0.load(Ordering::SeqCst), 4);
+    }
+
+    #[tokio::test]
+    async fn a_fault_can_let_others_pass_first() {
+        let (_, transport) = faulty();
+        transport.inject_after(2, Target::Write, Fault::NotSent);
+        let mut failed = Vec::new();
+        for _ in 0..4 {
+            transport.send(Request::get("/x")).await.unwrap();
+            let answer = transport.send(Request::put_json("/x", Vec::new())).await;
+            failed.push(answer.is_err());
+        }
+        assert_eq!(failed, [false, false, true, false]);
     }
 
     #[test]

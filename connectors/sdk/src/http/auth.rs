@@ -75,6 +75,11 @@ pub trait Sign: Send + Sync {
 
     /// The secrets it uses, to be read again when they are rejected, and removed from what the external system answers.
     fn secrets(&self) -> Vec<Secret>;
+
+    /// What it makes of them that would give them away as well (a `Basic` login), removed in the same way.
+    fn texts(&self) -> Vec<SecretString> {
+        Vec::new()
+    }
 }
 
 /// All that a site adds to its requests.
@@ -135,15 +140,20 @@ impl Credentials {
     pub(super) fn texts(&self) -> Vec<SecretString> {
         let mut texts: Vec<SecretString> = Vec::new();
         for auth in &self.0 {
-            if let Auth::Headers(headers) = auth {
-                for header in headers {
-                    for value in header.secret.values() {
-                        let rendered = (header.render)(&value);
-                        if let Some((_, inner)) = rendered.expose_secret().split_once(' ') {
-                            texts.push(SecretString::from(inner.to_owned()));
-                        }
-                        texts.push(rendered);
+            let headers = match auth {
+                Auth::Headers(headers) => headers,
+                Auth::Signed(sign) => {
+                    texts.extend(sign.texts());
+                    continue;
+                }
+            };
+            for header in headers {
+                for value in header.secret.values() {
+                    let rendered = (header.render)(&value);
+                    if let Some((_, inner)) = rendered.expose_secret().split_once(' ') {
+                        texts.push(SecretString::from(inner.to_owned()));
                     }
+                    texts.push(rendered);
                 }
             }
         }

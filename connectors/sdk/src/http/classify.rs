@@ -32,7 +32,8 @@ pub fn classify(
         503 if !is_write && retry_after.is_some() => ErrorClass::RateLimited { after: retry_after },
         408 | 500..=599 => open,
         425 => ErrorClass::Transient,
-        401 | 403 => ErrorClass::Auth,
+        401 => ErrorClass::Auth,
+        403 => ErrorClass::Forbidden,
         404 | 410 => ErrorClass::NotFound,
         409 => ErrorClass::Conflict,
         423 => ErrorClass::Busy { after: retry_after },
@@ -46,9 +47,11 @@ pub fn classify(
         300..=399 => format!(
             "the external system answered {status} (a redirect, which is not followed: set url to where it leads)"
         ),
-        401 | 403 => format!(
-            "the external system answered {status}: check the account's credentials and their rights"
-        ),
+        401 => "the external system answered 401: check the account's credentials".to_owned(),
+        403 => {
+            "the external system answered 403: check what the account's credentials may do there"
+                .to_owned()
+        }
         _ => format!("the external system answered {status}"),
     };
     if !words.is_empty() {
@@ -106,8 +109,8 @@ mod tests {
     #[test]
     fn every_status_has_its_class() {
         use ErrorClass::{
-            Auth, Busy, Conflict, NotFound, OutcomeUnknown, Protocol, RateLimited, Rejected,
-            Transient,
+            Auth, Busy, Conflict, Forbidden, NotFound, OutcomeUnknown, Protocol, RateLimited,
+            Rejected, Transient,
         };
         for (status, read, write) in [
             (200, None, None),
@@ -118,7 +121,7 @@ mod tests {
             (307, Some(Protocol), Some(Protocol)),
             (400, Some(Rejected), Some(Rejected)),
             (401, Some(Auth), Some(Auth)),
-            (403, Some(Auth), Some(Auth)),
+            (403, Some(Forbidden), Some(Forbidden)),
             (404, Some(NotFound), Some(NotFound)),
             (408, Some(Transient), Some(OutcomeUnknown)),
             (409, Some(Conflict), Some(Conflict)),

@@ -61,7 +61,7 @@ impl HttpClient {
     ///
     /// # Errors
     /// What the site's dialect says; where it says nothing, 5xx and a lost answer are `OutcomeUnknown`, 429 `RateLimited`, 423
-    /// `Busy`, 401 and 403 `Auth`, 404 `NotFound`, 409 `Conflict`, any other 4xx `Rejected`. The external system's own words
+    /// `Busy`, 401 `Auth`, 403 `Forbidden`, 404 `NotFound`, 409 `Conflict`, any other 4xx `Rejected`. The external system's own words
     /// are cut to 300 characters.
     pub async fn write(&self, request: Request) -> Result<Response, Error> {
         self.call(request, true).await
@@ -74,13 +74,14 @@ impl HttpClient {
             let dressed = self.credentials.dress(&request, self.link.now(), turn)?;
             let answer = self.once(&request, dressed, is_write).await;
             match &answer {
-                Err(error) if error.class == ErrorClass::Auth && attempts.again() => {
+                // A key that was replaced is unknown at some and allowed nothing at others.
+                Err(error) if is_refusal(error) && attempts.again() => {
                     tracing::info!(
                         request = request.label(),
                         "credentials were rejected; retrying with the value read again, or with the other one"
                     );
                 }
-                Err(error) if error.class == ErrorClass::Auth => {
+                Err(error) if is_refusal(error) => {
                     return answer.map_err(|error| Error {
                         message: format!("{}{}", error.message, self.credentials.blanks()),
                         ..error
@@ -201,6 +202,11 @@ pub(super) fn without_answer(label: &str, error: &TransportError, is_write: bool
         TransportError::TooLarge(_) => ErrorClass::Protocol,
     };
     Error::new(class, format!("{label}: {error}"))
+}
+
+/// The credentials, or their rights, do not suffice.
+fn is_refusal(error: &Error) -> bool {
+    matches!(error.class, ErrorClass::Auth | ErrorClass::Forbidden)
 }
 
 #[cfg(test)]

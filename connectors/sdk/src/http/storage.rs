@@ -140,7 +140,7 @@ impl StorageClient {
         match error {
             None => Ok(response),
             // An address that has run out says nothing about the account's own credentials.
-            Some(error) if error.class == ErrorClass::Auth => {
+            Some(error) if matches!(error.class, ErrorClass::Auth | ErrorClass::Forbidden) => {
                 let message = format!(
                     "{label}: the storage host answered {}: the address is no longer valid",
                     response.status

@@ -256,7 +256,7 @@ async fn the_whole_answer_decides_the_class_and_its_words_hold_no_secret() {
             json!({ "pad": long, "error": "LATE", "detail": "behind 5,000 characters" }),
             ErrorClass::Rejected,
         ),
-        (403, json!({ "message": "hunter2" }), ErrorClass::Auth),
+        (403, json!({ "message": "hunter2" }), ErrorClass::Forbidden),
         (423, json!({}), ErrorClass::Busy { after: None }),
     ] {
         door.says(respond(status, &body));

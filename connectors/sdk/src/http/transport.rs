@@ -80,6 +80,15 @@ impl Request {
         }
     }
 
+    /// A PUT of JSON bytes.
+    #[must_use]
+    pub fn put_json(path: impl Into<String>, body: Vec<u8>) -> Self {
+        Self {
+            method: Method::Put,
+            ..Self::post_json(path, body)
+        }
+    }
+
     /// The same request in a class of budgets, with its cost.
     #[must_use]
     pub fn counted(self, class: &'static str, cost: u32) -> Self {

@@ -120,6 +120,10 @@ impl Subject for Mail {
         vec![
             Waiver::new("error before the effect/mail", reply),
             Waiver::new("error after the effect/mail", reply),
+            Waiver::new(
+                "forbidden/mail",
+                "a sender or a recipient that is not allowed is a refusal of this mail: see refused",
+            ),
             Waiver::new("rate limited/mail", busy),
             Waiver::new("rate limited without a time/mail", busy),
             Waiver::new("slow down in a 403/mail", busy),

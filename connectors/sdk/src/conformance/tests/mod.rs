@@ -96,7 +96,7 @@ async fn card(flaw: Option<Flaw>) -> Card {
 async fn a_sound_connector_passes_everything() {
     let card = card(None).await;
     assert_eq!(card.failures(), Vec::<String>::new(), "{card}");
-    assert_eq!(card.counts(), (65, 0, 0), "{card}");
+    assert_eq!(card.counts(), (67, 0, 0), "{card}");
     let text = card.to_string();
     assert!(text.contains("passed    lost reply/ship"), "{text}");
     assert!(

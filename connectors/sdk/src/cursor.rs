@@ -1,42 +1,44 @@
-//! Where the reading of orders stands. Pure.
+//! Where the reading of a list stands that can be filtered and sorted by the time of the last change and read with an offset.
+//! Pure.
 //!
-//! The shop sorts by the time of the last change and breaks ties as it likes, and an order that is changed while it
-//! is paged moves to the end. So nothing is ever skipped by an offset: each page starts *at* the last time seen, which
-//! repeats a few orders and loses none. A change that is dated ahead of our clock (an import, a clock that was wrong for an
-//! hour) is read and not remembered as seen: the next round would begin behind everything that comes until then. Only where one time fills a whole page is that time alone read by id with an
-//! offset, which steps back by as many orders as have left it. What becomes visible late, behind the newest time seen,
-//! is what rounds reach back for: each by a few seconds, for ties and commits that took long, and once every overlap one of them
-//! by the whole overlap, counted from where the last such sweep began, so that no time between two sweeps is left out.
+//! The external system breaks ties as it likes, and a record that is changed while it is paged moves to the end. So
+//! nothing is ever skipped by an offset: each page starts *at* the last time seen, which repeats a few records and loses
+//! none. A change that is dated ahead of our clock (an import, a clock that was wrong for an hour) is read and not
+//! remembered as seen: the next round would begin behind everything that comes until then. Only where one time fills a
+//! whole page is that time alone read by id with an offset, which steps back by as many records as have left it. What
+//! becomes visible late, behind the newest time seen, is what rounds reach back for: each by a few seconds, for ties and
+//! commits that took long, and once every overlap one of them by the whole overlap, counted from where the last such sweep
+//! began, so that no time between two sweeps is left out.
 
 use std::cmp::Ordering;
 
-use chrono::{DateTime, Duration, SecondsFormat, SubsecRound, Utc};
+use chrono::{DateTime, Duration, DurationRound, Utc};
 use serde::{Deserialize, Serialize};
 
-/// A stored cursor.
+/// A stored cursor. Its form is part of what connectors have stored: fields are added, never renamed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Cursor {
+pub struct Cursor {
     /// The newest change seen that is not dated ahead of our clock.
-    pub(super) seen: Option<DateTime<Utc>>,
+    pub seen: Option<DateTime<Utc>>,
     /// Within a round: the next page starts here. Absent between rounds.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) from: Option<DateTime<Utc>>,
+    pub from: Option<DateTime<Utc>>,
     /// Within one time: see [`Tie`].
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) tie: Option<Tie>,
+    pub tie: Option<Tie>,
     /// Within a round: the newest change there was when it began. What came later, while it went on, was maybe
     /// read before its neighbours were in sight, so the next round begins behind this.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) begun: Option<DateTime<Utc>>,
+    pub begun: Option<DateTime<Utc>>,
     /// The last sweep of the whole overlap.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) swept: Option<Swept>,
+    pub swept: Option<Swept>,
 }
 
 /// A sweep of the whole overlap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Swept {
+pub struct Swept {
     /// When it began, by our clock.
     at: DateTime<Utc>,
     /// The newest change that was known then: the next sweep reaches back from here.
@@ -46,9 +48,9 @@ pub(super) struct Swept {
 /// How far each round reaches back: changes of one moment, and transactions that were committed late.
 const TAIL: Duration = Duration::seconds(10);
 
-/// Reading the orders that share the time `from`.
+/// Reading the records that share the time `from`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Tie {
+pub struct Tie {
     /// How many were read, in the order of their ids.
     offset: usize,
     /// How many there were.
@@ -58,39 +60,68 @@ pub(super) struct Tie {
     first: Option<String>,
 }
 
-/// An order of a page: its id and the time of its last change, where they can be read.
-pub(super) type Stamp = (Option<String>, Option<DateTime<Utc>>);
+/// A record of a page: its id and the time of its last change, where they can be read.
+pub type Stamp = (Option<String>, Option<DateTime<Utc>>);
 
 /// What to ask for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Query {
+pub struct Query {
     /// Lower bound, included.
-    pub(super) from: Option<DateTime<Utc>>,
+    pub from: Option<DateTime<Utc>>,
     /// Upper bound, excluded.
-    pub(super) before: Option<DateTime<Utc>>,
-    /// The field that sorts.
-    pub(super) order: &'static str,
+    pub before: Option<DateTime<Utc>>,
+    /// What sorts, ascending.
+    pub sort: Sort,
     /// Skipped.
-    pub(super) offset: usize,
+    pub offset: usize,
     /// It begins a sweep of the whole overlap.
-    pub(super) sweep: bool,
+    pub sweep: bool,
+    /// See [`Reach::tick`].
+    tick: Duration,
+}
+
+/// What a list is sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// The time of the last change.
+    Changed,
+    /// The id.
+    Id,
+}
+
+/// How an account reads a list.
+#[derive(Clone, Copy, Debug)]
+pub struct Reach {
+    /// How far a sweep reaches back.
+    pub overlap: std::time::Duration,
+    /// Where the first reading begins; `None` is the beginning of time.
+    pub since: Option<DateTime<Utc>>,
+    /// The finest difference of times that the external system filters by.
+    pub tick: Duration,
+}
+
+/// A time as the filters of the external system know it: it may keep finer ones.
+fn floor(tick: Duration, time: DateTime<Utc>) -> DateTime<Utc> {
+    time.duration_trunc(tick).unwrap_or(time)
 }
 
 impl Cursor {
     /// The next page's query, asked for at `now`.
-    pub(super) fn query(
-        &self,
-        overlap: std::time::Duration,
-        since: Option<DateTime<Utc>>,
-        now: DateTime<Utc>,
-    ) -> Query {
+    #[must_use]
+    pub fn query(&self, reach: &Reach, now: DateTime<Utc>) -> Query {
+        let Reach {
+            overlap,
+            since,
+            tick,
+        } = *reach;
         if let (Some(from), Some(tie)) = (self.from, &self.tie) {
             return Query {
                 from: Some(from),
-                before: Some(from + TICK),
-                order: "id",
+                before: Some(from + tick),
+                sort: Sort::Id,
                 offset: tie.offset,
                 sweep: false,
+                tick,
             };
         }
         let overlap = Duration::from_std(overlap).unwrap_or_default();
@@ -108,16 +139,18 @@ impl Cursor {
         Query {
             from: self.from.or(start),
             before: None,
-            order: "updated_at",
+            sort: Sort::Changed,
             offset: 0,
             sweep: sweep && self.from.is_none(),
+            tick,
         }
     }
 
-    /// The page is none of what was asked for: not one of its orders is within the bounds of the query, or behind an offset it
-    /// begins with the order that the page before began with. A shop whose paging broke would be read for ever, or past what it
-    /// does not show.
-    pub(super) fn is_ignored(&self, query: &Query, page: &[Stamp]) -> bool {
+    /// The page is none of what was asked for: not one of its records is within the bounds of the query, or behind an offset it
+    /// begins with the record that the page before began with. A system whose paging broke would be read for ever, or past what
+    /// it does not show.
+    #[must_use]
+    pub fn is_ignored(&self, query: &Query, page: &[Stamp]) -> bool {
         let times = page.iter().filter_map(|(_, time)| *time);
         let outside = |time: DateTime<Utc>| {
             query.from.is_some_and(|from| time < from)
@@ -130,9 +163,10 @@ impl Cursor {
         none_within || (first.is_some() && first == before)
     }
 
-    /// The cursor after a page, and whether there is more to read at once. `page` has its orders,
+    /// The cursor after a page, and whether there is more to read at once. `page` has its records,
     /// `count` is how many match the query in all. `None` when nothing on the page tells where to go on.
-    pub(super) fn after(
+    #[must_use]
+    pub fn after(
         &self,
         query: &Query,
         page: &[Stamp],
@@ -140,14 +174,10 @@ impl Cursor {
         now: DateTime<Utc>,
     ) -> Option<(Self, bool)> {
         let times: Vec<_> = page.iter().map(|(_, time)| *time).collect();
-        // The shop keeps finer times than it tells.
-        let last = times
-            .iter()
-            .flatten()
-            .max()
-            .map(|time| time.trunc_subsecs(3));
+        let floored = |time: &DateTime<Utc>| floor(query.tick, *time);
+        let last = times.iter().flatten().max().map(floored);
         let past = times.iter().flatten().filter(|time| **time <= now).max();
-        let past = past.map(|time| time.trunc_subsecs(3));
+        let past = past.map(floored);
         let known = self.seen.map(|seen| seen.min(now));
         // Before anything was seen there is nothing to reach back from: the round after it sweeps.
         let swept = match known {
@@ -169,7 +199,7 @@ impl Cursor {
             let first = page.first().and_then(|(id, _)| id.clone());
             let offset = match count.cmp(&tie.count) {
                 Ordering::Less => tie.offset.saturating_sub(tie.count - count),
-                // This very millisecond is still being written, maybe in front of what was read.
+                // This very moment is still being written, maybe in front of what was read.
                 Ordering::Greater if tie.offset > 0 => 0,
                 _ => tie.offset + times.len(),
             };
@@ -180,7 +210,7 @@ impl Cursor {
                             begun: self.begun,
                             swept,
                             seen,
-                            from: Some(from + TICK),
+                            from: Some(from + query.tick),
                             tie: None,
                         },
                         true,
@@ -236,14 +266,6 @@ impl Cursor {
     }
 }
 
-/// The finest difference the shop tells.
-const TICK: Duration = Duration::milliseconds(1);
-
-/// As the shop's filters take it.
-pub(super) fn wire_time(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Millis, true)
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
@@ -253,12 +275,20 @@ mod tests {
     /// Our clock, behind every time that is not dated ahead.
     const NOW: i64 = 1_000;
 
+    fn reach(overlap_ms: u64, since: Option<DateTime<Utc>>) -> Reach {
+        Reach {
+            overlap: std::time::Duration::from_millis(overlap_ms),
+            since,
+            tick: Duration::milliseconds(1),
+        }
+    }
+
     fn at(ms: i64) -> DateTime<Utc> {
         DateTime::from_timestamp_millis(ms).unwrap()
     }
 
     fn page(cursor: &Cursor, times: &[i64], count: usize) -> (Cursor, bool) {
-        let query = cursor.query(std::time::Duration::from_millis(5), None, at(NOW));
+        let query = cursor.query(&reach(5, None), at(NOW));
         let times: Vec<_> = times.iter().map(|ms| (None, Some(at(*ms)))).collect();
         cursor.after(&query, &times, count, at(NOW)).unwrap()
     }
@@ -284,20 +314,20 @@ mod tests {
                 false
             )
         );
-        let query = next.query(std::time::Duration::from_millis(5), None, at(NOW));
+        let query = next.query(&reach(5, None), at(NOW));
         assert_eq!(
             query,
             Query {
                 from: Some(at(7)),
                 before: None,
-                order: "updated_at",
+                sort: Sort::Changed,
                 offset: 0,
                 sweep: true,
+                tick: Duration::milliseconds(1),
             }
         );
         assert_eq!(
-            next.query(std::time::Duration::from_millis(5), Some(at(9)), at(NOW))
-                .from,
+            next.query(&reach(5, Some(at(9))), at(NOW)).from,
             Some(at(9))
         );
     }
@@ -336,15 +366,16 @@ mod tests {
             swept: None,
         };
         let (tie, _) = page(&start, &[10, 10], 7);
-        let query = tie.query(std::time::Duration::ZERO, None, at(NOW));
+        let query = tie.query(&reach(0, None), at(NOW));
         assert_eq!(
             query,
             Query {
                 from: Some(at(10)),
                 before: Some(at(11)),
-                order: "id",
+                sort: Sort::Id,
                 offset: 0,
                 sweep: false,
+                tick: Duration::milliseconds(1),
             }
         );
         let (tie, _) = page(&tie, &[10, 10], 5);
@@ -388,19 +419,19 @@ mod tests {
             from: Some(at(10)),
             ..Cursor::default()
         };
-        let query = within.query(std::time::Duration::ZERO, None, at(NOW));
+        let query = within.query(&reach(0, None), at(NOW));
         assert!(within.is_ignored(&query, &[one("a", 5), one("b", 9)]));
         assert!(!within.is_ignored(&query, &[one("a", 9), one("b", 10)]));
         assert!(!within.is_ignored(&query, &[]) && !within.is_ignored(&query, &[(None, None)]));
         let (tie, _) = within.after(&query, &[one("a", 10)], 3, at(NOW)).unwrap();
-        let query = tie.query(std::time::Duration::ZERO, None, at(NOW));
+        let query = tie.query(&reach(0, None), at(NOW));
         assert!(
             !tie.is_ignored(&query, &[one("a", 10)]),
             "the first of its time"
         );
         assert!(tie.is_ignored(&query, &[one("c", 11)]), "another time");
         let (next, _) = tie.after(&query, &[one("a", 10)], 3, at(NOW)).unwrap();
-        let query = next.query(std::time::Duration::ZERO, None, at(NOW));
+        let query = next.query(&reach(0, None), at(NOW));
         assert_eq!(query.offset, 1);
         assert!(
             next.is_ignored(&query, &[one("a", 10)]),
@@ -408,7 +439,7 @@ mod tests {
         );
         assert!(!next.is_ignored(&query, &[one("b", 10)]));
         let (back, _) = next.after(&query, &[one("b", 10)], 2, at(NOW)).unwrap();
-        let query = back.query(std::time::Duration::ZERO, None, at(NOW));
+        let query = back.query(&reach(0, None), at(NOW));
         assert!(
             !back.is_ignored(&query, &[one("b", 10)]),
             "one has left: it steps back"
@@ -424,13 +455,13 @@ mod tests {
             tie: None,
             swept: None,
         };
-        let query = start.query(std::time::Duration::ZERO, None, at(NOW));
+        let query = start.query(&reach(0, None), at(NOW));
         let (next, more) = start
             .after(&query, &[(None, None), (None, None)], 7, at(NOW))
             .unwrap();
         assert!(more && next.tie.is_some());
         let fresh = Cursor::default();
-        let query = fresh.query(std::time::Duration::ZERO, None, at(NOW));
+        let query = fresh.query(&reach(0, None), at(NOW));
         assert_eq!(fresh.after(&query, &[(None, None)], 2, at(NOW)), None);
     }
 
@@ -453,7 +484,7 @@ mod tests {
             seen: Some(at(90_000)),
             ..Cursor::default()
         };
-        let query = ahead.query(std::time::Duration::from_millis(5), None, at(NOW));
+        let query = ahead.query(&reach(5, None), at(NOW));
         assert_eq!(query.from, Some(at(NOW - 5)));
         assert_eq!(page(&ahead, &[], 0).0.seen, Some(at(NOW)));
     }
@@ -475,7 +506,6 @@ mod tests {
     /// Quiet rounds reach back ten seconds, and one in each overlap reaches back from where the last one of its kind began.
     #[test]
     fn each_round_reads_a_short_tail_and_one_in_each_overlap_sweeps_all_of_it() {
-        let overlap = std::time::Duration::from_secs(300);
         let second = |n: i64| at(n * 1_000);
         let mut cursor = Cursor {
             seen: Some(second(1_000)),
@@ -483,7 +513,7 @@ mod tests {
         };
         let (mut tails, mut sweeps) = (0, Vec::new());
         for now in (1_000..2_000).step_by(30) {
-            let query = cursor.query(overlap, None, second(now));
+            let query = cursor.query(&reach(300_000, None), second(now));
             if query.sweep {
                 sweeps.push((now, query.from.unwrap()));
             } else {
@@ -525,7 +555,33 @@ mod tests {
             }),
             ..Cursor::default()
         };
-        let query = cursor.query(std::time::Duration::from_millis(5), None, at(NOW));
+        let query = cursor.query(&reach(5, None), at(NOW));
         assert!(query.sweep && query.from == Some(at(795)));
+    }
+
+    /// A system that filters by whole seconds: what happened within one of them is one time.
+    #[test]
+    fn a_second_that_fills_a_page_is_read_by_id_and_left_as_a_whole() {
+        let seconds = Reach {
+            tick: Duration::seconds(1),
+            ..reach(0, None)
+        };
+        let now = at(90_000);
+        let start = Cursor {
+            from: Some(at(10_000)),
+            ..Cursor::default()
+        };
+        let within = [(None, Some(at(10_200))), (None, Some(at(10_900)))];
+        let query = start.query(&seconds, now);
+        let (tie, _) = start.after(&query, &within, 3, now).unwrap();
+        assert_eq!(tie.from, Some(at(10_000)));
+        let query = tie.query(&seconds, now);
+        assert_eq!(
+            (query.from, query.before, query.sort),
+            (Some(at(10_000)), Some(at(11_000)), Sort::Id)
+        );
+        let (next, more) = tie.after(&query, &within, 2, now).unwrap();
+        assert!(more);
+        assert_eq!((next.from, next.tie), (Some(at(11_000)), None));
     }
 }

@@ -1,9 +1,10 @@
-//! Why an order could not be decoded, without the value that was in the way: it may be a name or an address.
+//! Why a record of JSON could not be decoded, without the value that was in the way: it may be a name or an address.
 
 use serde_json::Error;
 
-/// Field and rule.
-pub(super) fn of(raw: &str, error: &Error) -> String {
+/// Field and rule, as far as the error and its place in `raw` tell them.
+#[must_use]
+pub fn reason(raw: &str, error: &Error) -> String {
     let message = error.to_string();
     let rule = if message.starts_with("missing field") || message.starts_with("duplicate field") {
         message

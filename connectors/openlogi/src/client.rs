@@ -1,0 +1,138 @@
+//! All calls to OPENLOGI.
+
+mod cursor;
+mod prepared;
+mod pull;
+mod push;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use hikiate_sdk::budget::{Budget, Limit};
+use hikiate_sdk::http::{HttpClient, Method, Response};
+use hikiate_sdk::{Connector, Error, ErrorClass, Operations, Record, Source};
+use serde::de::DeserializeOwned;
+
+use crate::config::Settings;
+use crate::map::shipment::{Seen, read};
+use crate::wire::{Shipments, request};
+
+/// An account: one merchant's goods at OPENLOGI.
+pub struct Openlogi {
+    http: HttpClient,
+    settings: Settings,
+}
+
+/// What a list of shipments says of ours.
+struct Listed {
+    ours: Vec<Seen>,
+    /// What cannot even be told to be ours or not.
+    bad: Vec<Record>,
+}
+
+impl Openlogi {
+    /// An account over a client of [`crate::site`].
+    #[must_use]
+    pub fn new(http: HttpClient, settings: Settings) -> Self {
+        Self { http, settings }
+    }
+
+    async fn get(&self, path: &str) -> Result<Response, Error> {
+        self.http.read(request(Method::Get, path, Vec::new())).await
+    }
+
+    /// The shipments of a list that are ours.
+    async fn list(&self, path: &str) -> Result<Listed, Error> {
+        let response = self.get(path).await?;
+        let label = path.split('?').next().unwrap_or_default();
+        let list: Shipments<'_> =
+            serde_json::from_slice(&response.body).map_err(|e| unreadable(label, &e))?;
+        let (mut ours, mut bad) = (Vec::new(), Vec::new());
+        for raw in list.shipments {
+            match read(raw.get()) {
+                Ok(seen) => ours.extend(seen),
+                Err(record) => bad.push(*record),
+            }
+        }
+        self.check_account(label, &ours)?;
+        Ok(Listed { ours, bad })
+    }
+
+    /// What stands under these references, shipped or not.
+    async fn by_reference(&self, references: &[&str]) -> Result<Listed, Error> {
+        let account = &self.settings.account;
+        let identifiers = references.join("%2C");
+        self.list(&format!("/shipments/{account}?identifier={identifiers}"))
+            .await
+    }
+
+    /// Under another account's code a shipment of ours would look as if it were not there.
+    fn check_account(&self, label: &str, ours: &[Seen]) -> Result<(), Error> {
+        let prefix = format!("{}-", self.settings.account);
+        let mut ids = ours.iter().filter_map(|seen| seen.wire.id.as_deref());
+        match ids.find(|id| !id.starts_with(&prefix)) {
+            None => Ok(()),
+            Some(id) => Err(Error::new(
+                ErrorClass::Config,
+                format!(
+                    "{label}: account = {:?}, but OPENLOGI has a shipment of ours as {id}: set account to the code before its hyphen",
+                    self.settings.account
+                ),
+            )),
+        }
+    }
+
+    async fn write<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<T, Error> {
+        let response = self.http.write(request(method, path, body)).await?;
+        written(path, &response)
+    }
+}
+
+impl Connector for Openlogi {
+    fn source(&self) -> Option<&dyn Source> {
+        Some(self)
+    }
+
+    fn operations(&self) -> Option<&dyn Operations> {
+        Some(self)
+    }
+
+    fn budgets(&self) -> Vec<Budget> {
+        let minute = Duration::from_secs(60);
+        let calls = self.settings.per_minute;
+        let at_once = u32::try_from(self.settings.concurrency).unwrap_or(1);
+        vec![Budget::account(vec![
+            Limit::AtOnce(at_once),
+            Limit::Window { calls, per: minute },
+            // What others use of the same minute is read off each answer.
+            Limit::Bucket {
+                capacity: calls,
+                each: minute / calls.max(1),
+            },
+        ])]
+    }
+}
+
+/// The answer to a write that was taken. What nobody understands may have been carried out.
+fn written<T: DeserializeOwned>(path: &str, response: &Response) -> Result<T, Error> {
+    serde_json::from_slice(&response.body).map_err(|e| Error {
+        class: ErrorClass::OutcomeUnknown,
+        ..unreadable(path, &e)
+    })
+}
+
+fn unreadable(label: &str, error: &serde_json::Error) -> Error {
+    // serde's own words may quote a value of the answer.
+    let place = format!("line {}, column {}", error.line(), error.column());
+    Error::new(
+        ErrorClass::Protocol,
+        format!("{label}: OPENLOGI's answer does not match its document ({place})"),
+    )
+}

@@ -1,0 +1,181 @@
+//! Where a round over the shipments stands. Pure.
+//!
+//! OPENLOGI has no list of what changed. A round reads the open shipments, then what was shipped, day by day in Japan, then by
+//! reference whatever of ours was open before and is in neither: read in this order nothing can pass from one list to the next
+//! unseen.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono_tz::Asia::Tokyo;
+use hikiate_sdk::{CancelVerdict, Record};
+use serde::{Deserialize, Serialize};
+
+use crate::map::shipment::{Ending, Seen, Stage};
+
+/// So many shipments that are gone at once are believed; of more, only if they are less than half of what was open.
+const MANY: usize = 20;
+
+/// The cursor of the stream.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Cursor {
+    /// What is read next.
+    pub(super) step: Step,
+    /// Ours that were open when they were read last; true where a cancellation was requested.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) open: BTreeMap<String, bool>,
+    /// Ours that were open before and are not now.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) missing: BTreeMap<String, Missing>,
+    /// The last day that was read.
+    pub(super) day: Option<NaiveDate>,
+}
+
+/// A part of a round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Step {
+    /// Open shipments.
+    #[default]
+    Open,
+    /// What was shipped on a day.
+    Shipped(NaiveDate),
+    /// What is in neither.
+    Missing,
+}
+
+/// A shipment of ours that is in no list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Missing {
+    /// Its cancellation had been requested.
+    pub(super) requested: bool,
+    /// When it was first looked for by its reference and was not there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) since: Option<DateTime<Utc>>,
+}
+
+/// Today in Japan.
+pub(super) fn today(now: DateTime<Utc>) -> NaiveDate {
+    now.with_timezone(&Tokyo).date_naive()
+}
+
+fn day_before(day: NaiveDate) -> NaiveDate {
+    day.checked_sub_days(Days::new(1)).unwrap_or(day)
+}
+
+impl Cursor {
+    /// After the list of open shipments.
+    pub(super) fn after_open(mut self, ours: &[Seen], now: DateTime<Utc>) -> (Self, Vec<Record>) {
+        let before = std::mem::take(&mut self.open);
+        let mut endings = Vec::new();
+        for seen in ours {
+            let reference = &seen.reference;
+            let was = before.get(reference).copied();
+            let missing = self
+                .missing
+                .remove(reference)
+                .map(|missing| missing.requested);
+            endings.extend(self.is_open(seen, was.or(missing)));
+        }
+        for (reference, requested) in before {
+            if !self.open.contains_key(&reference) {
+                let missing = self.missing.entry(reference).or_default();
+                missing.requested |= requested;
+            }
+        }
+        let today = today(now);
+        // Yesterday's list may have grown since; a day ahead is a clock that was wrong.
+        let from = self.day.map_or(today, |day| day.min(today));
+        self.step = Step::Shipped(day_before(from));
+        (self, endings)
+    }
+
+    /// It is open, whatever it was; `was` says whether its cancellation had been requested.
+    fn is_open(&mut self, seen: &Seen, was: Option<bool>) -> Option<Record> {
+        let requested = match seen.stage {
+            Some(stage) => stage == Stage::CancelRequested,
+            // What it is cannot be read: it stays what it was.
+            None => was.unwrap_or(false),
+        };
+        self.open.insert(seen.reference.clone(), requested);
+        (was == Some(true) && !requested).then(|| {
+            let why = "OPENLOGI did not cancel it: it goes on there";
+            Ending::new(&seen.reference, CancelVerdict::Declined, why).record()
+        })
+    }
+
+    /// After the list of what was shipped on a day. Whether the round goes on.
+    pub(super) fn after_day(
+        mut self,
+        day: NaiveDate,
+        ours: &[Seen],
+        now: DateTime<Utc>,
+    ) -> (Self, Vec<Record>, bool) {
+        let endings = ours.iter().filter_map(|seen| self.has_left(seen)).collect();
+        self.day = Some(day);
+        let next = day.checked_add_days(Days::new(1));
+        self.step = match next.filter(|next| *next <= today(now)) {
+            Some(next) => Step::Shipped(next),
+            None if self.missing.is_empty() => Step::Open,
+            None => Step::Missing,
+        };
+        let more = self.step != Step::Open;
+        (self, endings, more)
+    }
+
+    fn has_left(&mut self, seen: &Seen) -> Option<Record> {
+        let open = self.open.remove(&seen.reference);
+        let missing = self.missing.remove(&seen.reference);
+        let requested = open == Some(true) || missing.is_some_and(|missing| missing.requested);
+        requested.then(|| {
+            let why = "it was shipped before OPENLOGI cancelled it";
+            Ending::new(&seen.reference, CancelVerdict::TooLate, why).record()
+        })
+    }
+
+    /// After what was missing was asked for by reference. A shipment that is not there twice, `settle` apart, is stopped; the
+    /// names of too many at once, which are not believed. `unsure`: the answer holds what nobody can read.
+    pub(super) fn after_missing(
+        mut self,
+        ours: &[Seen],
+        unsure: bool,
+        now: DateTime<Utc>,
+        settle: Duration,
+    ) -> (Self, Vec<Record>, Vec<String>) {
+        self.step = Step::Open;
+        let mut endings = Vec::new();
+        for seen in ours {
+            if seen.stage == Some(Stage::Shipped) {
+                endings.extend(self.has_left(seen));
+            } else if let Some(missing) = self.missing.remove(&seen.reference) {
+                endings.extend(self.is_open(seen, Some(missing.requested)));
+            }
+        }
+        if unsure {
+            return (self, endings, Vec::new());
+        }
+        let gone_for = |since: DateTime<Utc>| (now - since).to_std().unwrap_or_default();
+        let mut gone = Vec::new();
+        for (reference, missing) in &mut self.missing {
+            match missing.since {
+                None => missing.since = Some(now),
+                Some(since) if gone_for(since) >= settle => gone.push(reference.clone()),
+                Some(_) => {}
+            }
+        }
+        let known = self.open.len() + self.missing.len();
+        if gone.len() > MANY && gone.len() * 2 > known {
+            return (self, endings, gone);
+        }
+        for reference in gone {
+            self.missing.remove(&reference);
+            let why = "OPENLOGI no longer has it and has not reported it as shipped";
+            let ending = Ending::new(&reference, CancelVerdict::Accepted, why);
+            endings.push(ending.record());
+        }
+        (self, endings, Vec::new())
+    }
+}

@@ -1,0 +1,295 @@
+//! Reading what became of shipments, and stock.
+
+use std::time::Duration;
+
+use hikiate_sdk::{ErrorClass, ExternalId, Here, Kind, Observed, Op, Operations, Source};
+use serde_json::Value;
+
+use super::support::{World, account, cancel, noon, reference, short, world};
+use crate::config::Settings;
+use crate::sim::STANDARD;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+async fn told(world: &World, cursor: &mut Option<Value>) -> Vec<String> {
+    short(&world.round(cursor).await)
+}
+
+#[tokio::test]
+async fn a_shipment_is_told_from_its_creation_to_its_numbers() {
+    let world = world();
+    let mut cursor = None;
+    assert_eq!(told(&world, &mut cursor).await, Vec::<String>::new());
+    let one = world.created(1).await;
+    assert_eq!(
+        told(&world, &mut cursor).await,
+        ["reply 1 accepted; planned to ship on 2026-11-27"]
+    );
+    assert!(world.sim.move_date(&one, "2026-11-30".parse().unwrap()));
+    assert_eq!(
+        told(&world, &mut cursor).await,
+        ["reply 1 accepted; planned to ship on 2026-11-30"]
+    );
+    assert!(world.sim.start_picking(&one) && world.sim.inspect(&one) && world.sim.pack(&one));
+    assert_eq!(
+        told(&world, &mut cursor).await,
+        ["reply 1 accepted; it is being picked and packed; planned to ship on 2026-11-30"]
+    );
+    assert!(world.sim.ship(&one, &[]));
+    assert_eq!(told(&world, &mut cursor).await, ["parcel 1 none"]);
+    // The numbers come later, and one is corrected: it stays the same parcel.
+    let key = |all: &[Observed]| match all {
+        [Observed::Parcel(parcel)] => (parcel.key.clone(), parcel.named),
+        other => panic!("{other:?}"),
+    };
+    for (numbers, want) in [
+        (["4011", "4012"], "parcel 1 4011 4012"),
+        (["4011", "4013"], "parcel 1 4011 4013"),
+    ] {
+        assert!(world.sim.correct_numbers(&one, &numbers));
+        let all = world.round(&mut cursor).await;
+        assert_eq!(short(&all), [want]);
+        assert_eq!(key(&all), ("TS001-S000001".to_owned(), true));
+    }
+    // Until the day after the next it is still read.
+    world.clock.advance(DAY);
+    assert_eq!(told(&world, &mut cursor).await, ["parcel 1 4011 4013"]);
+    world.clock.advance(DAY);
+    told(&world, &mut cursor).await;
+    assert_eq!(told(&world, &mut cursor).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_request_that_is_granted_shows_as_absence_and_is_believed_at_the_second_look() {
+    let world = world();
+    let one = world.created(1).await;
+    world.created(2).await;
+    assert!(world.sim.start_picking(&one));
+    let mut cursor = None;
+    told(&world, &mut cursor).await;
+    let prepared = world.prepare(&cancel(1));
+    world
+        .account
+        .send_one(Op::CancelInstruction, &prepared)
+        .await
+        .unwrap();
+    assert!(
+        told(&world, &mut cursor)
+            .await
+            .contains(&"reply 1 accepted; its cancellation was requested".to_owned())
+    );
+    assert!(world.sim.answer_cancel(&one, true));
+    let others = ["reply 2 accepted; planned to ship on 2026-11-27"];
+    assert_eq!(told(&world, &mut cursor).await, others, "absent once");
+    world.clock.advance(MINUTE / 2);
+    assert_eq!(told(&world, &mut cursor).await, others, "too soon");
+    world.clock.advance(MINUTE / 2);
+    let now = told(&world, &mut cursor).await;
+    assert_eq!(now, [others[0], "cancel 1 Accepted"]);
+    assert_eq!(told(&world, &mut cursor).await, others, "told once");
+}
+
+#[tokio::test]
+async fn a_request_that_is_declined_or_too_late_says_so() {
+    let world = world();
+    let mut cursor = None;
+    for n in [1, 2, 3] {
+        let reference = world.created(n).await;
+        assert!(world.sim.start_picking(&reference));
+    }
+    told(&world, &mut cursor).await;
+    for n in [1, 2, 3] {
+        world
+            .account
+            .send_one(Op::CancelInstruction, &world.prepare(&cancel(n)))
+            .await
+            .unwrap();
+    }
+    told(&world, &mut cursor).await;
+    assert!(world.sim.answer_cancel(&reference(1), false));
+    assert!(world.sim.ship(&reference(2), &["4011"]));
+    // Shipped three days ago by its time, and told only now: it is in no list that is read.
+    assert!(
+        world
+            .sim
+            .ship_at(&reference(3), &["4012"], noon() - 3 * DAY)
+    );
+    let all = told(&world, &mut cursor).await;
+    assert_eq!(
+        all,
+        [
+            "reply 1 accepted; it is being picked and packed; planned to ship on 2026-11-27",
+            "cancel 1 Declined",
+            "parcel 2 4011",
+            "cancel 2 TooLate",
+            "parcel 3 4012",
+            "cancel 3 TooLate",
+        ]
+    );
+    assert_eq!(
+        told(&world, &mut cursor).await.len(),
+        2,
+        "each is told once"
+    );
+}
+
+#[tokio::test]
+async fn what_the_merchants_staff_delete_is_told_and_what_they_create_is_not() {
+    let world = world();
+    let one = world.created(1).await;
+    let mut cursor = None;
+    told(&world, &mut cursor).await;
+    assert!(world.sim.copy_by_hand(&one, "A-1001") && world.sim.delete_by_hand(&one));
+    assert_eq!(told(&world, &mut cursor).await, Vec::<String>::new());
+    world.clock.advance(MINUTE);
+    assert_eq!(told(&world, &mut cursor).await, ["cancel 1 Accepted"]);
+    assert_eq!(told(&world, &mut cursor).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_parcel_that_came_back_makes_no_second_parcel_of_ours() {
+    let world = world();
+    let one = world.created(1).await;
+    assert!(world.sim.ship(&one, &["4011"]));
+    let mut cursor = None;
+    assert_eq!(told(&world, &mut cursor).await, ["parcel 1 4011"]);
+    assert_eq!(world.sim.on_shelf("MUG", STANDARD), 99);
+    assert!(world.sim.send_back(&one));
+    assert_eq!(world.sim.on_shelf("MUG", STANDARD), 100);
+    assert_eq!(
+        told(&world, &mut cursor).await,
+        ["parcel 1 4011"],
+        "the new shipment is not ours"
+    );
+    assert!(world.sim.ship_return(&one, &["4099"]));
+    assert_eq!(told(&world, &mut cursor).await, ["parcel 1 4011"]);
+    let ids = [ExternalId::new(one)];
+    let by_id: Vec<Observed> = world
+        .account
+        .read(Kind::Shipment, &ids)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|record| record.parsed.unwrap())
+        .collect();
+    assert_eq!(short(&by_id), ["parcel 1 4011"]);
+}
+
+#[tokio::test]
+async fn days_that_were_missed_are_read_afterwards() {
+    let world = world();
+    let mut cursor = None;
+    told(&world, &mut cursor).await;
+    for n in 1..=5 {
+        world.clock.advance(DAY);
+        let reference = world.created(n).await;
+        assert!(world.sim.ship(&reference, &[&format!("401{n}")]));
+    }
+    let want: Vec<String> = (1..=5).map(|n| format!("parcel {n} 401{n}")).collect();
+    assert_eq!(told(&world, &mut cursor).await, want);
+    // After the database lost commits the days since then are read again.
+    let back = world
+        .account
+        .rewind("shipments", cursor.as_ref(), world.clock.now() - 2 * DAY);
+    assert_eq!(
+        told(&world, &mut back.clone()).await,
+        want.get(1..).unwrap()
+    );
+    assert_eq!(world.account.rewind("stock", None, noon()), None);
+    // The day begins at midnight in Japan, 15:00 UTC.
+    let late = super::support::world();
+    let one = late.created(1).await;
+    let evening = "2026-11-27T15:30:00Z".parse().unwrap();
+    late.clock.set(evening);
+    assert!(late.sim.ship(&one, &["4011"]));
+    assert_eq!(told(&late, &mut None).await, ["parcel 1 4011"]);
+}
+
+#[tokio::test]
+async fn many_that_are_gone_at_once_are_not_believed() {
+    let world = world();
+    for n in 1..=30 {
+        world.created(n).await;
+    }
+    let mut cursor = None;
+    told(&world, &mut cursor).await;
+    for n in 1..=25 {
+        assert!(world.sim.delete_by_hand(&reference(n)));
+    }
+    told(&world, &mut cursor).await;
+    world.clock.advance(MINUTE);
+    let (all, waiting) = world.round_with_waiting(&mut cursor).await;
+    assert!(
+        all.iter()
+            .all(|one| matches!(one, Observed::InstructionReply(_))),
+        "{:?}",
+        short(&all)
+    );
+    assert!(
+        waiting[0].starts_with("25 shipments at once are gone from OPENLOGI"),
+        "{waiting:?}"
+    );
+    // The rest ships, and new ones come: still nothing is guessed.
+    let (_, waiting) = world.round_with_waiting(&mut cursor).await;
+    assert_eq!(waiting.len(), 1);
+}
+
+#[tokio::test]
+async fn another_merchants_code_is_noticed_before_anything_looks_gone() {
+    let world = world();
+    world.created(1).await;
+    let other = account(world.sim.transport(), Settings::of("AB001"));
+    let error = other
+        .page("shipments", None, Here::at(noon()))
+        .await
+        .unwrap_err();
+    assert_eq!(error.class, ErrorClass::Config);
+    assert!(error.message.contains("TS001-S000001"), "{error}");
+}
+
+#[tokio::test]
+async fn stock_is_asked_by_our_codes() {
+    let world = world();
+    world.sim.count_stock("CUP", STANDARD, 7);
+    world.sim.count_stock("A+B/C", STANDARD, 3);
+    world.created(1).await;
+    let codes = ["A+B/C", "CUP", "MUG", "NEW", "カップ", "a,b", ""].map(str::to_owned);
+    let here = Here {
+        now: noon(),
+        codes: &codes,
+    };
+    let page = world.account.page("stock", None, here).await.unwrap();
+    let counts: Vec<(String, i64)> = page
+        .records
+        .into_iter()
+        .map(|record| match record.parsed.unwrap() {
+            Observed::Stock(level) => (level.code, level.quantity),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let count = |code: &str, quantity| (code.to_owned(), quantity);
+    assert_eq!(
+        counts,
+        [count("A+B/C", 3), count("CUP", 7), count("MUG", 99)],
+        "what is set aside is taken off"
+    );
+    let calls = world.sim.calls();
+    let none = ["カップ".to_owned()];
+    let page = world
+        .account
+        .page(
+            "stock",
+            None,
+            Here {
+                now: noon(),
+                codes: &none,
+            },
+        )
+        .await
+        .unwrap();
+    assert!(
+        page.records.is_empty() && world.sim.calls() == calls,
+        "nothing is asked for"
+    );
+}

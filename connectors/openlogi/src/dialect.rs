@@ -1,0 +1,245 @@
+//! How OPENLOGI answers: JSON with `error`, `error_description` and `errors` by field; HTML or nothing on 503 and 504.
+
+use std::collections::BTreeMap;
+
+use hikiate_sdk::budget::{EVERY, Reading};
+use hikiate_sdk::http::{Answer, Dialect};
+use hikiate_sdk::{Error, ErrorClass};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::wire::BULK;
+
+/// An error is short; a list of shipments is not looked through for one.
+const ERROR_BYTES: usize = 64 * 1024;
+
+/// Fields whose words are repeated.
+const FIELDS: usize = 5;
+
+/// The dialect of OPENLOGI.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Answers;
+
+/// The body of an error.
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
+    #[serde(default)]
+    error_description: String,
+    #[serde(default)]
+    errors: BTreeMap<String, Value>,
+}
+
+impl Dialect for Answers {
+    fn judge(&self, answer: &Answer<'_>, plain: Option<Error>) -> Option<Error> {
+        let body = answer.response.body.as_slice();
+        let refusal = (body.len() <= ERROR_BYTES)
+            .then(|| serde_json::from_slice::<Refusal>(body).ok())
+            .flatten();
+        let status = answer.response.status;
+        let after = answer.response.retry_after();
+        if is_throttle(status, body, refusal.as_ref()) {
+            let message = format!("OPENLOGI answered {status}: too many requests in this minute");
+            let class = ErrorClass::RateLimited { after };
+            return Some(Error::new(class, message).with_code(status.to_string()));
+        }
+        let plain = plain?;
+        // Which of its shipments are meant is for the caller to read: none of them was created.
+        if status == 422 && answer.request.path == BULK && refusal.is_some() {
+            return None;
+        }
+        let Some(refusal) = refusal else {
+            // A page for browsers says nothing to an operator.
+            let why = match status {
+                503 => ": it is down for maintenance",
+                504 => ": it did not finish in time",
+                _ => "",
+            };
+            return Some(match status {
+                500..=599 => Error {
+                    message: format!("OPENLOGI answered {status}{why}"),
+                    ..plain
+                },
+                _ => plain,
+            });
+        };
+        let class = match status {
+            // The document names it for this; what stands there under our number may be ours.
+            422 if refusal.errors.keys().any(|field| field == "identifier") => ErrorClass::Conflict,
+            _ => plain.class,
+        };
+        let mut message = format!("OPENLOGI answered {status} {}", refusal.error);
+        if !refusal.error_description.is_empty() {
+            message.push_str(&format!(": {}", refusal.error_description));
+        }
+        let fields = refusal.errors.iter().take(FIELDS);
+        for (field, words) in fields {
+            message.push_str(&format!("; {field}: {}", text(words)));
+        }
+        if status == 402 {
+            message.push_str(
+                "; register a way of paying in OPENLOGI's settings, then release the order",
+            );
+        }
+        Some(Error::new(class, message).with_code(refusal.error))
+    }
+
+    fn reading(&self, answer: &Answer<'_>) -> Option<Reading> {
+        if answer.response.status == 429 {
+            let after = answer.response.retry_after();
+            return Some(Reading::Over {
+                class: EVERY,
+                after,
+            });
+        }
+        let units = answer.response.header("x-ratelimit-remaining")?;
+        let units = units.trim().parse().ok()?;
+        Some(Reading::Left {
+            class: EVERY,
+            units,
+            each: None,
+        })
+    }
+}
+
+/// The words of a field: one text, or a list of them.
+fn text(words: &Value) -> String {
+    match words {
+        Value::String(text) => text.clone(),
+        Value::Array(all) => all.iter().map(text).collect::<Vec<_>>().join(", "),
+        _ => String::new(),
+    }
+}
+
+/// By the document 429 alone; what stands in front of it may say so otherwise.
+fn is_throttle(status: u16, body: &[u8], refusal: Option<&Refusal>) -> bool {
+    let says = |text: &str| {
+        let text = text.to_lowercase();
+        text.contains("too many attempts") || text.contains("too many requests")
+    };
+    if status == 429 || refusal.is_some_and(|refusal| says(&refusal.error)) {
+        return true;
+    }
+    let body = body.get(..ERROR_BYTES).unwrap_or(body);
+    matches!(status, 403 | 503) && says(&String::from_utf8_lossy(body))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use hikiate_sdk::http::{Request, Response, classify};
+
+    use super::*;
+
+    fn judged(path: &str, status: u16, body: &str) -> Option<Error> {
+        let response = Response {
+            status,
+            headers: Vec::new(),
+            body: body.as_bytes().to_vec(),
+        };
+        let answer = Answer {
+            request: &Request::post_json(path, Vec::new()),
+            response: &response,
+            is_write: true,
+        };
+        Answers.judge(&answer, classify(status, None, body, true))
+    }
+
+    #[test]
+    fn a_refusal_names_its_fields_in_openlogis_words() {
+        let body = r#"{"error":"validation_failed","error_description":"Invalid Request","errors":{"items.0.code":"その商品はありません","recipient.postcode":["存在しません"]}}"#;
+        let error = judged("/shipments", 422, body).unwrap();
+        assert_eq!(error.class, ErrorClass::Rejected);
+        assert_eq!(error.code.as_deref(), Some("validation_failed"));
+        assert_eq!(
+            error.message,
+            "OPENLOGI answered 422 validation_failed: Invalid Request; items.0.code: その商品はありません; recipient.postcode: 存在しません"
+        );
+        assert!(judged(BULK, 422, body).is_none(), "read by the caller");
+        let taken = r#"{"error":"validation_failed","errors":{"identifier":["使用されています"]}}"#;
+        assert_eq!(
+            judged("/shipments", 422, taken).unwrap().class,
+            ErrorClass::Conflict
+        );
+        let unpaid = judged("/shipments", 402, r#"{"error":"payment_required"}"#).unwrap();
+        assert_eq!(unpaid.class, ErrorClass::Rejected);
+        assert!(
+            unpaid.message.contains("register a way of paying"),
+            "{unpaid}"
+        );
+    }
+
+    #[test]
+    fn a_page_of_maintenance_leaves_a_write_open_and_is_not_repeated() {
+        let page =
+            "<html><head><title>503</title></head><body>ただいま、メンテナンス中です</body></html>";
+        let error = judged("/shipments", 503, page).unwrap();
+        assert_eq!(error.class, ErrorClass::OutcomeUnknown);
+        assert_eq!(
+            error.message,
+            "OPENLOGI answered 503: it is down for maintenance"
+        );
+        let error = judged("/shipments", 504, "").unwrap();
+        assert_eq!(
+            (error.class, error.code.as_deref()),
+            (ErrorClass::OutcomeUnknown, Some("504"))
+        );
+    }
+
+    #[test]
+    fn slow_down_is_understood_in_whatever_words_it_comes() {
+        let json = r#"{"error":"Too Many Attempts.","error_description":"Too Many Attempts."}"#;
+        for (status, body) in [
+            (429, json),
+            (429, ""),
+            (200, json),
+            (403, json),
+            (403, "<h1>Too Many Requests</h1>"),
+        ] {
+            let error = judged("/shipments", status, body).unwrap();
+            assert_eq!(
+                error.class,
+                ErrorClass::RateLimited { after: None },
+                "{status} {body}"
+            );
+        }
+        let forbidden = judged("/shipments", 403, r#"{"error":"forbidden"}"#).unwrap();
+        assert_eq!(forbidden.class, ErrorClass::Forbidden);
+        assert!(judged("/shipments", 201, r#"{"id":"TS001-S000001"}"#).is_none());
+    }
+
+    #[test]
+    fn what_is_left_of_the_minute_is_read_off_each_answer() {
+        let read = |status, left: &str| {
+            let headers = vec![("x-ratelimit-remaining".to_owned(), left.to_owned())];
+            let response = Response {
+                status,
+                headers,
+                body: Vec::new(),
+            };
+            let request = Request::get("/shipments");
+            Answers.reading(&Answer {
+                request: &request,
+                response: &response,
+                is_write: false,
+            })
+        };
+        let left = |units| {
+            Some(Reading::Left {
+                class: EVERY,
+                units,
+                each: None,
+            })
+        };
+        assert_eq!((read(200, "59"), read(422, "0")), (left(59), left(0)));
+        assert_eq!(read(200, "many"), None);
+        assert_eq!(
+            read(429, "0"),
+            Some(Reading::Over {
+                class: EVERY,
+                after: None
+            })
+        );
+    }
+}

@@ -1,0 +1,256 @@
+//! What a payment as it stands says about a write. Pure.
+//!
+//! A capture or a refund of ours is known by the name that it left in the metadata, and by nothing else: what staff did in the
+//! dashboard is never taken for it. Totals other than expected tell that somebody else acted; then nothing is written.
+
+use hikiate_sdk::{Currency, Error, ErrorClass, LookUp, Outcome, Parts};
+
+use super::prepared::{Capture, Refund, Void, field, wire_amount};
+use crate::map::{self, Intent, Seen};
+
+/// What to do about a write after reading.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// It has happened already, or was refused for good.
+    Over(Outcome),
+    /// Send it, with these fields beside the frozen ones.
+    Send(Vec<(String, String)>),
+}
+
+fn conflict(message: String) -> Error {
+    Error::new(ErrorClass::Conflict, message)
+}
+
+fn money(amount: i64, currency: Currency) -> String {
+    format!("{} {currency}", currency.format(amount))
+}
+
+fn same_currency(id: &str, told: &Intent<'_>, currency: Currency) -> Result<(), Error> {
+    if told.currency == currency {
+        return Ok(());
+    }
+    Err(conflict(format!(
+        "payment {id} is in {} at Stripe, and the call is in {currency}",
+        told.currency
+    )))
+}
+
+/// The charge that holds the money.
+fn charge_id(told: &Intent<'_>) -> Option<String> {
+    let id = told.charge?.text("id").ok()??;
+    Some(id.to_owned())
+}
+
+fn captured_by_us(told: &Intent<'_>, call: &Capture) -> Option<Outcome> {
+    let ours = told.capture_mark == Some(call.mark.as_str());
+    ours.then(|| Outcome::Done {
+        id: charge_id(told),
+    })
+}
+
+/// What the call is to capture now.
+fn to_capture(told: &Intent<'_>, call: &Capture) -> i64 {
+    let rest = call.expected_captured_total.saturating_sub(told.received);
+    call.amount.unwrap_or(rest)
+}
+
+/// Whether it can be captured.
+pub(super) fn may_capture(told: &Intent<'_>, call: &Capture) -> Result<Step, Error> {
+    if let Some(outcome) = captured_by_us(told, call) {
+        return Ok(Step::Over(outcome));
+    }
+    let (id, currency) = (&call.intent, call.currency);
+    same_currency(id, told, currency)?;
+    let have = money(told.received, currency);
+    match told.status {
+        "requires_capture" => {}
+        "succeeded" => {
+            return Err(conflict(format!(
+                "payment {id} is captured already ({have}), and not by hikiate: it was done in the Stripe dashboard or by another program"
+            )));
+        }
+        "canceled" => {
+            return Err(conflict(format!(
+                "payment {id} is cancelled at Stripe, or its authorisation ended: nothing can be captured"
+            )));
+        }
+        other => {
+            return Err(conflict(format!(
+                "payment {id} is {other} at Stripe: nothing is authorised that could be captured"
+            )));
+        }
+    }
+    let amount = to_capture(told, call);
+    let after = told.received.saturating_add(amount);
+    if amount <= 0 || after > call.expected_captured_total {
+        return Err(conflict(format!(
+            "payment {id}: {have} are captured already, and not all by hikiate; with this capture it would be {} instead of {}",
+            money(after, currency),
+            money(call.expected_captured_total, currency)
+        )));
+    }
+    if amount > told.capturable {
+        return Err(conflict(format!(
+            "payment {id}: {} are to be captured, and only {} are left of the authorisation",
+            money(amount, currency),
+            money(told.capturable, currency)
+        )));
+    }
+    let mut fields = Vec::new();
+    if call.amount.is_none() {
+        fields.push(field("amount_to_capture", &wire_amount(amount, currency)?));
+    }
+    // Without it Stripe releases the rest. It must not change between tries, so it depends on nothing that a capture moves.
+    if told.parts == Parts::Many && call.expected_captured_total < told.charged {
+        fields.push(field("final_capture", "false"));
+    }
+    Ok(Step::Send(fields))
+}
+
+/// What the answer to a capture says.
+pub(super) fn captured(told: &Intent<'_>, call: &Capture) -> Result<Outcome, Error> {
+    let unknown = |what: &str| {
+        let message = format!("capture of {}: Stripe accepted it, but {what}", call.intent);
+        Error::new(ErrorClass::OutcomeUnknown, message)
+    };
+    let Some(outcome) = captured_by_us(told, call) else {
+        return Err(unknown("its answer does not name this capture"));
+    };
+    let least = call.amount.unwrap_or(call.expected_captured_total);
+    match told.status {
+        // Some ways to pay capture later than they say yes.
+        "processing" => Ok(Outcome::Accepted {
+            id: charge_id(told),
+        }),
+        _ if told.received >= least => Ok(outcome),
+        _ => Err(unknown(&format!(
+            "its answer shows {} captured",
+            money(told.received, told.currency)
+        ))),
+    }
+}
+
+/// Whether a capture has happened.
+pub(super) fn find_capture(told: &Intent<'_>, call: &Capture) -> LookUp {
+    captured_by_us(told, call).map_or(LookUp::NotFound, LookUp::Found)
+}
+
+/// Nothing is authorised any more, whoever saw to that: cancelled, or captured in part with the rest released.
+fn released(told: &Intent<'_>, call: &Void) -> Option<Outcome> {
+    let is = match told.status {
+        "canceled" => true,
+        "succeeded" => told.received.saturating_add(call.amount) <= told.charged,
+        _ => false,
+    };
+    is.then(|| Outcome::Done {
+        id: Some(call.intent.clone()),
+    })
+}
+
+/// Whether the rest of an authorisation can be released.
+pub(super) fn may_void(told: &Intent<'_>, call: &Void) -> Result<Step, Error> {
+    if let Some(outcome) = released(told, call) {
+        return Ok(Step::Over(outcome));
+    }
+    let id = &call.intent;
+    same_currency(id, told, call.currency)?;
+    if told.status == "succeeded" {
+        return Err(conflict(format!(
+            "payment {id} is captured already ({}): it can be refunded, but not voided",
+            money(told.received, told.currency)
+        )));
+    }
+    if call.amount < told.capturable {
+        return Err(conflict(format!(
+            "payment {id}: {} are to be released, but {} are authorised and not captured, and Stripe releases all or nothing",
+            money(call.amount, call.currency),
+            money(told.capturable, call.currency)
+        )));
+    }
+    Ok(Step::Send(Vec::new()))
+}
+
+/// What the answer to a void says.
+pub(super) fn voided(told: &Intent<'_>, call: &Void) -> Result<Outcome, Error> {
+    released(told, call).ok_or_else(|| {
+        let message = format!(
+            "void of {}: Stripe accepted it, but its answer says {}",
+            call.intent, told.status
+        );
+        Error::new(ErrorClass::OutcomeUnknown, message)
+    })
+}
+
+/// Whether a void has happened.
+pub(super) fn find_void(told: &Intent<'_>, call: &Void) -> LookUp {
+    released(told, call).map_or(LookUp::NotFound, LookUp::Found)
+}
+
+/// What became of a refund of ours. The key is spent: one that failed is not made again under it.
+fn refund_outcome(refund: &map::Refund) -> Outcome {
+    if refund.has_failed() {
+        let reason = refund.failure.as_deref().unwrap_or("failed");
+        return Outcome::Refused {
+            code: reason.to_owned(),
+            message: format!(
+                "refund {} failed at Stripe ({reason}): the money is back in the Stripe balance; pay the customer another way, or refund again",
+                refund.id
+            ),
+        };
+    }
+    Outcome::Done {
+        id: Some(refund.id.clone()),
+    }
+}
+
+/// Whether it can be refunded.
+pub(super) fn may_refund(told: &Intent<'_>, seen: &Seen, call: &Refund) -> Result<Step, Error> {
+    if let Some(ours) = seen.of(&call.mark) {
+        return Ok(Step::Over(refund_outcome(ours)));
+    }
+    let (id, currency) = (&call.intent, call.currency);
+    same_currency(id, told, currency)?;
+    if told.received == 0 {
+        return Err(conflict(format!(
+            "payment {id}: nothing of it is captured, so nothing can be refunded; void it"
+        )));
+    }
+    let before = seen.total().map_err(conflict)?;
+    let after = before.saturating_add(call.amount);
+    if after > call.expected_refunded_total {
+        return Err(conflict(format!(
+            "payment {id}: {} are refunded already; with this refund it would be {} instead of {}. It was refunded in the Stripe dashboard or by another program",
+            money(before, currency),
+            money(after, currency),
+            money(call.expected_refunded_total, currency)
+        )));
+    }
+    if after > told.received {
+        return Err(conflict(format!(
+            "payment {id}: {} are to be refunded in all, and only {} are captured",
+            money(after, currency),
+            money(told.received, currency)
+        )));
+    }
+    Ok(Step::Send(Vec::new()))
+}
+
+/// What the answer to a refund says.
+pub(super) fn refunded(refund: &map::Refund, call: &Refund) -> Result<Outcome, Error> {
+    if refund.mark.as_deref() == Some(call.mark.as_str()) {
+        return Ok(refund_outcome(refund));
+    }
+    let message = format!(
+        "refund of {}: Stripe accepted it, but its answer does not name this refund",
+        call.intent
+    );
+    Err(Error::new(ErrorClass::OutcomeUnknown, message))
+}
+
+/// Whether a refund has happened.
+pub(super) fn find_refund(seen: &Seen, call: &Refund) -> LookUp {
+    match seen.of(&call.mark) {
+        Some(ours) => LookUp::Found(refund_outcome(ours)),
+        None => LookUp::NotFound,
+    }
+}

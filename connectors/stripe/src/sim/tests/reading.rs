@@ -1,0 +1,321 @@
+//! What is read, and when.
+
+use hikiate_sdk::{Connector, ErrorClass, Kind, PaymentState, Source};
+
+use super::super::{NewPayment, Trouble, Way};
+use super::*;
+
+fn yen(amount: i64) -> NewPayment {
+    NewPayment::card(amount, hikiate_sdk::Currency::JPY)
+}
+
+#[tokio::test]
+async fn the_first_start_lists_everything_and_then_only_what_changed_is_read() {
+    let mut world = World::new();
+    let mut ids = Vec::new();
+    for n in 0..12 {
+        world.later(60);
+        ids.push(world.sim.pay(yen(1000 + n)));
+    }
+    // Long before any event that is still kept.
+    world.later(40 * 86_400);
+    let last = world.sim.pay(yen(1));
+    assert_eq!(world.round().await.len(), 13);
+    world.later(600);
+    assert_eq!(
+        world.round().await.len(),
+        1,
+        "the sweep reads the newest again"
+    );
+    world.later(600);
+    assert!(world.sim.capture_by_hand(&last, None));
+    let told = world.round().await;
+    assert_eq!(told.len(), 1);
+    assert_eq!((told[0].key.as_str(), told[0].captured), (last.as_str(), 1));
+    assert!(!ids.contains(&last));
+}
+
+#[tokio::test]
+async fn what_happens_while_payments_are_listed_is_told_afterwards() {
+    let mut world = World::new();
+    let first = world.sim.pay(yen(1000));
+    for _ in 0..9 {
+        world.later(1);
+        world.sim.pay(yen(2000));
+    }
+    let here = Here::at(world.now());
+    let page = world.account.page("payments", None, here).await.unwrap();
+    assert_eq!((page.records.len(), page.more), (5, true));
+    world.cursor = Some(page.next);
+    world.later(1);
+    let new = world.sim.pay(yen(3000));
+    assert!(world.sim.capture_by_hand(&first, None));
+    let told = world.round().await;
+    let of = |id: &str| told.iter().find(|p| p.key.as_str() == id).unwrap();
+    assert_eq!(of(&first).captured, 1000);
+    assert_eq!(of(&new).amount, 3000);
+}
+
+#[tokio::test]
+async fn a_stop_longer_than_events_are_kept_loses_nothing() {
+    let mut world = World::new();
+    let id = world
+        .sim
+        .pay(NewPayment::paid(1000, hikiate_sdk::Currency::JPY));
+    world.round().await;
+    world.later(3600);
+    assert!(world.sim.refund_by_hand(&id, Some(400)).is_some());
+    world.later(35 * 86_400);
+    let told = world.round().await;
+    assert_eq!((told.len(), told[0].refunded), (1, 400));
+}
+
+#[tokio::test]
+async fn since_leaves_out_what_is_older() {
+    let mut world = World::new();
+    world.sim.pay(yen(1));
+    world.later(86_400);
+    let settings = Settings {
+        since: Some(world.now()),
+        ..world.account.settings.clone()
+    };
+    let new = world.sim.pay(yen(2));
+    let link = Link::new(Clock::default()).over(world.sim.transport());
+    let secret = SecretString::from(KEY.to_owned());
+    let http = link.http(site("https://api.stripe.example", secret.into()));
+    world.account = Stripe::new(http.unwrap(), settings);
+    let here = Here::at(world.now());
+    let page = world.account.page("payments", None, here).await.unwrap();
+    assert_eq!(page.records.len(), 1, "{new}");
+}
+
+/// A customer goes to a store, another one never does.
+#[tokio::test]
+async fn konbini_waits_and_is_paid_or_expires() {
+    let mut world = World::new();
+    let within = Duration::from_secs(3 * 86_400);
+    let konbini = || yen(3000).by(Way::Konbini { within });
+    let (goes, stays) = (world.sim.pay(konbini()), world.sim.pay(konbini()));
+    let until = world.now() + within;
+    for payment in world.round().await {
+        assert_eq!(
+            (&payment.state, payment.authorised),
+            (&PaymentState::Waiting, 0)
+        );
+        assert_eq!(payment.pay_by, Some(until));
+    }
+    world.later(86_400);
+    assert!(world.sim.pay_at_store(&goes));
+    world.later(3 * 86_400);
+    let told = world.round().await;
+    let state = |id: &str| told.iter().find(|p| p.key.as_str() == id).unwrap();
+    assert_eq!(
+        (&state(&goes).state, state(&goes).captured),
+        (&PaymentState::Paid, 3000)
+    );
+    assert_eq!(state(&stays).state, PaymentState::Expired);
+    assert!(!world.sim.pay_at_store(&stays), "too late");
+}
+
+#[tokio::test]
+async fn a_bank_transfer_is_paid_once_all_of_it_has_come() {
+    let mut world = World::new();
+    let id = world.sim.pay(yen(3000).by(Way::BankTransfer));
+    world.round().await;
+    world.later(60);
+    assert!(world.sim.transfer(&id, 1000));
+    let told = world.round().await;
+    assert_eq!(
+        (&told[0].state, told[0].captured, told[0].pay_by),
+        (&PaymentState::Waiting, 0, None)
+    );
+    world.later(5 * 86_400);
+    assert!(world.sim.transfer(&id, 2000));
+    let told = world.round().await;
+    assert_eq!(
+        (&told[0].state, told[0].captured),
+        (&PaymentState::Paid, 3000)
+    );
+}
+
+#[tokio::test]
+async fn an_authorisation_that_nobody_captures_ends() {
+    let mut world = World::new();
+    let id = world.sim.pay(yen(3000));
+    let told = world.round().await;
+    assert_eq!(
+        told[0].authorised_until,
+        Some(world.now() + Duration::from_secs(7 * 86_400))
+    );
+    world.later(8 * 86_400);
+    let told = world.round().await;
+    assert_eq!(
+        (&told[0].state, told[0].authorised),
+        (&PaymentState::Expired, 0),
+        "{id}"
+    );
+    assert!(!world.sim.capture_by_hand(&id, None));
+}
+
+/// Weeks later the money is back.
+#[tokio::test]
+async fn a_refund_that_fails_is_taken_back() {
+    let mut world = World::new();
+    let id = world
+        .sim
+        .pay(NewPayment::paid(3000, hikiate_sdk::Currency::JPY));
+    let refund = world.sim.refund_by_hand(&id, Some(1000)).unwrap();
+    assert_eq!(world.round().await[0].refunded, 1000);
+    world.later(20 * 86_400);
+    assert!(world.sim.fail_refund(&id, &refund));
+    let told = world.round().await;
+    assert_eq!((told[0].refunded, told[0].refunds.len()), (0, 0));
+    assert!(!world.sim.fail_refund(&id, &refund), "once");
+}
+
+#[tokio::test]
+async fn a_dispute_is_told_when_it_comes_and_when_it_goes() {
+    let mut world = World::new();
+    let id = world
+        .sim
+        .pay(NewPayment::paid(3000, hikiate_sdk::Currency::JPY));
+    world.round().await;
+    for (inquiry, won, then) in [(true, true, 0), (false, true, 0), (false, false, 3000)] {
+        world.later(600);
+        assert!(world.sim.dispute(&id, 3000, inquiry));
+        assert_eq!(world.round().await[0].disputed, 3000);
+        world.later(600);
+        assert!(world.sim.close_dispute(&id, won));
+        assert_eq!(world.round().await[0].disputed, then);
+    }
+}
+
+#[tokio::test]
+async fn a_review_is_told_when_it_opens_and_when_it_ends() {
+    let mut world = World::new();
+    let id = world.sim.pay(yen(3000));
+    world.round().await;
+    world.later(60);
+    assert!(world.sim.open_review(&id));
+    assert!(matches!(
+        world.round().await[0].state,
+        PaymentState::Review { .. }
+    ));
+    world.later(60);
+    assert!(world.sim.approve(&id));
+    assert_eq!(world.round().await[0].state, PaymentState::Authorised);
+}
+
+#[tokio::test]
+async fn by_id_what_is_not_there_is_absent_and_what_is_no_id_is_not_asked_for() {
+    let world = World::new();
+    let id = world.sim.pay(yen(3000));
+    let ids = [id.as_str(), "pi_none", "order_1", "pi_1/../x", &id].map(Into::into);
+    let before = world.sim.requests();
+    let records = world.account.read(Kind::Payment, &ids).await.unwrap();
+    assert_eq!(records.len(), 2);
+    assert_eq!(world.sim.requests() - before, 3);
+    let error = world.account.read(Kind::Order, &ids).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Config);
+}
+
+#[tokio::test]
+async fn what_is_stored_holds_no_client_secret() {
+    let world = World::new();
+    let id = world.sim.pay(yen(3000));
+    let records = world
+        .account
+        .read(Kind::Payment, &[id.as_str().into()])
+        .await
+        .unwrap();
+    let raw = String::from_utf8(records[0].raw.clone()).unwrap();
+    assert!(
+        raw.contains("pi_3SIM") && !raw.contains("client_secret"),
+        "{raw}"
+    );
+    let again = world
+        .account
+        .reread("payments", None, raw.as_bytes())
+        .unwrap();
+    assert_eq!(again[0].parsed, records[0].parsed);
+}
+
+#[tokio::test]
+async fn payments_of_the_other_mode_are_an_error_of_the_key() {
+    let mut world = World::with(Settings {
+        mode: Some(Mode::Live),
+        ..Settings::default()
+    });
+    let id = world.sim.pay(yen(3000));
+    let here = Here::at(world.now());
+    let error = world
+        .account
+        .page("payments", None, here)
+        .await
+        .unwrap_err();
+    assert_eq!(error.class, ErrorClass::Auth);
+    assert!(error.message.contains("test payments"), "{error}");
+    let error = world
+        .account
+        .read(Kind::Payment, &[id.as_str().into()])
+        .await
+        .unwrap_err();
+    assert_eq!(error.class, ErrorClass::Auth);
+    world.cursor = None;
+}
+
+#[tokio::test]
+async fn a_restricted_key_is_told_which_permission_it_lacks() {
+    let world = World::new();
+    world.sim.forbid("rak_event_read");
+    let here = Here::at(world.now());
+    let error = world
+        .account
+        .page("payments", None, here)
+        .await
+        .unwrap_err();
+    assert_eq!(error.class, ErrorClass::Forbidden);
+    assert!(error.message.contains("rak_event_read"), "{error}");
+    // A trouble of writes is none of reads.
+    world.sim.trouble(Trouble::Locked);
+    world.sim.exchange_key("sk_test_2");
+    let error = world
+        .account
+        .page("payments", None, here)
+        .await
+        .unwrap_err();
+    assert!(error.message.contains("401"), "{error}");
+}
+
+#[tokio::test]
+async fn test_data_that_is_wiped_while_it_is_listed_starts_the_listing_again() {
+    let mut world = World::new();
+    for _ in 0..9 {
+        world.later(1);
+        world.sim.pay(yen(1000));
+    }
+    let here = Here::at(world.now());
+    let page = world.account.page("payments", None, here).await.unwrap();
+    world.cursor = Some(page.next);
+    world.sim.wipe();
+    let new = world.sim.pay(yen(5));
+    let told = world.round().await;
+    assert_eq!(told.len(), 1, "{new}");
+}
+
+#[tokio::test]
+async fn the_budget_is_what_stripe_allows_or_less() {
+    let account = World::new().account;
+    let budgets = account.budgets();
+    assert_eq!(
+        budgets.len(),
+        9,
+        "one for the account, one for each operation"
+    );
+    assert!(budgets.iter().all(|budget| !budget.limits.is_empty()));
+    let says = account.says().join("\n");
+    assert!(
+        says.contains("test key") && says.contains("2025-01-27.acacia"),
+        "{says}"
+    );
+}

@@ -1,0 +1,165 @@
+//! Writing: each call reads the order first, since the shop has no idempotency keys, and takes whatever it is given twice.
+
+use async_trait::async_trait;
+use hikiate_sdk::http::Request;
+use hikiate_sdk::{
+    Call, Error, ErrorClass, First, LookUp, Op, OperationSpec, Operations, Outcome, Prepared,
+    RetryPolicy, one_by_one,
+};
+use serde_json::{Value, json};
+
+use super::prepared::{self, Wanted};
+use super::pull::DIGITS;
+use super::{API, WooCommerce};
+use crate::config::Standing;
+use crate::map::{NOTE, TRASH};
+use crate::wire::{Order, meta};
+
+#[async_trait]
+impl Operations for WooCommerce {
+    fn operations(&self) -> Vec<OperationSpec> {
+        let retry = RetryPolicy::LookUp {
+            settle: self.settings.settle,
+            // `send` itself reads first and sees what staff did meanwhile.
+            first: First::Send,
+        };
+        let spec = |op, summary| OperationSpec::new(op, retry, summary);
+        vec![
+            spec(
+                Op::Ship,
+                "reports a shipment with its tracking numbers, as a fulfilment of the order or, where the shop has none, as a note; the order's status and the money are left alone unless `complete_when_shipped` is set",
+            ),
+            spec(
+                Op::CancelOrder,
+                "sets the order to cancelled: the shop puts its goods back into its own stock and mails its staff, and a gateway plug-in may void or refund the payment",
+            ),
+            spec(
+                Op::RecordRefund,
+                "records a refund that was made elsewhere (no money is moved, nothing is restocked); the shop mails the buyer, and sets an order that is refunded in full to refunded",
+            ),
+            OperationSpec::new(
+                Op::Annotate,
+                RetryPolicy::Repeat,
+                "writes the names of open holds into `hikiate_hold` of the order's metadata, which staff see as a custom field",
+            ),
+        ]
+    }
+
+    fn prepare(&self, call: &Call) -> Result<Prepared, Error> {
+        prepared::prepare(call)
+    }
+
+    async fn send(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<Outcome, Error>> {
+        one_by_one(calls, |call| self.carry_out(op, call)).await
+    }
+
+    async fn look_up(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<LookUp, Error>> {
+        one_by_one(calls, |call| self.find(op, call)).await
+    }
+}
+
+impl WooCommerce {
+    async fn carry_out(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
+        let wanted = Wanted::read(prepared)?;
+        let _turn = self.turn(wanted.order()).await;
+        match wanted {
+            Wanted::Shipped(ship) if op == Op::Ship => self.ship(&ship).await,
+            Wanted::Cancelled { order } if op == Op::CancelOrder => self.cancel(&order).await,
+            Wanted::Refunded(refund) if op == Op::RecordRefund => self.record(&refund).await,
+            Wanted::Note { order, note } if op == Op::Annotate => {
+                self.annotate(&order, note.as_deref()).await
+            }
+            _ => Err(prepared::not_offered(op)),
+        }
+    }
+
+    async fn find(&self, op: Op, prepared: &Prepared) -> Result<LookUp, Error> {
+        let found = match Wanted::read(prepared)? {
+            Wanted::Shipped(ship) if op == Op::Ship => self.is_shipped(&ship).await?,
+            Wanted::Cancelled { order } if op == Op::CancelOrder => {
+                let seen = self.order(&order).await?;
+                self.is_cancelled(&seen).then(|| done(order))
+            }
+            Wanted::Refunded(refund) if op == Op::RecordRefund => self.is_recorded(&refund).await?,
+            // Never asked for: it is sent again.
+            Wanted::Note { .. } if op == Op::Annotate => return Ok(LookUp::Inconclusive),
+            _ => return Err(prepared::not_offered(op)),
+        };
+        Ok(found.map_or(LookUp::NotFound, LookUp::Found))
+    }
+
+    pub(super) async fn order(&self, id: &str) -> Result<Order, Error> {
+        self.get_as(format!("{API}/orders/{id}?{DIGITS}")).await
+    }
+
+    /// Changes an order and returns it as it is then.
+    pub(super) async fn change(&self, id: &str, what: &Value) -> Result<Order, Error> {
+        let body = what.to_string().into_bytes();
+        let path = format!("{API}/orders/{id}?{DIGITS}");
+        self.write(Request::put_json(path, body)).await
+    }
+
+    pub(super) fn is_cancelled(&self, order: &Order) -> bool {
+        self.settings.standing(&order.status) == Some(Standing::Cancelled)
+    }
+
+    async fn cancel(&self, id: &str) -> Result<Outcome, Error> {
+        let before = self.order(id).await?;
+        if self.is_cancelled(&before) {
+            return Ok(done(id.to_owned()));
+        }
+        // The shop would take it: a cancel lifts an order out of the bin, and puts shipped goods back into stock.
+        if before.status == TRASH {
+            return Err(conflict(format!("order {id} is in the shop's bin")));
+        }
+        if self.settings.standing(&before.status) == Some(Standing::Completed) {
+            return Err(conflict(format!(
+                "order {id} is {} in the shop: a finished order is not cancelled",
+                before.status
+            )));
+        }
+        let after = self.change(id, &json!({ "status": "cancelled" })).await?;
+        if !self.is_cancelled(&after) {
+            return Err(unseen(
+                &format!("PUT {API}/orders/{id}"),
+                "the order as cancelled",
+            ));
+        }
+        Ok(done(id.to_owned()))
+    }
+
+    async fn annotate(&self, id: &str, note: Option<&str>) -> Result<Outcome, Error> {
+        if noted(&self.order(id).await?) == note {
+            return Ok(Outcome::Done { id: None });
+        }
+        // The shop replaces the value of a key and leaves the others; it is not sure that it removes one.
+        let value = note.unwrap_or_default();
+        let what = json!({ "meta_data": [{ "key": NOTE, "value": value }] });
+        let after = self.change(id, &what).await?;
+        if noted(&after) != note {
+            return Err(unseen(&format!("PUT {API}/orders/{id}"), "the note"));
+        }
+        Ok(Outcome::Done { id: None })
+    }
+}
+
+/// Our note in the order's metadata.
+fn noted(order: &Order) -> Option<&str> {
+    let note = meta(&order.meta_data, NOTE)?.as_str()?;
+    Some(note).filter(|note| !note.is_empty())
+}
+
+pub(super) fn done(id: String) -> Outcome {
+    Outcome::Done { id: Some(id) }
+}
+
+pub(super) fn conflict(message: String) -> Error {
+    Error::new(ErrorClass::Conflict, message)
+}
+
+pub(super) fn unseen(call: &str, what: &str) -> Error {
+    Error::new(
+        ErrorClass::OutcomeUnknown,
+        format!("{call}: the shop accepted the call, but its answer does not show {what}"),
+    )
+}

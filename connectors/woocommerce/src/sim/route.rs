@@ -1,0 +1,290 @@
+//! From a request to an answer.
+
+use hikiate_sdk::http::{Method, Request, Response};
+use serde_json::{Value, json};
+use url::form_urlencoded;
+
+use super::state::{Order, State};
+use super::{list, render, writes};
+use crate::client::API;
+
+/// A refusal: status, code, words; the status is in the body too, as an object or as a number.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) status: u16,
+    pub(super) code: &'static str,
+    pub(super) message: String,
+    /// `"data": 500` where others have `"data": {"status": 500}`.
+    pub(super) bare: bool,
+}
+
+impl Refused {
+    pub(super) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            bare: false,
+        }
+    }
+
+    pub(super) fn invalid(parameter: &str) -> Self {
+        Self::new(
+            400,
+            "rest_invalid_param",
+            format!("Invalid parameter(s): {parameter}"),
+        )
+    }
+
+    pub(super) fn no_such(what: &str) -> Self {
+        match what {
+            "product" => Self::new(404, "woocommerce_rest_product_invalid_id", "Invalid ID."),
+            _ => Self::new(404, "woocommerce_rest_shop_order_invalid_id", "Invalid ID."),
+        }
+    }
+
+    fn no_route() -> Self {
+        Self::new(
+            404,
+            "rest_no_route",
+            "No route was found matching the URL and request method.",
+        )
+    }
+
+    fn response(self) -> Response {
+        let data = if self.bare {
+            json!(self.status)
+        } else {
+            json!({ "status": self.status })
+        };
+        let body = json!({ "code": self.code, "message": self.message, "data": data });
+        respond(self.status, &body, Vec::new())
+    }
+}
+
+/// What is found.
+pub(super) enum Found {
+    /// One thing.
+    One(Value),
+    /// One thing that was made.
+    Made(Value),
+    /// A page of a list and how many there are in all.
+    List(Vec<Value>, usize),
+    /// A whole list.
+    All(Vec<Value>),
+}
+
+/// A query.
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub(super) fn one(&self, key: &str) -> Option<&str> {
+        let mut all = self.0.iter().rev();
+        all.find(|(k, _)| k == key).map(|(_, v)| v.as_str())
+    }
+
+    pub(super) fn number(&self, key: &str, default: usize) -> Result<usize, Refused> {
+        let read = |text: &str| text.parse().map_err(|_| Refused::invalid(key));
+        self.one(key).map_or(Ok(default), read)
+    }
+
+    pub(super) fn digits(&self) -> Result<u32, Refused> {
+        let digits = self.number("dp", 2)?;
+        u32::try_from(digits).map_err(|_| Refused::invalid("dp"))
+    }
+
+    pub(super) fn words<'q>(&'q self, key: &str, default: &'q str) -> Vec<&'q str> {
+        self.one(key).unwrap_or(default).split(',').collect()
+    }
+
+    pub(super) fn ids(&self, key: &str) -> Result<Vec<u64>, Refused> {
+        let Some(text) = self.one(key) else {
+            return Ok(Vec::new());
+        };
+        let ids = text.split(',').map(str::parse);
+        ids.collect::<Result<_, _>>()
+            .map_err(|_| Refused::invalid(key))
+    }
+}
+
+/// The shop did not see any credentials.
+pub(super) fn unseen() -> Response {
+    Refused::new(
+        401,
+        "woocommerce_rest_cannot_view",
+        "Sorry, you cannot list resources.",
+    )
+    .response()
+}
+
+pub(super) fn unauthorized() -> Response {
+    Refused::new(
+        401,
+        "woocommerce_rest_authentication_error",
+        "Consumer secret is invalid.",
+    )
+    .response()
+}
+
+fn respond(status: u16, body: &Value, more: Vec<(String, String)>) -> Response {
+    let mut headers = vec![(
+        "content-type".to_owned(),
+        "application/json; charset=UTF-8".to_owned(),
+    )];
+    headers.extend(more);
+    Response {
+        status,
+        headers,
+        body: body.to_string().into_bytes(),
+    }
+}
+
+pub(super) fn handle(state: &mut State, request: &Request, now: i64) -> Response {
+    state.requests += 1;
+    state.writes += u64::from(request.method != Method::Get);
+    match answer(state, request, now) {
+        Ok(Found::One(body)) => respond(200, &body, Vec::new()),
+        Ok(Found::Made(body)) => respond(201, &body, Vec::new()),
+        Ok(Found::All(all)) => respond(200, &Value::Array(all), Vec::new()),
+        Ok(Found::List(page, total)) => {
+            let total = ("x-wp-total".to_owned(), total.to_string());
+            respond(200, &Value::Array(page), vec![total])
+        }
+        Err(refused) => refused.response(),
+    }
+}
+
+fn answer(state: &mut State, request: &Request, now: i64) -> Result<Found, Refused> {
+    let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+    let query = Query(
+        form_urlencoded::parse(query.as_bytes())
+            .into_owned()
+            .collect(),
+    );
+    let path = path.strip_prefix(API).ok_or_else(Refused::no_route)?;
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    let dp = query.digits()?;
+    match (request.method, parts.as_slice()) {
+        (Method::Get, ["orders"]) => list::orders(state, &query, now),
+        (Method::Post, ["orders"]) => {
+            let id = writes::create(state, &body(request)?, now)?;
+            Ok(Found::Made(shown(state, &id, dp, now)?))
+        }
+        (Method::Get, ["orders", id]) => Ok(Found::One(shown(state, id, dp, now)?)),
+        (Method::Put, ["orders", id]) => {
+            writes::update(state, id, &body(request)?, now)?;
+            let order = state.order(id).ok_or_else(|| Refused::no_such("order"))?;
+            Ok(Found::One(render::order(state, order, dp)))
+        }
+        (Method::Delete, ["orders", id]) => {
+            let before = shown(state, id, dp, now)?;
+            writes::delete(state, id, query.one("force") == Some("true"), now)?;
+            Ok(Found::One(before))
+        }
+        (Method::Get, ["orders", id, "refunds"]) => {
+            let order = of_refunds(state, id)?;
+            let bp = order.rate_bp;
+            // The newest is first.
+            let all = order
+                .refunds
+                .iter()
+                .rev()
+                .map(|r| render::refund(r, bp, dp));
+            Ok(Found::List(all.collect(), order.refunds.len()))
+        }
+        (Method::Post, ["orders", id, "refunds"]) => {
+            of_refunds(state, id)?;
+            writes::refund(state, id, &body(request)?, now)?;
+            let order = of_refunds(state, id)?;
+            let made = order
+                .refunds
+                .last()
+                .ok_or_else(|| Refused::no_such("order"))?;
+            Ok(Found::Made(render::refund(made, order.rate_bp, dp)))
+        }
+        (Method::Get, ["orders", id, "notes"]) => {
+            let order = state.order(id).ok_or_else(|| Refused::no_such("order"))?;
+            Ok(Found::All(
+                order.notes.iter().rev().map(render::note).collect(),
+            ))
+        }
+        (Method::Post, ["orders", id, "notes"]) => {
+            let made = writes::note(state, id, &body(request)?, now)?;
+            Ok(Found::Made(made))
+        }
+        (method, ["orders", id, "fulfillments"]) if state.fulfilments_offered => {
+            fulfilments(state, method, id, request, now)
+        }
+        (Method::Get, ["products"]) => list::products(state, &query),
+        (Method::Post, ["products"]) => {
+            let id = writes::product(state, &body(request)?)?;
+            let made = state
+                .product(id)
+                .ok_or_else(|| Refused::no_such("product"))?;
+            Ok(Found::Made(render::product(made, None)))
+        }
+        (Method::Get, ["products", id, "variations"]) => {
+            let id = id.parse().map_err(|_| Refused::no_route())?;
+            list::variations(state, id, &query)
+        }
+        _ => Err(Refused::no_route()),
+    }
+}
+
+fn fulfilments(
+    state: &mut State,
+    method: Method,
+    id: &str,
+    request: &Request,
+    now: i64,
+) -> Result<Found, Refused> {
+    let unknown = || {
+        Refused::new(
+            404,
+            "woocommerce_rest_order_invalid_id",
+            "Invalid order ID.",
+        )
+    };
+    match method {
+        Method::Get => {
+            let order = state.order(id).ok_or_else(unknown)?;
+            let stand = order.fulfilments.iter().filter(|f| f.deleted.is_none());
+            Ok(Found::All(
+                stand.map(|f| render::fulfilment(order, f)).collect(),
+            ))
+        }
+        Method::Post => {
+            state.order(id).ok_or_else(unknown)?;
+            writes::fulfil(state, id, &body(request)?, now)?;
+            let order = state.order(id).ok_or_else(unknown)?;
+            let made = order.fulfilments.last().ok_or_else(unknown)?;
+            Ok(Found::Made(render::fulfilment(order, made)))
+        }
+        _ => Err(Refused::no_route()),
+    }
+}
+
+/// An order by its id: the bin and drafts too.
+fn shown(state: &State, id: &str, dp: u32, now: i64) -> Result<Value, Refused> {
+    let order = state.order(id).ok_or_else(|| Refused::no_such("order"))?;
+    Ok(match &order.older {
+        Some((older, until)) if now < *until => older.clone(),
+        _ => render::order(state, order, dp),
+    })
+}
+
+fn of_refunds<'s>(state: &'s State, id: &str) -> Result<&'s Order, Refused> {
+    let unknown = || {
+        Refused::new(
+            404,
+            "woocommerce_rest_invalid_order_id",
+            "Invalid order ID.",
+        )
+    };
+    state.order(id).ok_or_else(unknown)
+}
+
+fn body(request: &Request) -> Result<Value, Refused> {
+    serde_json::from_slice(&request.body)
+        .map_err(|_| Refused::new(400, "rest_invalid_json", "Invalid JSON body passed."))
+}
