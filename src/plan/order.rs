@@ -330,7 +330,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         wanted.withdraw.extend(part.withdraw);
         wanted.pending |= part.pending;
     }
-    one_way(&mut wanted);
+    one_way(&view, &mut wanted);
     let note = annotate(&view, &holds.open, &wanted.candidates);
     wanted.candidates.extend(note.candidate);
     wanted.withdraw.extend(note.withdraw);
@@ -519,9 +519,9 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
 }
 
 /// Money goes one way at a time, also where two accounts move it.
-fn one_way(wanted: &mut Wanted) {
+fn one_way(view: &View<'_>, wanted: &mut Wanted) {
     let back = |op: Op| matches!(op, Op::Refund | Op::Void);
-    if wanted.candidates.iter().any(|one| back(one.op)) {
+    if view.money_goes_back() || wanted.candidates.iter().any(|one| back(one.op)) {
         let crosses = |op: Op| matches!(op, Op::Capture | Op::CancelOrder);
         wanted.candidates.retain(|one| !crosses(one.op));
     }

@@ -455,7 +455,7 @@ fn by_hand(view: &View<'_>, asked: &RefundAsked<'_>, part: &RefundPart, tasks: &
         "Record it at the channel as well"
     };
     let what = format!(
-        "Pay {} back to the customer for payment {} (refund {}: {}), which no account of hikiate captured. {record}",
+        "Pay {} back to the customer for payment {} (refund {}: {}): no configured account captured it. {record}",
         view.money(part.amount),
         part.payment,
         asked.fact.id,

@@ -49,6 +49,7 @@ fn good() -> Evidence {
                 captured_by_staff: 0,
                 recaptures: 0,
                 refunded: 0,
+                refunds: Vec::new(),
                 lines: Vec::new(),
                 fulfilments: vec![FulfilmentMemory {
                     id: format!("ful_{n}"),

@@ -152,6 +152,7 @@ fn a_refund_is_made_once_and_lowers_the_charges_once() {
     world.plan();
     assert_eq!(world.refunds().len(), 2);
     assert_eq!(world.refunds()[1].expected_refunded_total, 600);
+    assert_eq!(world.refunds()[1].key, "refund:shop-jp:shop-jp:order_01:2");
     let ledger = ledger(&world.input, &world.policy, &world.rules, world.now)
         .unwrap()
         .unwrap();
@@ -250,6 +251,12 @@ fn all_of_it_goes_back_only_once_no_warehouse_may_send_the_goods() {
         "{wish:?}"
     );
     assert!(world.plan().effects.is_empty(), "sending");
+    let mut rejected = world.clone();
+    rejected.instruct_outcome(S1, Verdict::Refused);
+    assert!(ops(&rejected.plan()).contains(&Op::Refund), "rejected");
+    let mut unknown = world.clone();
+    unknown.state(Op::Instruct, EffectState::Unresolved);
+    assert!(unknown.plan().effects.is_empty(), "unknown");
     world.instruct_outcome(S1, Verdict::Accepted);
     assert!(world.plan().effects.is_empty(), "accepted");
     let mut left = world.clone();
@@ -267,6 +274,17 @@ fn all_of_it_goes_back_only_once_no_warehouse_may_send_the_goods() {
         "stopped: {:?}",
         ops(&plan)
     );
+}
+
+#[test]
+fn a_part_goes_back_while_a_warehouse_has_the_goods() {
+    let mut world = situation();
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.state(Op::Instruct, EffectState::Unresolved);
+    world.wants("300");
+    assert_eq!(ops(&world.plan()), [Op::Refund]);
 }
 
 #[test]
@@ -356,8 +374,13 @@ fn a_void_waits_for_goods_and_is_no_surprise_afterwards() {
     world.cancel_reply(S1, hikiate_sdk::CancelVerdict::Accepted);
     let plan = world.plan();
     assert_eq!(ops(&plan), [Op::Void]);
-    assert_eq!(plan.blocked_by.as_deref(), Some("hold:refund_wanted"));
+    // Nothing is sent again meanwhile, whatever else is released.
+    world.release(&format!("rejected:{S1}"));
+    let held = world.settle();
+    assert_eq!(held.blocked_by.as_deref(), Some("hold:refund_wanted"));
     assert_eq!(world.voids()[0].amount, 1500);
+    assert_eq!(world.voids()[0].key, plan.effects[0].key);
+    assert_eq!(plan.effects[0].key, "void:shop-jp:shop-jp:order_01:1");
     world.done_as(Op::Void, "pay_1");
     world.edit(|order| {
         order.tenders[0].cancelled = true;
@@ -404,6 +427,11 @@ fn money_that_no_account_captured_is_recorded_and_paid_back_by_one_task() {
     );
     assert!(plan.tasks[0].detail.contains("300 JPY"));
     assert_eq!(world.records()[0].expected_refunded_total, 300);
+    assert_eq!(world.records()[0].key, plan.effects[0].key);
+    assert_eq!(
+        plan.effects[0].key,
+        "record_refund:shop-jp:shop-jp:order_01:1"
+    );
     assert!(world.refunds().is_empty());
     world.done_as(Op::RecordRefund, "rec_1");
     world.release("refund_to_pay");

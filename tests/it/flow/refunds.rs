@@ -46,7 +46,7 @@ async fn a_refund_is_made_once_and_the_books_balance() {
             .ended(0)
             .contains("shop gives back 300 JPY")
     );
-    typed(&world, &id, &LATE).refused(1, "asked for on");
+    typed(&world, &id, &LATE).refused(5, "asked for on");
     world.rounds(4).await;
     let seen = world.shop.order(&id).unwrap();
     assert_eq!((seen.refunded, seen.refunds.len()), (300, 1));
@@ -56,7 +56,7 @@ async fn a_refund_is_made_once_and_the_books_balance() {
         seen.refunds
     );
     assert!(seen.refunds[0].1.ends_with(" late"));
-    typed(&world, &id, &LATE).refused(1, "is done");
+    typed(&world, &id, &LATE).refused(5, "is done");
     world.advance(Duration::minutes(2)).await;
     world.rounds(6).await;
     world.advance(Duration::seconds(20)).await;
@@ -73,7 +73,7 @@ async fn a_refund_is_made_once_and_the_books_balance() {
         &id,
         &["refund", "--amount", "2451", "--reason", "x"],
     )
-    .refused(1, "2450 JPY");
+    .refused(5, "2450 JPY");
 }
 
 #[tokio::test]
@@ -155,5 +155,5 @@ async fn an_account_without_a_void_says_so() {
     let mut world = World::new(Setup::default()).await;
     let id = world.shop.place_order(order(&[("APPLE", 2, "1000")]));
     world.rounds(2).await;
-    typed(&world, &id, &["void"]).refused(1, "account shop offers no void");
+    typed(&world, &id, &["void"]).refused(5, "account shop offers no void");
 }
