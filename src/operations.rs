@@ -238,6 +238,8 @@ const ANNOTATE_ORDER: Operation = Operation {
     personal: false,
 };
 
+/// A full refund or a void waits for goods too, and a partial refund does not: the planner tells them apart
+/// (`plan::refund`), so no instruction is named here.
 const REFUND_PAYMENT: Operation = Operation {
     op: Op::Refund,
     role: Role::Payments,

@@ -274,8 +274,18 @@ impl TestSystem for Far {
         match call {
             Call::Capture(call) => of(&call.payment).captures.len(),
             Call::Void(call) => usize::from(of(&call.payment).is_cancelled()),
-            Call::Refund(call) => of(&call.payment).refunds.len(),
+            Call::Refund(call) => of(&call.payment).refunded_as(&call.key),
             _ => 0,
+        }
+    }
+
+    async fn by_staff(&self, call: &Call) -> bool {
+        match call {
+            Call::Refund(call) => {
+                let there = call.payment.as_str();
+                self.sim.refund_by_hand(there, Some(call.amount)).is_some()
+            }
+            _ => false,
         }
     }
 

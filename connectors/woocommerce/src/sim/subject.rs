@@ -354,6 +354,16 @@ impl TestSystem for Far {
         }
     }
 
+    async fn by_staff(&self, call: &Call) -> bool {
+        match call {
+            Call::RecordRefund(call) => {
+                let made = self.sim.refund_by_staff(call.order.as_str(), call.amount);
+                made.is_some()
+            }
+            _ => false,
+        }
+    }
+
     async fn hook(&self, _hook: &str, case: HookCase) -> Option<SentHook> {
         let order = self.sim.place_order(mugs(1));
         Some(self.sim.hook(HOOK_SECRET, &order, case))
