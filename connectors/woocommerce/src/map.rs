@@ -25,7 +25,7 @@ use amounts::Rates;
 
 pub(crate) use amounts::{minor, whole};
 pub(crate) use fulfilments::{
-    REFERENCE, SHIPPED, Shipped, has_fulfilments, reference, tracking, units,
+    REFERENCE, SHIPPED, Shipped, has_fulfilments, reference, shipped_at, tracking, units,
 };
 pub(crate) use payment::{REFUND, refunded_units};
 pub(crate) use stock::stock_record;

@@ -20,7 +20,7 @@ mod tests;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use hikiate_sdk::http::{Request, Response, Transport, TransportError};
+use hikiate_sdk::http::{Method, Request, Response, Transport, TransportError};
 use hikiate_sdk::sim::{SimClock, Simulator};
 use hikiate_sdk::{Currency, Party};
 use secrecy::{ExposeSecret, SecretString};
@@ -37,7 +37,11 @@ pub struct WooSim {
     clock: SimClock,
     authorization: Mutex<SecretString>,
     state: Mutex<State>,
+    /// See [`Self::after_next_write`].
+    act: Mutex<Option<Act>>,
 }
+
+type Act = Box<dyn FnOnce(&WooSim) + Send>;
 
 /// An order a customer places.
 #[derive(Clone)]
@@ -72,6 +76,7 @@ impl WooSim {
             clock,
             authorization: Mutex::new(login(key, secret)),
             state: Mutex::new(State::new(currency)),
+            act: Mutex::default(),
         }
     }
 
@@ -98,6 +103,12 @@ impl WooSim {
     /// Adds a product whose stock is on its variations: SKU and quantity. Returns the product's id.
     pub fn add_variable_product(&self, sku: &str, variations: &[(&str, i64)]) -> u64 {
         self.state().add_variable(sku, variations)
+    }
+
+    /// Adds a variation that has no SKU of its own, so that the shop tells that of its product. Returns its id.
+    pub fn add_variation_without_sku(&self, product: u64, stock: i64) -> u64 {
+        let mut state = self.state();
+        state.new_product("", Some(product), Some(stock))
     }
 
     /// Adds a product whose quantity cannot be read: half a piece.
@@ -160,6 +171,40 @@ impl WooSim {
         state.order(id).map(|order| render::order(&state, order, 6))
     }
 
+    /// From now on the shop cannot tell a list of an order, `refunds` or `fulfillments`: it answers with this status. `None` mends it.
+    pub fn break_list(&self, id: &str, list: &'static str, status: Option<u16>) {
+        if let Some(order) = self.state().order_mut(id) {
+            order.broken.remove(list);
+            order.broken.extend(status.map(|status| (list, status)));
+        }
+    }
+
+    /// Answers everything with 500 for a while.
+    pub fn break_down(&self, seconds: i64) {
+        let until = self.now() + seconds;
+        self.state().down_until = until;
+    }
+
+    /// From now on a plug-in throws once a fulfilment is saved: it is there, and the shop answers 400 with the exception's number.
+    pub fn throw_after_fulfilments(&self) {
+        self.state().throws_after_fulfilment = true;
+    }
+
+    /// From now on orders are posts, as in a shop without high-performance order storage: neither fulfilments nor refunds that are
+    /// deleted move an order's time of change.
+    pub fn keep_orders_as_posts(&self) {
+        self.state().orders_are_posts = true;
+    }
+
+    /// Has staff do something once the next write was answered.
+    pub fn after_next_write(&self, act: impl FnOnce(&Self) + Send + 'static) {
+        *self.next_act() = Some(Box::new(act));
+    }
+
+    fn next_act(&self) -> MutexGuard<'_, Option<Act>> {
+        self.act.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Answers reads of an order by its id as it was for a while, as a replica or a cache does that lags.
     pub fn show_older(&self, id: &str, older: serde_json::Value, seconds: i64) {
         let until = self.now() + seconds;
@@ -214,7 +259,15 @@ impl Simulator for WooSim {
             Some(_) => {}
         }
         let now = self.now();
-        route::handle(&mut state, &request, now)
+        let answer = route::handle(&mut state, &request, now);
+        drop(state);
+        if request.method != Method::Get {
+            let act = self.next_act().take();
+            if let Some(act) = act {
+                act(self);
+            }
+        }
+        answer
     }
 }
 

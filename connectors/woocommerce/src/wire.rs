@@ -347,12 +347,18 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    /// `woocommerce_rest_cannot_view`, `rest_no_route`, …; fulfilments have numbers.
+    /// `woocommerce_rest_cannot_view`, `rest_no_route`, …, or a number: see [`Self::is_unexpected`].
     pub(crate) fn code(&self) -> String {
         match &self.code {
             Value::String(code) => code.clone(),
             other => other.to_string(),
         }
+    }
+
+    /// Its code is the number of an exception, as fulfilments tell those that they caught: what was done before it stands.
+    pub(crate) fn is_unexpected(&self) -> bool {
+        let code = self.code();
+        !code.is_empty() && code.bytes().all(|b| b.is_ascii_digit())
     }
 
     /// The status in the body: an object has it, or it is a bare number.

@@ -214,9 +214,17 @@ impl WooCommerce {
         let (mut next, more) = cursor
             .after(&query, &stamps, list.total, now)
             .ok_or_else(|| {
+                let why = if stamps.is_empty() {
+                    format!(
+                        "an empty page, although the shop counts {} orders there (X-WP-Total): it cannot load them, or a plug-in or a cache holds them back",
+                        list.total
+                    )
+                } else {
+                    "a whole page of orders without date_modified_gmt".to_owned()
+                };
                 Error::new(
                     ErrorClass::Protocol,
-                    format!("{API}/orders: a whole page of orders without date_modified_gmt; cannot continue"),
+                    format!("{API}/orders: {why}; cannot continue without skipping orders"),
                 )
             })?;
         if more && cursor.from.is_none() {
