@@ -38,7 +38,13 @@ pub struct WooSim {
     authorization: Mutex<SecretString>,
     state: Mutex<State>,
     /// See [`Self::after_next_write`].
-    act: Mutex<Option<Act>>,
+    act: Mutex<Option<(When, Act)>>,
+}
+
+enum When {
+    Written,
+    /// So many requests were answered.
+    Asked(u64),
 }
 
 type Act = Box<dyn FnOnce(&WooSim) + Send>;
@@ -198,10 +204,27 @@ impl WooSim {
 
     /// Has staff do something once the next write was answered.
     pub fn after_next_write(&self, act: impl FnOnce(&Self) + Send + 'static) {
-        *self.next_act() = Some(Box::new(act));
+        *self.next_act() = Some((When::Written, Box::new(act)));
     }
 
-    fn next_act(&self) -> MutexGuard<'_, Option<Act>> {
+    /// Has somebody do something, or something happen, once so many more requests were answered.
+    pub fn after_requests(&self, count: u64, act: impl FnOnce(&Self) + Send + 'static) {
+        let asked = self.requests() + count;
+        *self.next_act() = Some((When::Asked(asked), Box::new(act)));
+    }
+
+    /// What is due after a request, if anything is.
+    fn due_act(&self, method: Method) -> Option<Act> {
+        let asked = self.requests();
+        let mut next = self.next_act();
+        let due = next.take_if(|(when, _)| match when {
+            When::Written => method != Method::Get,
+            When::Asked(count) => asked >= *count,
+        });
+        due.map(|(_, act)| act)
+    }
+
+    fn next_act(&self) -> MutexGuard<'_, Option<(When, Act)>> {
         self.act.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -261,11 +284,8 @@ impl Simulator for WooSim {
         let now = self.now();
         let answer = route::handle(&mut state, &request, now);
         drop(state);
-        if request.method != Method::Get {
-            let act = self.next_act().take();
-            if let Some(act) = act {
-                act(self);
-            }
+        if let Some(act) = self.due_act(request.method) {
+            act(self);
         }
         answer
     }
