@@ -164,7 +164,8 @@ impl Cursor {
     }
 
     /// The cursor after a page, and whether there is more to read at once. `page` has its records,
-    /// `count` is how many match the query in all. `None` when nothing on the page tells where to go on.
+    /// `count` is how many match the query in all. `None` when nothing on the page tells where to go on: none of its records has
+    /// a time, or it is empty although it is asked for from where records are left. To go on would skip them.
     #[must_use]
     pub fn after(
         &self,
@@ -203,38 +204,42 @@ impl Cursor {
                 Ordering::Greater if tie.offset > 0 => 0,
                 _ => tie.offset + times.len(),
             };
-            return Some(
-                if times.is_empty() && count == tie.count || offset >= count {
-                    (
-                        Self {
-                            begun: self.begun,
-                            swept,
-                            seen,
-                            from: Some(from + query.tick),
-                            tie: None,
-                        },
-                        true,
-                    )
-                } else {
-                    (
-                        Self {
-                            begun: self.begun,
-                            swept,
-                            seen,
-                            from: Some(from),
-                            tie: Some(Tie {
-                                offset,
-                                count,
-                                first: first.filter(|_| offset > tie.offset),
-                            }),
-                        },
-                        true,
-                    )
-                },
-            );
+            if times.is_empty() && offset == tie.offset && offset < count {
+                return None;
+            }
+            return Some(if offset >= count {
+                (
+                    Self {
+                        begun: self.begun,
+                        swept,
+                        seen,
+                        from: Some(from + query.tick),
+                        tie: None,
+                    },
+                    true,
+                )
+            } else {
+                (
+                    Self {
+                        begun: self.begun,
+                        swept,
+                        seen,
+                        from: Some(from),
+                        tie: Some(Tie {
+                            offset,
+                            count,
+                            first: first.filter(|_| offset > tie.offset),
+                        }),
+                    },
+                    true,
+                )
+            });
         }
-        if times.is_empty() || times.len() >= count {
+        if times.len() >= count {
             return Some(done);
+        }
+        if times.is_empty() {
+            return None;
         }
         match last.or(query.from) {
             Some(last) if query.from.is_none_or(|from| last > from) => Some((
@@ -354,6 +359,39 @@ mod tests {
                 false
             )
         );
+    }
+
+    /// It is neither the end of a round nor of a time: what is counted and not shown would be skipped.
+    #[test]
+    fn an_empty_page_with_a_count_is_no_end() {
+        let after = |cursor: &Cursor, times: &[i64], count| {
+            let query = cursor.query(&reach(0, None), at(NOW));
+            let page: Vec<_> = times.iter().map(|ms| (None, Some(at(*ms)))).collect();
+            cursor.after(&query, &page, count, at(NOW))
+        };
+        let fresh = Cursor::default();
+        let within = Cursor {
+            from: Some(at(10)),
+            ..Cursor::default()
+        };
+        assert_eq!(after(&fresh, &[], 3), None);
+        assert_eq!(after(&within, &[], 1), None);
+        let (tie, _) = after(&within, &[10, 10], 5).unwrap();
+        assert_eq!(after(&tie, &[], 5), None, "the first page of a time");
+        let (tie, _) = after(&tie, &[10, 10], 5).unwrap();
+        assert_eq!(after(&tie, &[], 5), None, "a later one");
+        // All that is left of it has gone meanwhile.
+        let (next, more) = after(&tie, &[], 2).unwrap();
+        assert!(
+            more && next.tie
+                == Some(Tie {
+                    offset: 0,
+                    count: 2,
+                    first: None
+                })
+        );
+        let (next, more) = after(&tie, &[], 0).unwrap();
+        assert_eq!((next.from, next.tie, more), (Some(at(11)), None, true));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! All calls to a shop.
 
+mod codes;
 mod prepared;
 mod pull;
 mod push;
@@ -17,6 +18,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::{Mutex, MutexGuard};
 
+use codes::Codes;
+
 use crate::config::Settings;
 use crate::dialect::NO_ROUTE;
 
@@ -32,6 +35,8 @@ pub struct WooCommerce {
     settings: Settings,
     /// Held while an order is written, see [`Self::turn`].
     turns: [Mutex<()>; TURNS],
+    /// Whose the codes of the stock are.
+    codes: Mutex<Codes>,
     /// What the shop's hooks are signed with; none where they are off.
     pub(crate) hook: Option<HookSecrets>,
 }
@@ -50,6 +55,7 @@ impl WooCommerce {
             http,
             settings,
             turns: Default::default(),
+            codes: Mutex::default(),
             hook: None,
         }
     }

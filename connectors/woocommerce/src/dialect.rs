@@ -54,6 +54,17 @@ impl Dialect for Shop {
             None => Error::new(class_of(status), format!("the shop answered {status}")),
         };
         Some(match refusal {
+            // A number is PHP's, of an exception that nobody expected: by then it may have been written.
+            Some(refusal)
+                if answer.is_write
+                    && refusal.is_unexpected()
+                    && plain.class == ErrorClass::Rejected =>
+            {
+                Error {
+                    class: ErrorClass::OutcomeUnknown,
+                    ..refused(status, plain, refusal)
+                }
+            }
             Some(refusal) => refused(status, plain, refusal),
             None => page(status, plain, body),
         })
@@ -253,6 +264,33 @@ mod tests {
             let error = judged(status, &says(code, status), false);
             assert!(error.is_some_and(|e| e.message.contains(hint)), "{status}");
         }
+    }
+
+    #[test]
+    fn a_refusal_with_a_number_for_a_code_is_no_sure_no() {
+        for code in ["0", "\"0\"", "1062"] {
+            let body = format!(
+                r#"{{"code":{code},"message":"Duplicate entry.","data":{{"status":400}}}}"#
+            );
+            let class = |status, is_write| judged(status, &body, is_write).map(|e| e.class);
+            for status in [200, 400] {
+                assert_eq!(
+                    class(status, true),
+                    Some(ErrorClass::OutcomeUnknown),
+                    "{status} {code}"
+                );
+                assert_eq!(
+                    class(status, false),
+                    Some(ErrorClass::Rejected),
+                    "{status} {code}"
+                );
+            }
+        }
+        let body = r#"{"code":0,"message":"No.","data":{"status":401}}"#;
+        assert_eq!(
+            judged(401, body, true).map(|e| e.class),
+            Some(ErrorClass::Auth)
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! From the wire to the trade: pure, no clock, no network.
 
 mod amounts;
+mod code;
 mod fulfilments;
 mod payment;
 mod personal;
@@ -24,11 +25,12 @@ use crate::wire::{self, Bundle, Line, Order, Stamp, StampBundle, is_yes};
 use amounts::Rates;
 
 pub(crate) use amounts::{minor, whole};
+pub(crate) use code::{Parents, parents_of};
 pub(crate) use fulfilments::{
-    REFERENCE, SHIPPED, Shipped, has_fulfilments, reference, tracking, units,
+    REFERENCE, SHIPPED, Shipped, has_fulfilments, reference, shipped_at, tracking, units,
 };
 pub(crate) use payment::{REFUND, refunded_units};
-pub(crate) use stock::stock_record;
+pub(crate) use stock::{stock_code, stock_record, stock_record_of};
 
 /// The key of an order's metadata that shows the shop's staff what holds it.
 pub(crate) const NOTE: &str = "hikiate_hold";
@@ -42,6 +44,9 @@ pub(crate) fn order_record(raw: &str, settings: &Settings) -> Record {
     let parsed = serde_json::from_str::<Bundle>(&whole_pairs(raw))
         .map_err(|error| reason(raw, &error))
         .and_then(|bundle| {
+            if let Some(why) = &bundle.unread {
+                return Err(why.clone());
+            }
             let snapshot = order_snapshot(&bundle, settings)?;
             Ok((snapshot, personal::of(&bundle.order)))
         })
@@ -102,7 +107,7 @@ pub(crate) fn order_snapshot(
     let standing = settings.standing(&order.status);
     let lines = lines
         .into_iter()
-        .map(|line| order_line(line, &group, &rates, currency))
+        .map(|line| order_line(line, &bundle.parents, &group, &rates, currency))
         .collect::<Result<_, _>>()?;
     Ok(OrderSnapshot {
         external_id: ExternalId::new(order.id.to_string()),
@@ -173,6 +178,7 @@ fn service(order: &Order) -> Option<String> {
 /// An order does not say whether a line is shipped at all: the catalogue does.
 fn order_line(
     line: &Line,
+    parents: &Parents,
     group: &GroupKey,
     rates: &Rates,
     currency: hikiate_sdk::Currency,
@@ -183,7 +189,7 @@ fn order_line(
     Ok(OrderLine {
         key: LineKey::new(line.id.to_string()),
         group: group.clone(),
-        sku: line.sku.clone(),
+        sku: code::of(line, parents),
         title: line.name.clone().unwrap_or_default(),
         quantity,
         unit_price: gross.and_then(|gross| amounts::each(gross, quantity)),

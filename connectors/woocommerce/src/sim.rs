@@ -20,7 +20,7 @@ mod tests;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use hikiate_sdk::http::{Request, Response, Transport, TransportError};
+use hikiate_sdk::http::{Method, Request, Response, Transport, TransportError};
 use hikiate_sdk::sim::{SimClock, Simulator};
 use hikiate_sdk::{Currency, Party};
 use secrecy::{ExposeSecret, SecretString};
@@ -37,7 +37,17 @@ pub struct WooSim {
     clock: SimClock,
     authorization: Mutex<SecretString>,
     state: Mutex<State>,
+    /// See [`Self::after_next_write`].
+    act: Mutex<Option<(When, Act)>>,
 }
+
+enum When {
+    Written,
+    /// So many requests were answered.
+    Asked(u64),
+}
+
+type Act = Box<dyn FnOnce(&WooSim) + Send>;
 
 /// An order a customer places.
 #[derive(Clone)]
@@ -72,6 +82,7 @@ impl WooSim {
             clock,
             authorization: Mutex::new(login(key, secret)),
             state: Mutex::new(State::new(currency)),
+            act: Mutex::default(),
         }
     }
 
@@ -98,6 +109,12 @@ impl WooSim {
     /// Adds a product whose stock is on its variations: SKU and quantity. Returns the product's id.
     pub fn add_variable_product(&self, sku: &str, variations: &[(&str, i64)]) -> u64 {
         self.state().add_variable(sku, variations)
+    }
+
+    /// Adds a variation that has no SKU of its own, so that the shop tells that of its product. Returns its id.
+    pub fn add_variation_without_sku(&self, product: u64, stock: i64) -> u64 {
+        let mut state = self.state();
+        state.new_product("", Some(product), Some(stock))
     }
 
     /// Adds a product whose quantity cannot be read: half a piece.
@@ -160,6 +177,57 @@ impl WooSim {
         state.order(id).map(|order| render::order(&state, order, 6))
     }
 
+    /// From now on the shop cannot tell a list of an order, `refunds` or `fulfillments`: it answers with this status. `None` mends it.
+    pub fn break_list(&self, id: &str, list: &'static str, status: Option<u16>) {
+        if let Some(order) = self.state().order_mut(id) {
+            order.broken.remove(list);
+            order.broken.extend(status.map(|status| (list, status)));
+        }
+    }
+
+    /// Answers everything with 500 for a while.
+    pub fn break_down(&self, seconds: i64) {
+        let until = self.now() + seconds;
+        self.state().down_until = until;
+    }
+
+    /// From now on a plug-in throws once a fulfilment is saved: it is there, and the shop answers 400 with the exception's number.
+    pub fn throw_after_fulfilments(&self) {
+        self.state().throws_after_fulfilment = true;
+    }
+
+    /// From now on orders are posts, as in a shop without high-performance order storage: neither fulfilments nor refunds that are
+    /// deleted move an order's time of change.
+    pub fn keep_orders_as_posts(&self) {
+        self.state().orders_are_posts = true;
+    }
+
+    /// Has staff do something once the next write was answered.
+    pub fn after_next_write(&self, act: impl FnOnce(&Self) + Send + 'static) {
+        *self.next_act() = Some((When::Written, Box::new(act)));
+    }
+
+    /// Has somebody do something, or something happen, once so many more requests were answered.
+    pub fn after_requests(&self, count: u64, act: impl FnOnce(&Self) + Send + 'static) {
+        let asked = self.requests() + count;
+        *self.next_act() = Some((When::Asked(asked), Box::new(act)));
+    }
+
+    /// What is due after a request, if anything is.
+    fn due_act(&self, method: Method) -> Option<Act> {
+        let asked = self.requests();
+        let mut next = self.next_act();
+        let due = next.take_if(|(when, _)| match when {
+            When::Written => method != Method::Get,
+            When::Asked(count) => asked >= *count,
+        });
+        due.map(|(_, act)| act)
+    }
+
+    fn next_act(&self) -> MutexGuard<'_, Option<(When, Act)>> {
+        self.act.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Answers reads of an order by its id as it was for a while, as a replica or a cache does that lags.
     pub fn show_older(&self, id: &str, older: serde_json::Value, seconds: i64) {
         let until = self.now() + seconds;
@@ -214,7 +282,12 @@ impl Simulator for WooSim {
             Some(_) => {}
         }
         let now = self.now();
-        route::handle(&mut state, &request, now)
+        let answer = route::handle(&mut state, &request, now);
+        drop(state);
+        if let Some(act) = self.due_act(request.method) {
+            act(self);
+        }
+        answer
     }
 }
 

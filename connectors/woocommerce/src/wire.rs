@@ -1,5 +1,7 @@
 //! What the REST API sends, as far as it is needed. Unknown fields are tolerated; amounts stay decimal text.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
@@ -16,6 +18,12 @@ pub(crate) struct Bundle {
     /// Its fulfilments.
     #[serde(default)]
     pub(crate) fulfillments: Vec<Fulfillment>,
+    /// The SKUs of the products whose variations it has, by id; one that the shop does not know is absent.
+    #[serde(default)]
+    pub(crate) parents: BTreeMap<u64, Option<String>>,
+    /// Why a list of it could not be read: without it, the order is not known.
+    #[serde(default)]
+    pub(crate) unread: Option<String>,
 }
 
 /// What can be read of an order whatever else is wrong with it.
@@ -32,6 +40,8 @@ pub(crate) struct Stamp {
     pub(crate) refunds: Value,
     /// Free keys.
     pub(crate) meta_data: Value,
+    /// What was sold.
+    pub(crate) line_items: Value,
 }
 
 /// Only the stamp of a [`Bundle`].
@@ -143,7 +153,13 @@ pub(crate) struct Line {
     /// By rate.
     #[serde(default)]
     pub(crate) taxes: Vec<LineTax>,
-    /// Absent where the product was deleted.
+    /// The product.
+    #[serde(default, deserialize_with = "id_or_none")]
+    pub(crate) product_id: Option<u64>,
+    /// The variation of it; 0 for none.
+    #[serde(default, deserialize_with = "id_or_none")]
+    pub(crate) variation_id: Option<u64>,
+    /// Absent where the product was deleted; that of the product for a variation without one.
     #[serde(default, deserialize_with = "text")]
     pub(crate) sku: Option<String>,
 }
@@ -327,6 +343,16 @@ pub(crate) struct Product {
     pub(crate) stock_quantity: Value,
 }
 
+/// A product's SKU.
+#[derive(Deserialize)]
+pub(crate) struct ProductCode {
+    /// Id.
+    pub(crate) id: u64,
+    /// Its own.
+    #[serde(default, deserialize_with = "text")]
+    pub(crate) sku: Option<String>,
+}
+
 /// What decides whether a product has variations.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -335,6 +361,8 @@ pub(crate) struct ProductKind {
     pub(crate) id: u64,
     /// `simple`, `variable`, …
     pub(crate) r#type: String,
+    /// Its SKU, which variations without one have, too; empty for none.
+    pub(crate) sku: Value,
 }
 
 /// An error's body.
@@ -347,12 +375,18 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    /// `woocommerce_rest_cannot_view`, `rest_no_route`, …; fulfilments have numbers.
+    /// `woocommerce_rest_cannot_view`, `rest_no_route`, …, or a number: see [`Self::is_unexpected`].
     pub(crate) fn code(&self) -> String {
         match &self.code {
             Value::String(code) => code.clone(),
             other => other.to_string(),
         }
+    }
+
+    /// Its code is the number of an exception, as fulfilments tell those that they caught: what was done before it stands.
+    pub(crate) fn is_unexpected(&self) -> bool {
+        let code = self.code();
+        !code.is_empty() && code.bytes().all(|b| b.is_ascii_digit())
     }
 
     /// The status in the body: an object has it, or it is a bare number.
@@ -416,6 +450,14 @@ fn amount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error
 fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let read = text(deserializer)?.and_then(|text| text.parse().ok());
     read.ok_or_else(|| serde::de::Error::custom("x, expected an id"))
+}
+
+/// The same; 0 and nothing are none.
+fn id_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let read = text(deserializer)?.map(|text| text.parse());
+    let read = read.transpose();
+    let read = read.map_err(|_| serde::de::Error::custom("x, expected an id"))?;
+    Ok(read.filter(|id| *id > 0))
 }
 
 /// A truth as PHP and databases write it.

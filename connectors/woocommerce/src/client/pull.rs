@@ -1,6 +1,6 @@
 //! Reading orders and stock.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
@@ -13,8 +13,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{API, List, WooCommerce, is_id};
-use crate::map;
-use crate::wire::ProductKind;
+use crate::dialect::NO_ROUTE;
+use crate::map::{self, Parents};
+use crate::wire::{ProductCode, ProductKind};
 
 const ORDERS: &str = "orders";
 const STOCK: &str = "stock";
@@ -24,6 +25,10 @@ const READS: usize = 50;
 const VARIATIONS: usize = 100;
 /// Enough digits that net and tax of an amount add up to it: rounded by themselves they do not.
 pub(super) const DIGITS: &str = "dp=6";
+/// Products whose SKUs are asked for in one call.
+const PARENTS: usize = 100;
+/// What an order needs of a product.
+const CODE_FIELDS: &str = "_fields=id,sku";
 /// What a stock record needs of a product.
 const STOCK_FIELDS: &str = "_fields=id,type,sku,manage_stock,stock_quantity";
 
@@ -124,25 +129,22 @@ impl Source for WooCommerce {
             ids.len()
         );
         let list = self.list(path).await?;
-        let mut records = Vec::with_capacity(ids.len());
+        let mut found = Vec::with_capacity(ids.len());
         let mut listed: HashMap<String, Box<RawValue>> = HashMap::new();
         for raw in list.records {
             match map::id(&map::stamp(raw.get())) {
                 Some(id) if ids.contains(id.as_str()) => drop(listed.insert(id, raw)),
                 // Not asked for, or without an id: the engine keeps it apart.
-                _ => records.push(self.bundled(&raw).await?),
+                _ => found.push(raw),
             }
         }
         for id in ids {
-            let raw = match listed.remove(id) {
+            found.extend(match listed.remove(id) {
                 Some(raw) => Some(raw),
                 None => self.by_id(id).await?,
-            };
-            if let Some(raw) = raw {
-                records.push(self.bundled(&raw).await?);
-            }
+            });
         }
-        Ok(records)
+        self.all_bundled(&found).await
     }
 
     async fn acknowledge(&self, _ack: &Value) -> Result<(), Error> {
@@ -214,18 +216,23 @@ impl WooCommerce {
         let (mut next, more) = cursor
             .after(&query, &stamps, list.total, now)
             .ok_or_else(|| {
+                let why = if stamps.is_empty() {
+                    format!(
+                        "an empty page, although the shop counts {} orders there (X-WP-Total): it cannot load them, or a plug-in or a cache holds them back",
+                        list.total
+                    )
+                } else {
+                    "a whole page of orders without date_modified_gmt".to_owned()
+                };
                 Error::new(
                     ErrorClass::Protocol,
-                    format!("{API}/orders: a whole page of orders without date_modified_gmt; cannot continue"),
+                    format!("{API}/orders: {why}; cannot continue without skipping orders"),
                 )
             })?;
         if more && cursor.from.is_none() {
             next.begun = self.newest().await?.map(|newest| newest.min(now));
         }
-        let mut records = Vec::with_capacity(list.records.len());
-        for raw in &list.records {
-            records.push(self.bundled(raw).await?);
-        }
+        let records = self.all_bundled(&list.records).await?;
         Ok(Page::new(records, stored_as(&next)?, more))
     }
 
@@ -250,31 +257,110 @@ impl WooCommerce {
         }
     }
 
-    /// An order with what it only hints at: its refunds and fulfilments are lists of their own.
-    async fn bundled(&self, raw: &RawValue) -> Result<Record, Error> {
+    /// Orders with what they only hint at: their refunds and fulfilments are lists of their own, and so are products.
+    async fn all_bundled(&self, orders: &[Box<RawValue>]) -> Result<Vec<Record>, Error> {
+        let parents = orders
+            .iter()
+            .flat_map(|raw| map::parents_of(&map::stamp(raw.get())));
+        let parents = self.parents(parents.collect()).await?;
+        let mut records = Vec::with_capacity(orders.len());
+        for raw in orders {
+            records.push(self.bundled(raw, &parents).await?);
+        }
+        Ok(records)
+    }
+
+    /// The SKUs of products. A list leaves out the bin, so one that is missing there is asked for by itself.
+    async fn parents(&self, ids: BTreeSet<u64>) -> Result<Parents, Error> {
+        let mut parents = Parents::new();
+        let ids: Vec<u64> = ids.into_iter().collect();
+        for some in ids.chunks(PARENTS) {
+            let named: Vec<String> = some.iter().map(u64::to_string).collect();
+            let path = format!(
+                "{API}/products?{CODE_FIELDS}&include={}&per_page={}&orderby=id&order=asc",
+                named.join("%2C"),
+                some.len()
+            );
+            let mut told: Vec<ProductCode> = self.get_as(path).await?;
+            for id in some {
+                if told.iter().any(|product| product.id == *id) {
+                    continue;
+                }
+                match self
+                    .get_as(format!("{API}/products/{id}?{CODE_FIELDS}"))
+                    .await
+                {
+                    Ok(product) => told.push(product),
+                    Err(error) if error.class == ErrorClass::NotFound => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            parents.extend(told.into_iter().map(|product| (product.id, product.sku)));
+        }
+        Ok(parents)
+    }
+
+    async fn bundled(&self, raw: &RawValue, parents: &Parents) -> Result<Record, Error> {
         let stamp = map::stamp(raw.get());
         let mut text = format!("{{\"order\":{}", raw.get());
+        let mut unread = None;
         if let Some(id) = map::id(&stamp) {
             let refunded = stamp.refunds.as_array().is_some_and(|all| !all.is_empty());
             if refunded {
-                let refunds = self.refunds_of(&id).await.map_err(gone)?;
-                text.push_str(&format!(",\"refunds\":{}", refunds.get()));
-            }
-            if map::has_fulfilments(&stamp) {
-                let path = format!("{API}/orders/{id}/fulfillments");
-                if let Some(told) = self.get_if_offered(path).await.map_err(gone)? {
-                    text.push_str(&format!(",\"fulfillments\":{}", told.get()));
+                match self.beside(&id, refunds_path(&id)).await? {
+                    Ok(told) => text.push_str(&format!(",\"refunds\":{}", told.get())),
+                    Err(why) => unread = Some(why),
                 }
             }
+            if unread.is_none() && map::has_fulfilments(&stamp) {
+                match self
+                    .beside(&id, format!("{API}/orders/{id}/fulfillments"))
+                    .await
+                {
+                    Ok(Ok(told)) => text.push_str(&format!(",\"fulfillments\":{}", told.get())),
+                    Ok(Err(why)) => unread = Some(why),
+                    Err(error) if error.code.as_deref() == Some(NO_ROUTE) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        let own = map::parents_of(&stamp);
+        let own = parents.iter().filter(|(id, _)| own.contains(id));
+        let own: BTreeMap<_, _> = own.collect();
+        if !own.is_empty() {
+            text.push_str(&format!(",\"parents\":{}", stored_as(&own)?));
+        }
+        if let Some(why) = unread {
+            text.push_str(&format!(",\"unread\":{}", Value::from(why)));
         }
         text.push('}');
         Ok(map::order_record(&text, &self.settings))
     }
 
+    /// A list of an order's own; in words why it cannot be read, where that is this order's trouble alone: the shop tells the order
+    /// itself, and still not the list. Its neighbours go on then.
+    async fn beside(
+        &self,
+        order: &str,
+        path: String,
+    ) -> Result<Result<Box<RawValue>, String>, Error> {
+        match self.get(path.clone()).await {
+            Err(error) if is_of_one(&error) => {}
+            told => return told.map(Ok),
+        }
+        if self.by_id(order).await?.is_none() {
+            let why = format!("{path}: the order was deleted since it was listed");
+            return Err(Error::new(ErrorClass::Transient, why));
+        }
+        match self.get(path).await {
+            Err(error) if is_of_one(&error) => Ok(Err(error.message)),
+            told => told.map(Ok),
+        }
+    }
+
     /// All refunds of an order: nobody makes more than a page of them.
     pub(super) async fn refunds_of(&self, order: &str) -> Result<Box<RawValue>, Error> {
-        let path = format!("{API}/orders/{order}/refunds?{DIGITS}&per_page=100");
-        self.get(path).await
+        self.get(refunds_path(order)).await
     }
 
     async fn stock(&self, sweep: &Sweep) -> Result<Page, Error> {
@@ -301,29 +387,54 @@ impl WooCommerce {
             Sweep::default()
         };
         let mut told = Vec::with_capacity(read);
-        for raw in &records {
-            told.extend(map::stock_record(raw.get()));
-            let kind: ProductKind = serde_json::from_str(raw.get()).unwrap_or_default();
-            if kind.r#type == "variable" {
-                told.extend(self.variations(kind.id).await?);
+        for raw in records {
+            let product: ProductKind = serde_json::from_str(raw.get()).unwrap_or_default();
+            let variations = if product.r#type == "variable" {
+                self.variations(product.id).await?
+            } else {
+                Vec::new()
+            };
+            told.push((raw, None));
+            let inherited = (product.id, map::number(&product.sku));
+            told.extend(
+                variations
+                    .into_iter()
+                    .map(|raw| (raw, Some(inherited.clone()))),
+            );
+        }
+        let mut codes = self.codes.lock().await;
+        if sweep.offset == 0 {
+            codes.begin();
+        }
+        let id = |raw: &RawValue| map::stamp(raw.get()).id.as_u64();
+        for (raw, _) in &told {
+            if let Some((code, id)) = map::stock_code(raw.get()).zip(id(raw)) {
+                codes.saw(&code, id);
             }
         }
-        Ok(Page::new(told, stored_as(&next)?, more))
+        let records = told.iter().filter_map(|(raw, inherited)| {
+            let code = map::stock_code(raw.get()).unwrap_or_default();
+            let others = id(raw).map(|id| codes.others(&code, id));
+            let mut others = others.unwrap_or_default();
+            let parent = inherited
+                .as_ref()
+                .filter(|(_, sku)| sku.as_ref() == Some(&code));
+            others.extend(parent.map(|(id, _)| *id));
+            map::stock_record_of(raw.get(), &others)
+        });
+        Ok(Page::new(records.collect(), stored_as(&next)?, more))
     }
 
-    async fn variations(&self, product: u64) -> Result<Vec<Record>, Error> {
+    async fn variations(&self, product: u64) -> Result<Vec<Box<RawValue>>, Error> {
         let mut told = Vec::new();
         for page in 1.. {
             let path = format!(
                 "{API}/products/{product}/variations?{STOCK_FIELDS}&orderby=id&order=asc&per_page={VARIATIONS}&page={page}"
             );
             let list = self.list(path).await?;
-            told.extend(
-                list.records
-                    .iter()
-                    .filter_map(|raw| map::stock_record(raw.get())),
-            );
-            if list.records.len() < VARIATIONS {
+            let last = list.records.len() < VARIATIONS;
+            told.extend(list.records);
+            if last {
                 break;
             }
         }
@@ -339,13 +450,20 @@ fn wire_time(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%dT%H%%3A%M%%3A%S").to_string()
 }
 
-/// The order was deleted since it was listed: the list is asked for anew.
-fn gone(error: Error) -> Error {
-    let class = match error.class {
-        ErrorClass::NotFound => ErrorClass::Transient,
-        class => class,
-    };
-    Error { class, ..error }
+fn refunds_path(order: &str) -> String {
+    format!("{API}/orders/{order}/refunds?{DIGITS}&per_page=100")
+}
+
+/// What one order alone may be answered with; the host, the login and the budget are everybody's.
+fn is_of_one(error: &Error) -> bool {
+    match error.class {
+        ErrorClass::NotFound | ErrorClass::Rejected | ErrorClass::Protocol => true,
+        ErrorClass::Transient => !matches!(
+            error.code.as_deref(),
+            None | Some("408" | "425" | "502" | "503" | "504")
+        ),
+        _ => false,
+    }
 }
 
 fn stamp(raw: &RawValue) -> Stamp {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use hikiate_sdk::http::Request;
 use hikiate_sdk::{Error, ErrorClass, Outcome};
 use serde_json::{Value, json};
@@ -34,6 +35,10 @@ impl WooCommerce {
                 Some(known) => known.push(self.fulfil(ship).await?),
                 None => self.note(&mut seen, ship).await?,
             }
+        }
+        if self.is_to_be_completed(&seen) {
+            // The shop would lift an order out of a cancel that came meanwhile.
+            seen.order = self.order(&ship.order).await?;
         }
         if self.is_to_be_completed(&seen) {
             let what = json!({ "status": "completed" });
@@ -231,13 +236,13 @@ impl WooCommerce {
         Ok(())
     }
 
-    /// It is configured, the shop still shows it as open, and all of it is reported as shipped or was refunded.
+    /// It is configured, the shop still shows it as open, and all of it is shipped or was refunded unsent.
     fn is_to_be_completed(&self, seen: &Seen) -> bool {
         self.settings.complete_when_shipped
             && self.settings.standing(&seen.order.status) == Some(Standing::Open)
             && seen
                 .unsent()
-                .is_ok_and(|open| open.values().all(|n| *n <= 0))
+                .is_ok_and(|unsent| unsent.values().all(|n| *n <= 0))
     }
 }
 
@@ -245,42 +250,119 @@ impl WooCommerce {
 type Units = BTreeMap<String, i64>;
 
 impl Seen {
-    /// What is ordered and not reported as shipped.
+    /// What is ordered.
     ///
     /// # Errors
     /// The field that cannot be read, and why.
-    fn open(&self) -> Result<Units, String> {
-        let mut open = Units::new();
+    fn ordered(&self) -> Result<Units, String> {
+        let mut ordered = Units::new();
         for line in &self.order.line_items {
-            let ordered = map::whole("line_items.quantity", &line.quantity)?;
-            open.insert(line.id.to_string(), i64::from(ordered));
+            let quantity = map::whole("line_items.quantity", &line.quantity)?;
+            ordered.insert(line.id.to_string(), i64::from(quantity));
         }
-        for fulfilment in self.fulfilments.iter().flatten() {
-            for (line, units) in map::units(fulfilment)? {
+        Ok(ordered)
+    }
+
+    /// What is ordered and neither packed nor shipped by anybody.
+    ///
+    /// # Errors
+    /// See [`Self::ordered`].
+    fn open(&self) -> Result<Units, String> {
+        let mut open = self.ordered()?;
+        for sent in self.sent()? {
+            take(&mut open, &sent.line, sent.units);
+        }
+        for packed in self
+            .fulfilments
+            .iter()
+            .flatten()
+            .filter(|f| !f.is_fulfilled)
+        {
+            for (line, units) in map::units(packed)? {
                 take(&mut open, line.as_str(), units);
             }
+        }
+        Ok(open)
+    }
+
+    /// What has left, whoever shipped it.
+    ///
+    /// # Errors
+    /// See [`Self::ordered`].
+    fn sent(&self) -> Result<Vec<Sent>, String> {
+        let mut sent = Vec::new();
+        for fulfilment in self.fulfilments.iter().flatten() {
+            let Some(at) = map::shipped_at(fulfilment, &self.order) else {
+                continue;
+            };
+            let lines = map::units(fulfilment)?.into_iter();
+            sent.extend(lines.map(|(line, units)| Sent::new(line.as_str(), units, Some(at))));
         }
         let marks = self.order.meta_data.iter();
         for mark in marks.filter(|meta| meta.key.starts_with(SHIPPED)) {
             let text = mark.value.as_str().unwrap_or_default();
             let shipped: Shipped = serde_json::from_str(text)
                 .map_err(|_| format!("meta_data.{}: not as hikiate wrote it", mark.key))?;
-            for line in shipped.lines {
-                take(&mut open, line.line.as_str(), line.quantity);
-            }
+            let lines = shipped.lines.iter();
+            sent.extend(lines.map(|of| Sent::new(of.line.as_str(), of.quantity, shipped.at)));
         }
-        Ok(open)
+        Ok(sent)
     }
 
-    /// The same without what was refunded by unit.
+    /// What is ordered, has not left, and is not sure to have been refunded before it left. A refund does not say whether its units
+    /// came back: of a line of which some had left by then, it may be of those.
+    ///
+    /// # Errors
+    /// See [`Self::ordered`].
     fn unsent(&self) -> Result<Units, String> {
-        let mut open = self.open()?;
-        for refund in &self.refunds {
+        let sent = self.sent()?;
+        let mut refunds: Vec<&Refund> = self.refunds.iter().collect();
+        // One without a time may be the last.
+        refunds.sort_by_key(|refund| (refund.date_created_gmt.is_none(), refund.date_created_gmt));
+        let (mut refunded, mut kept) = (Units::new(), Units::new());
+        for refund in refunds {
+            let by_then = |sent: &&Sent| match (sent.at, refund.date_created_gmt) {
+                (Some(left), Some(refunded)) => left <= refunded,
+                _ => true,
+            };
             for (line, units) in map::refunded_units(refund)? {
-                take(&mut open, line.as_str(), units);
+                let line = line.as_str();
+                let gone = sent.iter().filter(|sent| sent.line == line).filter(by_then);
+                let gone: i64 = gone.map(|sent| i64::from(sent.units)).sum();
+                let refunded = refunded.entry(line.to_owned()).or_default();
+                *refunded += i64::from(units);
+                let kept = kept.entry(line.to_owned()).or_default();
+                *kept = (*kept).max(*refunded - gone);
             }
         }
-        Ok(open)
+        let mut unsent = self.ordered()?;
+        for sent in sent {
+            take(&mut unsent, &sent.line, sent.units);
+        }
+        for (line, units) in kept {
+            if let Some(unsent) = unsent.get_mut(&line) {
+                *unsent -= units;
+            }
+        }
+        Ok(unsent)
+    }
+}
+
+/// Units of a line that have left.
+struct Sent {
+    line: String,
+    units: u32,
+    /// `None` where nobody knows.
+    at: Option<DateTime<Utc>>,
+}
+
+impl Sent {
+    fn new(line: &str, units: u32, at: Option<DateTime<Utc>>) -> Self {
+        Self {
+            line: line.to_owned(),
+            units,
+            at,
+        }
     }
 }
 

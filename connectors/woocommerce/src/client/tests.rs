@@ -1,10 +1,12 @@
 //! The account against the simulator.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod codes;
 mod conformance;
 mod contract;
 mod paging;
 mod reach;
 mod support;
+mod trouble;
 mod writing;

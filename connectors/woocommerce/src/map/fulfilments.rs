@@ -69,20 +69,23 @@ pub(super) fn all(bundle: &Bundle) -> Result<Vec<ChannelFulfilment>, String> {
     Ok(all)
 }
 
-fn read(fulfilment: &Fulfillment, order: &Order) -> Result<ChannelFulfilment, String> {
-    let time = |local: NaiveDateTime| in_utc(local, order);
+/// When it left; `None` while it is only packed.
+pub(crate) fn shipped_at(fulfilment: &Fulfillment, order: &Order) -> Option<DateTime<Utc>> {
     let left = meta(&fulfilment.meta_data, "_date_fulfilled");
     let left = left.and_then(Value::as_str).and_then(clock_time);
-    let shipped_at = fulfilment.is_fulfilled.then(|| {
+    fulfilment.is_fulfilled.then(|| {
         let at = left.or(fulfilment.date_updated);
         // That it left is certain, when is not: no later than this.
-        at.map_or(order.date_modified_gmt, time)
-    });
+        at.map_or(order.date_modified_gmt, |at| in_utc(at, order))
+    })
+}
+
+fn read(fulfilment: &Fulfillment, order: &Order) -> Result<ChannelFulfilment, String> {
     Ok(ChannelFulfilment {
         key: ExternalId::new(fulfilment.id.to_string()),
         reference: reference(fulfilment).map(str::to_owned),
-        shipped_at,
-        cancelled_at: fulfilment.date_deleted.map(time),
+        shipped_at: shipped_at(fulfilment, order),
+        cancelled_at: fulfilment.date_deleted.map(|at| in_utc(at, order)),
         location: None,
         tracking: tracking(fulfilment).map(str::to_owned).collect(),
         lines: units(fulfilment)?,

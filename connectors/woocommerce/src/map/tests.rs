@@ -49,7 +49,7 @@ fn order() -> Value {
 }
 
 fn bundle(order: &Value) -> Value {
-    json!({ "order": order })
+    json!({ "order": order, "parents": { "93": "MUG" } })
 }
 
 fn read_with(bundle: &Value, settings: &Settings) -> (OrderSnapshot, Personal) {
@@ -306,6 +306,22 @@ fn what_cannot_be_understood_is_told_by_its_field_and_never_by_its_value() {
 }
 
 #[test]
+fn a_variation_is_told_by_its_sku_only_where_that_is_not_its_products() {
+    let code = |parents: Value| {
+        let (order, _) = read(&json!({ "order": order(), "parents": parents }));
+        order.lines[0].sku.clone()
+    };
+    let own = Some("MUG-RED".to_owned());
+    let apart = Some("MUG-RED (variation 94 without its own SKU)".to_owned());
+    assert_eq!(code(json!({ "93": "MUG" })), own);
+    assert_eq!(code(json!({ "93": null })), own, "the product has none");
+    assert_eq!(code(json!({ "93": "MUG-RED" })), apart);
+    assert_eq!(code(json!({})), apart, "the product is not known");
+    let deleted = with(|order| order["line_items"][1]["sku"] = Value::Null);
+    assert_eq!(deleted.0.lines[0].sku, None);
+}
+
+#[test]
 fn stock_is_of_products_and_variations_that_have_a_quantity_of_their_own() {
     let level = |product: Value| match stock_record(&product.to_string()).map(|r| r.parsed) {
         None => None,
@@ -329,6 +345,13 @@ fn stock_is_of_products_and_variations_that_have_a_quantity_of_their_own() {
     assert_eq!(level(product(json!(true), json!(""), json!(7))), None);
     let half = level(product(json!(true), mug(), json!("0.5")));
     assert!(half.is_some_and(|level| level.is_err_and(|why| why.contains("stock_quantity"))));
+    // A good count settles it by the item's code.
+    let bad = stock_record(&product(json!(true), mug(), json!("0.5")).to_string());
+    let bad = bad.unwrap().parsed.unwrap_err();
+    assert_eq!(
+        bad.external_id.map(|id| id.to_string()).as_deref(),
+        Some("MUG")
+    );
     let unknown = level(product(json!(true), mug(), json!(null)));
     assert!(
         unknown.is_some_and(|level| level.is_err()),

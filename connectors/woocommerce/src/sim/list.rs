@@ -108,8 +108,13 @@ pub(super) fn orders(state: &State, query: &Query, now: i64) -> Result<Found, Re
 /// Products, without the variations of any.
 pub(super) fn products(state: &State, query: &Query) -> Result<Found, Refused> {
     let sku = query.one("sku");
-    let own =
-        |product: &&Product| product.parent.is_none() && sku.is_none_or(|sku| product.sku == sku);
+    let include: Vec<u64> = query.ids("include")?;
+    let own = |product: &&Product| {
+        product.parent.is_none()
+            && !product.in_bin
+            && sku.is_none_or(|sku| product.sku == sku)
+            && (include.is_empty() || include.contains(&product.id))
+    };
     sorted(state, query, own)
 }
 
@@ -132,5 +137,5 @@ fn sorted<'s>(
         found.reverse();
     }
     let fields = query.one("_fields");
-    Ok(page.of(found, |product| render::product(product, fields)))
+    Ok(page.of(found, |product| render::product(state, product, fields)))
 }

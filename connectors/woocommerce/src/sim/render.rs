@@ -205,7 +205,7 @@ pub(super) fn note(note: &Note) -> Value {
 }
 
 /// Only the fields that are asked for, where any are.
-pub(super) fn product(product: &Product, fields: Option<&str>) -> Value {
+pub(super) fn product(state: &State, product: &Product, fields: Option<&str>) -> Value {
     let kind = if product.variable {
         "variable"
     } else {
@@ -217,7 +217,7 @@ pub(super) fn product(product: &Product, fields: Option<&str>) -> Value {
         None => Value::Null,
     };
     let mut value = json!({
-        "id": product.id, "name": product.sku, "type": kind, "sku": product.sku, "price": money::text(product.price, 2),
+        "id": product.id, "name": product.sku, "type": kind, "sku": state.sku_of(product), "price": money::text(product.price, 2),
         "regular_price": money::text(product.price, 2), "manage_stock": product.stock.is_some(), "stock_quantity": quantity,
         "stock_status": "instock", "status": "publish",
     });

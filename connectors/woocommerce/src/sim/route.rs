@@ -57,7 +57,10 @@ impl Refused {
         } else {
             json!({ "status": self.status })
         };
-        let body = json!({ "code": self.code, "message": self.message, "data": data });
+        // An exception's own code is a number.
+        let number = self.code.parse::<u64>().ok();
+        let code = number.map_or_else(|| json!(self.code), |number| json!(number));
+        let body = json!({ "code": code, "message": self.message, "data": data });
         respond(self.status, &body, Vec::new())
     }
 }
@@ -142,6 +145,10 @@ fn respond(status: u16, body: &Value, more: Vec<(String, String)>) -> Response {
 pub(super) fn handle(state: &mut State, request: &Request, now: i64) -> Response {
     state.requests += 1;
     state.writes += u64::from(request.method != Method::Get);
+    if now < state.down_until {
+        let message = "There has been a critical error on this website.";
+        return Refused::new(500, "internal_server_error", message).response();
+    }
     match answer(state, request, now) {
         Ok(Found::One(body)) => respond(200, &body, Vec::new()),
         Ok(Found::Made(body)) => respond(201, &body, Vec::new()),
@@ -183,6 +190,7 @@ fn answer(state: &mut State, request: &Request, now: i64) -> Result<Found, Refus
         }
         (Method::Get, ["orders", id, "refunds"]) => {
             let order = of_refunds(state, id)?;
+            broken(order, "refunds")?;
             let bp = order.rate_bp;
             // The newest is first.
             let all = order
@@ -221,13 +229,36 @@ fn answer(state: &mut State, request: &Request, now: i64) -> Result<Found, Refus
             let made = state
                 .product(id)
                 .ok_or_else(|| Refused::no_such("product"))?;
-            Ok(Found::Made(render::product(made, None)))
+            Ok(Found::Made(render::product(state, made, None)))
+        }
+        (Method::Get, ["products", id]) => {
+            let product = id.parse().ok().and_then(|id| state.product(id));
+            let product = product.ok_or_else(|| Refused::no_such("product"))?;
+            let fields = query.one("_fields");
+            Ok(Found::One(render::product(state, product, fields)))
         }
         (Method::Get, ["products", id, "variations"]) => {
             let id = id.parse().map_err(|_| Refused::no_route())?;
             list::variations(state, id, &query)
         }
         _ => Err(Refused::no_route()),
+    }
+}
+
+/// Whether a list of the order cannot be told.
+fn broken(order: &Order, list: &str) -> Result<(), Refused> {
+    match order.broken.get(list) {
+        None => Ok(()),
+        Some(404) => Err(Refused::new(
+            404,
+            "woocommerce_rest_invalid_order",
+            "Invalid order.",
+        )),
+        Some(status) => Err(Refused::new(
+            *status,
+            "internal_server_error",
+            "There has been a critical error on this website.",
+        )),
     }
 }
 
@@ -248,6 +279,7 @@ fn fulfilments(
     match method {
         Method::Get => {
             let order = state.order(id).ok_or_else(unknown)?;
+            broken(order, "fulfillments")?;
             let stand = order.fulfilments.iter().filter(|f| f.deleted.is_none());
             Ok(Found::All(
                 stand.map(|f| render::fulfilment(order, f)).collect(),
@@ -258,6 +290,13 @@ fn fulfilments(
             writes::fulfil(state, id, &body(request)?, now)?;
             let order = state.order(id).ok_or_else(unknown)?;
             let made = order.fulfilments.last().ok_or_else(unknown)?;
+            if state.throws_after_fulfilment {
+                return Err(Refused::new(
+                    400,
+                    "0",
+                    "Could not instantiate mail function.",
+                ));
+            }
             Ok(Found::Made(render::fulfilment(order, made)))
         }
         _ => Err(Refused::no_route()),

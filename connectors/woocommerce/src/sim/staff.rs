@@ -35,10 +35,21 @@ impl WooSim {
 
     /// Adds a line at a price of one as decimal text. Returns the line's id.
     pub fn add_line(&self, order: &str, sku: &str, quantity: u32, price: &str) -> Option<String> {
+        let product = self.state().add_product(sku, None);
+        self.add_line_of(order, product, quantity, price)
+    }
+
+    /// Adds a line of a product, or of a variation, by its id. Returns the line's id.
+    pub fn add_line_of(
+        &self,
+        order: &str,
+        product: u64,
+        quantity: u32,
+        price: &str,
+    ) -> Option<String> {
         let price = amounts::read(price)?;
         let (mut line, currency) = {
             let mut state = self.state();
-            let product = state.add_product(sku, None);
             (state.line(product, quantity, price)?, state.currency)
         };
         let id = line.id.to_string();
@@ -49,6 +60,29 @@ impl WooSim {
                 true
             });
         done.then_some(id)
+    }
+
+    /// Gives a product or variation another SKU, or a plug-in does, which gives it one that another has. Orders tell the new one,
+    /// and their time of change does not move.
+    pub fn set_sku(&self, product: u64, sku: &str) -> bool {
+        let mut state = self.state();
+        let Some(known) = state.products.iter_mut().find(|of| of.id == product) else {
+            return false;
+        };
+        sku.clone_into(&mut known.sku);
+        let lines = state.orders.iter_mut().flat_map(|order| &mut order.lines);
+        for line in lines.filter(|line| line.product.max(line.variation) == product) {
+            sku.clone_into(&mut line.sku);
+        }
+        true
+    }
+
+    /// Puts a product into the bin; lists leave it out, and its id still finds it.
+    pub fn trash_product(&self, product: u64) {
+        let mut state = self.state();
+        if let Some(known) = state.products.iter_mut().find(|of| of.id == product) {
+            known.in_bin = true;
+        }
     }
 
     /// Adds a fee at a price as decimal text; below zero it is a reduction.

@@ -1,6 +1,6 @@
 //! What the shop knows.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use hikiate_sdk::{Currency, Party};
 use serde_json::{Value, json};
@@ -40,6 +40,12 @@ pub(super) struct State {
     pub(super) first_page_until: i64,
     /// An order that each answer by id also holds, asked for or not.
     pub(super) also: Option<String>,
+    /// A plug-in throws once a fulfilment is saved.
+    pub(super) throws_after_fulfilment: bool,
+    /// Nothing is answered until then.
+    pub(super) down_until: i64,
+    /// Orders are posts: what is written beside one does not move its time of change.
+    pub(super) orders_are_posts: bool,
     made: u64,
     /// Orders that were placed or changed, where somebody wants to know.
     pub(super) changes: Option<Vec<String>>,
@@ -76,6 +82,8 @@ pub(super) struct Order {
     pub(super) lacking: Option<String>,
     /// As it was shown at some time, and until when readers get that instead of what it is.
     pub(super) older: Option<(Value, i64)>,
+    /// Lists of its own that cannot be told, each with the status that it is answered with.
+    pub(super) broken: BTreeMap<&'static str, u16>,
     /// Lists leave it out until then.
     pub(super) hidden_until: i64,
     /// Gone for good.
@@ -154,7 +162,9 @@ pub(super) struct Product {
     /// The product that it is a variation of.
     pub(super) parent: Option<u64>,
     pub(super) variable: bool,
+    /// Its own; see [`State::sku_of`].
     pub(super) sku: String,
+    pub(super) in_bin: bool,
     pub(super) price: Micro,
     /// `None` where its stock is not managed.
     pub(super) stock: Option<i64>,
@@ -213,6 +223,9 @@ impl State {
             writes: 0,
             first_page_until: i64::MIN,
             also: None,
+            throws_after_fulfilment: false,
+            down_until: i64::MIN,
+            orders_are_posts: false,
             made: 100,
             changes: None,
         }
@@ -240,12 +253,23 @@ impl State {
             };
             return known.id;
         }
+        self.new_product(sku, None, stock)
+    }
+
+    /// A product, or a variation of one.
+    pub(super) fn new_product(
+        &mut self,
+        sku: &str,
+        parent: Option<u64>,
+        stock: Option<i64>,
+    ) -> u64 {
         let id = self.id();
         self.products.push(Product {
             id,
-            parent: None,
+            parent,
             variable: false,
             sku: sku.to_owned(),
+            in_bin: false,
             price: 0,
             stock,
             unreadable: false,
@@ -276,6 +300,15 @@ impl State {
         }
     }
 
+    /// The SKU that the shop tells: a variation without one has its product's.
+    pub(super) fn sku_of<'s>(&'s self, product: &'s Product) -> &'s str {
+        let parent = product.parent.and_then(|parent| self.product(parent));
+        match parent {
+            Some(parent) if product.sku.is_empty() => &parent.sku,
+            _ => &product.sku,
+        }
+    }
+
     pub(super) fn product(&self, id: u64) -> Option<&Product> {
         self.products.iter().find(|product| product.id == id)
     }
@@ -292,8 +325,8 @@ impl State {
             id,
             product,
             variation,
-            name: known.sku.clone(),
-            sku: known.sku.clone(),
+            name: self.sku_of(known).to_owned(),
+            sku: self.sku_of(known).to_owned(),
             quantity,
             price,
             subtotal: 0,
@@ -356,6 +389,7 @@ impl State {
             stock_reduced: false,
             lacking,
             older: None,
+            broken: BTreeMap::new(),
             hidden_until: i64::MIN,
             deleted: false,
         });
@@ -463,6 +497,8 @@ impl State {
                 order.meta.push(meta);
             }
         }
-        self.touch(id, now);
+        if !self.orders_are_posts {
+            self.touch(id, now);
+        }
     }
 }

@@ -212,7 +212,12 @@ async fn talk() -> Vec<Exchange> {
         };
         let woo = WooCommerce::new(http.unwrap(), settings);
         let order = sim.place_order(basket());
-        let world = World { sim, woo, order };
+        let world = World {
+            sim,
+            clock: clock.clone(),
+            woo,
+            order,
+        };
         let line = world.line(0);
         world
             .sim

@@ -74,18 +74,21 @@ impl Transport for Crowded {
 /// A shop with one order, and an account of it.
 pub(super) struct World {
     pub(super) sim: Arc<WooSim>,
+    pub(super) clock: SimClock,
     pub(super) woo: WooCommerce,
     pub(super) order: String,
 }
 
 impl World {
     pub(super) fn new(fulfilments: bool, settings: Settings) -> Self {
-        let sim = shop(&at("2026-11-21T10:00:00Z"), Currency::JPY);
+        let clock = at("2026-11-21T10:00:00Z");
+        let sim = shop(&clock, Currency::JPY);
         sim.offer_fulfilments(fulfilments);
         let order = sim.place_order(basket());
         Self {
             woo: account(Arc::new(Crowded(sim.transport())), settings),
             sim,
+            clock,
             order,
         }
     }

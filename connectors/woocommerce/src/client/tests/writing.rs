@@ -144,6 +144,139 @@ async fn an_order_is_completed_only_where_it_is_configured_and_all_of_it_is_repo
     }
 }
 
+/// Two mugs and a tea; the last shipment is of one mug. What else is true of the order, and whether it is completed then.
+#[tokio::test]
+async fn an_order_is_completed_only_where_nothing_of_it_may_still_be_sent() {
+    type Act = fn(&World);
+    let tea_is_gone: Act = |w| {
+        let tea = w.line(1);
+        assert!(
+            w.sim
+                .staff_fulfil(&w.order, &[(&tea, 1)], "", true)
+                .is_some()
+        );
+    };
+    let cases: [(&str, Act, &str); 4] = [
+        (
+            "a mug is packed",
+            |w| {
+                let mug = w.line(0);
+                assert!(
+                    w.sim
+                        .staff_fulfil(&w.order, &[(&mug, 1)], "", false)
+                        .is_some()
+                );
+            },
+            "processing",
+        ),
+        (
+            "a mug was shipped, came back and was refunded",
+            |w| {
+                let mug = w.line(0);
+                assert!(w.sim.edit_quantity(&w.order, &mug, 3));
+                assert!(
+                    w.sim
+                        .staff_fulfil(&w.order, &[(&mug, 1)], "", true)
+                        .is_some()
+                );
+                w.clock.advance(std::time::Duration::from_secs(60));
+                assert!(
+                    w.sim
+                        .refund_lines_by_staff(&w.order, 1100, &[(&mug, 1)], true)
+                        .is_some()
+                );
+            },
+            "processing",
+        ),
+        (
+            "a mug was refunded before one was shipped",
+            |w| {
+                let mug = w.line(0);
+                assert!(w.sim.edit_quantity(&w.order, &mug, 3));
+                assert!(
+                    w.sim
+                        .refund_lines_by_staff(&w.order, 1100, &[(&mug, 1)], true)
+                        .is_some()
+                );
+                w.clock.advance(std::time::Duration::from_secs(60));
+                assert!(
+                    w.sim
+                        .staff_fulfil(&w.order, &[(&mug, 1)], "", true)
+                        .is_some()
+                );
+            },
+            "completed",
+        ),
+        (
+            "a mug was shipped, and both were refunded",
+            |w| {
+                let mug = w.line(0);
+                assert!(w.sim.edit_quantity(&w.order, &mug, 3));
+                assert!(
+                    w.sim
+                        .staff_fulfil(&w.order, &[(&mug, 1)], "", true)
+                        .is_some()
+                );
+                w.clock.advance(std::time::Duration::from_secs(60));
+                assert!(
+                    w.sim
+                        .refund_lines_by_staff(&w.order, 2200, &[(&mug, 2)], true)
+                        .is_some()
+                );
+            },
+            "completed",
+        ),
+    ];
+    for (what, act, status) in cases {
+        let settings = Settings {
+            complete_when_shipped: true,
+            ..Settings::default()
+        };
+        let world = World::new(true, settings);
+        tea_is_gone(&world);
+        act(&world);
+        world.clock.advance(std::time::Duration::from_secs(60));
+        let last = world.ship(S1, &[(0, 1)], &["T1"]);
+        assert!(done(&world.send(&last).await), "{what}");
+        assert_eq!(world.memory().status, status, "{what}");
+        assert!(
+            matches!(world.look(&last).await, LookUp::Found(_)),
+            "{what}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_cancel_that_comes_while_a_shipment_is_reported_is_not_overwritten() {
+    for fulfilments in [true, false] {
+        let settings = Settings {
+            complete_when_shipped: true,
+            ..Settings::default()
+        };
+        let world = World::new(fulfilments, settings);
+        let order = world.order.clone();
+        world
+            .sim
+            .after_next_write(move |sim| assert!(sim.cancel_order(&order)));
+        let call = world.ship(S1, &[(0, 2), (1, 1)], &["T1"]);
+        assert!(done(&world.send(&call).await));
+        assert_eq!(world.memory().status, "cancelled");
+        assert_eq!(world.memory().reported_as(S1), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_fulfilment_that_was_saved_before_an_exception_is_found_and_not_made_again() {
+    let world = World::new(true, Settings::default());
+    world.sim.throw_after_fulfilments();
+    let call = world.ship(S1, &[(0, 2)], &["T1"]);
+    let error = world.send(&call).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::OutcomeUnknown, "{error}");
+    assert!(matches!(world.look(&call).await, LookUp::Found(_)));
+    assert!(done(&world.send(&call).await));
+    assert_eq!(world.memory().reported_as(S1), 1);
+}
+
 #[tokio::test]
 async fn what_does_not_fit_the_order_any_more_is_a_conflict_and_writes_nothing() {
     type Act = fn(&World);
