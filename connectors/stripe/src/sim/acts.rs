@@ -194,6 +194,31 @@ impl StripeSim {
         })
     }
 
+    /// Staff, or another program, write a field of the metadata.
+    pub fn write_metadata(&self, payment: &str, key: &str, value: &str) -> bool {
+        let field = (key.to_owned(), value.to_owned());
+        self.act(payment, &[], |payment| {
+            payment.metadata.extend([field]);
+            Some(("payment_intent", payment.id.clone()))
+        })
+    }
+
+    /// Staff write a field of a refund's metadata.
+    pub fn write_refund_metadata(
+        &self,
+        payment: &str,
+        refund: &str,
+        (key, value): (&str, &str),
+    ) -> bool {
+        let field = (key.to_owned(), value.to_owned());
+        self.act(payment, &["refund.updated"], |payment| {
+            let charge = payment.charge.as_mut()?;
+            let refund = charge.refunds.iter_mut().find(|r| r.id == refund)?;
+            refund.metadata.extend([field]);
+            Some(("refund", refund.id.clone()))
+        })
+    }
+
     /// Something is told of a payment once more.
     pub fn tell_again(&self, payment: &str) -> bool {
         self.act(payment, &["payment_intent.created"], |payment| {
