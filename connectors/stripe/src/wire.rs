@@ -28,6 +28,12 @@ pub(crate) struct Bundle {
     /// Its disputes, where the charge has any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) disputes: Vec<Value>,
+    /// Why its refunds are not known in full: a permission that the key lacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refunds_unread: Option<String>,
+    /// Why its disputes are not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) disputes_unread: Option<String>,
 }
 
 /// An object of the API.

@@ -21,6 +21,29 @@ pub(super) fn expanded(list: bool) -> String {
     fields.join("&")
 }
 
+/// A list, or why the key may not read it: then this payment cannot be understood, and its neighbours go on.
+fn permitted(
+    list: &str,
+    all: Result<Vec<Value>, Error>,
+) -> Result<(Vec<Value>, Option<String>), Error> {
+    match all {
+        Ok(all) => Ok((all, None)),
+        Err(error) if error.class == ErrorClass::Forbidden => {
+            let word = |b: char| !b.is_ascii_alphanumeric() && b != '_';
+            let mut words = error.message.split(word);
+            let named = words.find(|word| word.starts_with("rak_"));
+            let named = named.map_or_else(String::new, |named| format!(" ({named})"));
+            Ok((
+                Vec::new(),
+                Some(format!(
+                    "{list}: the restricted key lacks the permission to read them{named}: grant it in the Stripe dashboard, then read the payment again"
+                )),
+            ))
+        }
+        Err(error) => Err(error),
+    }
+}
+
 impl Stripe {
     /// One payment as it stands.
     pub(super) async fn payment(&self, id: &str) -> Result<Bundle, Error> {
@@ -42,21 +65,26 @@ impl Stripe {
         let is = |name: &str| charge.is_some_and(|charge| charge.flag(name) == Ok(Some(true)));
         let refunds = charge.and_then(|charge| charge.inner("refunds"));
         let more = refunds.is_some_and(|refunds| refunds.flag("has_more") == Ok(Some(true)));
-        let (mut refunds, mut disputes) = (Vec::new(), Vec::new());
+        let disputed = is("disputed");
+        let mut bundle = Bundle {
+            intent,
+            refunds: Vec::new(),
+            disputes: Vec::new(),
+            refunds_unread: None,
+            disputes_unread: None,
+        };
         if let Some(id) = id {
             let of = |list: &str| format!("/v1/{list}?payment_intent={id}&limit={PAGE}");
             if more {
-                refunds = self.all(of("refunds"), Endpoint::REFUNDS).await?;
+                let all = self.all(of("refunds"), Endpoint::REFUNDS).await;
+                (bundle.refunds, bundle.refunds_unread) = permitted("refunds", all)?;
             }
-            if is("disputed") {
-                disputes = self.all(of("disputes"), Endpoint::DISPUTES).await?;
+            if disputed {
+                let all = self.all(of("disputes"), Endpoint::DISPUTES).await;
+                (bundle.disputes, bundle.disputes_unread) = permitted("disputes", all)?;
             }
         }
-        Ok(Bundle {
-            intent,
-            refunds,
-            disputes,
-        })
+        Ok(bundle)
     }
 
     /// All pages of a list.

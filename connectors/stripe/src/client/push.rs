@@ -182,5 +182,8 @@ fn told<'a>(bundle: &'a Bundle, frozen: &Frozen) -> Result<Intent<'a>, Error> {
 }
 
 fn refunds(bundle: &Bundle, told: &Intent<'_>, frozen: &Frozen) -> Result<Seen, Error> {
+    if let Some(why) = &bundle.refunds_unread {
+        return Err(Error::new(ErrorClass::Forbidden, why));
+    }
     map::seen(bundle, told).map_err(|why| unusable(frozen, &why))
 }

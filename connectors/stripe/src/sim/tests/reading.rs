@@ -287,6 +287,52 @@ async fn a_restricted_key_is_told_which_permission_it_lacks() {
     assert!(error.message.contains("401"), "{error}");
 }
 
+/// One disputed payment does not stop the others.
+#[tokio::test]
+async fn what_a_restricted_key_may_not_read_of_a_payment_costs_the_others_nothing() {
+    let mut world = World::new();
+    let paid = || NewPayment::paid(5000, hikiate_sdk::Currency::JPY);
+    let (disputed, refunded, good) = (
+        world.sim.pay(paid()),
+        world.sim.pay(paid()),
+        world.sim.pay(paid()),
+    );
+    assert!(world.sim.dispute(&disputed, 5000, false));
+    for _ in 0..11 {
+        assert!(world.sim.refund_by_hand(&refunded, Some(100)).is_some());
+    }
+    for permission in ["rak_dispute_read", "rak_refund_read"] {
+        world.sim.forbid(permission);
+    }
+    let here = Here::at(world.now());
+    let page = world.account.page("payments", None, here).await.unwrap();
+    let of = |id: &str| {
+        let mut records = page.records.iter();
+        records.find(|record| match &record.parsed {
+            Ok(Observed::Payment(payment)) => payment.key.as_str() == id,
+            Err(bad) => bad
+                .external_id
+                .as_ref()
+                .is_some_and(|known| known.as_str() == id),
+            Ok(_) => false,
+        })
+    };
+    assert!(of(&good).unwrap().parsed.is_ok());
+    for (id, permission) in [
+        (&disputed, "rak_dispute_read"),
+        (&refunded, "rak_refund_read"),
+    ] {
+        let record = of(id).unwrap();
+        let bad = record.parsed.as_ref().unwrap_err();
+        assert!(bad.cause.contains(permission), "{}", bad.cause);
+        let again = world.account.reread("payments", None, &record.raw).unwrap();
+        assert_eq!(again[0].parsed.as_ref().unwrap_err(), bad);
+    }
+    world.cursor = Some(page.next);
+    world.sim.permit("rak_dispute_read");
+    assert_eq!(world.read(&disputed).await.disputed, 5000);
+}
+
 #[tokio::test]
 async fn test_data_that_is_wiped_while_it_is_listed_starts_the_listing_again() {
     let mut world = World::new();
