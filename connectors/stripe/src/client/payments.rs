@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Endpoint, Stripe};
 use crate::config::Mode;
-use crate::wire::{Bundle, List, Object};
+use crate::wire::{Bundle, List, Object, intent_of};
 
 /// What is told inside of a PaymentIntent: its charge with its latest refunds, and a review.
 pub(super) const EXPANDED: [&str; 2] = ["latest_charge.refunds", "review"];
@@ -52,6 +52,39 @@ impl Stripe {
         self.complete(intent).await
     }
 
+    /// The payment of a charge, to be reported under the charge's id.
+    pub(super) async fn payment_of(&self, charge: &str) -> Result<Bundle, Error> {
+        let told = self.charge(charge).await?;
+        let bundle = match intent_of(Object(&told)) {
+            Some(intent) => self.payment(intent).await?,
+            None => Bundle::of(told),
+        };
+        Ok(Bundle {
+            charge: Some(charge.to_owned()),
+            ..bundle
+        })
+    }
+
+    /// The PaymentIntent of a charge.
+    pub(super) async fn intent_of_charge(&self, charge: &str) -> Result<String, Error> {
+        let told = self.charge(charge).await?;
+        let intent = intent_of(Object(&told)).map(str::to_owned);
+        intent.ok_or_else(|| {
+            let why = format!(
+                "payment: charge {charge} was made without a PaymentIntent: do it in the Stripe dashboard"
+            );
+            Error::new(ErrorClass::Rejected, why)
+        })
+    }
+
+    async fn charge(&self, id: &str) -> Result<Value, Error> {
+        let told: Value = self
+            .get(format!("/v1/charges/{id}"), Endpoint::CHARGE)
+            .await?;
+        self.right_mode(&told)?;
+        Ok(told)
+    }
+
     /// A PaymentIntent that was read, with what did not fit into it.
     pub(super) async fn complete(&self, mut intent: Value) -> Result<Bundle, Error> {
         self.right_mode(&intent)?;
@@ -66,13 +99,7 @@ impl Stripe {
         let refunds = charge.and_then(|charge| charge.inner("refunds"));
         let more = refunds.is_some_and(|refunds| refunds.flag("has_more") == Ok(Some(true)));
         let disputed = is("disputed");
-        let mut bundle = Bundle {
-            intent,
-            refunds: Vec::new(),
-            disputes: Vec::new(),
-            refunds_unread: None,
-            disputes_unread: None,
-        };
+        let mut bundle = Bundle::of(intent);
         if let Some(id) = id {
             let of = |list: &str| format!("/v1/{list}?payment_intent={id}&limit={PAGE}");
             if more {

@@ -49,13 +49,7 @@ fn settings() -> Settings {
 }
 
 fn bundle(intent: Value) -> Bundle {
-    Bundle {
-        intent,
-        refunds: Vec::new(),
-        disputes: Vec::new(),
-        refunds_unread: None,
-        disputes_unread: None,
-    }
+    Bundle::of(intent)
 }
 
 fn told(bundle: &Bundle) -> PaymentSnapshot {

@@ -194,6 +194,14 @@ impl StripeSim {
         })
     }
 
+    /// The charge turns out to be one of the old Charges API.
+    pub fn part_charge(&self, payment: &str) -> bool {
+        self.act(payment, &[], |payment| {
+            payment.lone = true;
+            Some(("payment_intent", payment.id.clone()))
+        })
+    }
+
     /// Staff, or another program, write a field of the metadata.
     pub fn write_metadata(&self, payment: &str, key: &str, value: &str) -> bool {
         let field = (key.to_owned(), value.to_owned());

@@ -187,6 +187,43 @@ async fn what_staff_captured_or_cancelled_is_not_taken_for_ours() {
     world.conflicts(&euros, "is in JPY at Stripe").await;
 }
 
+#[tokio::test]
+async fn an_order_that_names_a_charge_is_captured_voided_and_refunded_by_its_payment() {
+    let world = World::new();
+    let charge = |id: &str| world.sim.payment(id).unwrap().charge.unwrap();
+    let id = world.sim.pay(yen(5000));
+    let take = capture(&charge(&id), "c:1", None, 5000);
+    assert_eq!(world.look(&take).await, LookUp::NotFound);
+    for _ in 0..2 {
+        assert!(is_done(&world.send(&take).await));
+    }
+    let back = refund(&charge(&id), "r:1", 1000, 1000);
+    assert!(is_done(&world.send(&back).await));
+    let seen = world.sim.payment(&id).unwrap();
+    assert_eq!(
+        (seen.captured, seen.refunded, seen.repeated()),
+        (5000, 1000, 0)
+    );
+    for call in [&take, &back] {
+        assert!(matches!(
+            world.look(call).await,
+            LookUp::Found(Outcome::Done { .. })
+        ));
+    }
+    let open = world.sim.pay(yen(5000));
+    assert!(is_done(&world.send(&void(&charge(&open), 5000)).await));
+    assert!(world.sim.payment(&open).unwrap().is_cancelled());
+    // One of the old Charges API has no payment that could be captured.
+    let lone = world.sim.pay(yen(5000));
+    assert!(world.sim.part_charge(&lone));
+    let error = world
+        .send(&capture(&charge(&lone), "c:1", None, 5000))
+        .await;
+    let error = error.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Rejected);
+    assert!(error.message.contains("without a PaymentIntent"), "{error}");
+}
+
 /// A name is not money: whoever wrote it, and however it came there.
 #[tokio::test]
 async fn the_name_of_a_capture_without_its_money_is_no_capture() {
