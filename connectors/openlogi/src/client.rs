@@ -8,6 +8,8 @@ mod push;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hikiate_sdk::budget::{Budget, Limit};
@@ -23,20 +25,38 @@ use crate::wire::{Shipments, request};
 pub struct Openlogi {
     http: HttpClient,
     settings: Settings,
+    /// Shipments whose cancellation was in doubt and that were not there at a look-up: the next round looks for them. After a
+    /// restart before that, the cancellation stays unanswered and becomes a task.
+    watched: Mutex<BTreeSet<String>>,
 }
 
 /// What a list of shipments says of ours.
+#[derive(Default)]
 struct Listed {
     ours: Vec<Seen>,
     /// What cannot even be told to be ours or not.
     bad: Vec<Record>,
 }
 
+impl Listed {
+    fn of(&self, reference: &str) -> Option<&Seen> {
+        self.ours.iter().find(|seen| seen.reference == reference)
+    }
+}
+
 impl Openlogi {
     /// An account over a client of [`crate::site`].
     #[must_use]
     pub fn new(http: HttpClient, settings: Settings) -> Self {
-        Self { http, settings }
+        Self {
+            http,
+            settings,
+            watched: Mutex::default(),
+        }
+    }
+
+    fn watched(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn get(&self, path: &str) -> Result<Response, Error> {

@@ -16,6 +16,9 @@ const ERROR_BYTES: usize = 64 * 1024;
 /// Fields whose words are repeated.
 const FIELDS: usize = 5;
 
+/// Parts of a field's name that hold personal data.
+const PERSONAL: [&str; 4] = ["recipient", "sender", "gift_sender_name", "message"];
+
 /// The dialect of OPENLOGI.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Answers;
@@ -74,7 +77,11 @@ impl Dialect for Answers {
         }
         let fields = refusal.errors.iter().take(FIELDS);
         for (field, words) in fields {
-            message.push_str(&format!("; {field}: {}", text(words)));
+            if is_personal(field) {
+                message.push_str(&format!("; {field}: refused (its words may quote the value and are not kept: check it in the order)"));
+            } else {
+                message.push_str(&format!("; {field}: {}", text(words)));
+            }
         }
         if status == 402 {
             message.push_str(
@@ -100,6 +107,11 @@ impl Dialect for Answers {
             each: None,
         })
     }
+}
+
+/// A field of a person, or of what a person wrote, whose refusal may quote it.
+fn is_personal(field: &str) -> bool {
+    field.split('.').any(|part| PERSONAL.contains(&part))
 }
 
 /// The words of a field: one text, or a list of them.
@@ -148,13 +160,13 @@ mod tests {
 
     #[test]
     fn a_refusal_names_its_fields_in_openlogis_words() {
-        let body = r#"{"error":"validation_failed","error_description":"Invalid Request","errors":{"items.0.code":"その商品はありません","recipient.postcode":["存在しません"]}}"#;
+        let body = r#"{"error":"validation_failed","error_description":"Invalid Request","errors":{"items.0.code":"その商品はありません","recipient.postcode":["170-0000は存在しません"],"sender":"見本 花子","message":"見本 花子"}}"#;
         let error = judged("/shipments", 422, body).unwrap();
         assert_eq!(error.class, ErrorClass::Rejected);
         assert_eq!(error.code.as_deref(), Some("validation_failed"));
         assert_eq!(
             error.message,
-            "OPENLOGI answered 422 validation_failed: Invalid Request; items.0.code: その商品はありません; recipient.postcode: 存在しません"
+            "OPENLOGI answered 422 validation_failed: Invalid Request; items.0.code: その商品はありません; message: refused (its words may quote the value and are not kept: check it in the order); recipient.postcode: refused (its words may quote the value and are not kept: check it in the order); sender: refused (its words may quote the value and are not kept: check it in the order)"
         );
         assert!(judged(BULK, 422, body).is_none(), "read by the caller");
         let taken = r#"{"error":"validation_failed","errors":{"identifier":["使用されています"]}}"#;

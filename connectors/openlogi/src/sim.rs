@@ -87,6 +87,16 @@ impl OpenlogiSim {
         self.state().pays = on;
     }
 
+    /// While it is on, lists of shipments are answered empty, whatever is there.
+    pub fn hide(&self, on: bool) {
+        self.state().hides = on;
+    }
+
+    /// While it is on, lists of shipments have an entry that nobody can read.
+    pub fn garble(&self, on: bool) {
+        self.state().garbles = on;
+    }
+
     /// From now on it knows this token and no other.
     pub fn exchange_token(&self, token: &str) {
         *self.token() = SecretString::from(token.to_owned());

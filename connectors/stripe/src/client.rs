@@ -35,6 +35,7 @@ pub(crate) struct Endpoint(&'static str);
 
 impl Endpoint {
     const INTENT: Self = Self("payment_intent");
+    const CHARGE: Self = Self("charge");
     const INTENTS: Self = Self("payment_intents");
     const EVENTS: Self = Self("events");
     const REFUNDS: Self = Self("refunds");
@@ -43,8 +44,9 @@ impl Endpoint {
     const CANCEL: Self = Self("cancel");
     const REFUND: Self = Self("refund");
 
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::INTENT,
+        Self::CHARGE,
         Self::INTENTS,
         Self::EVENTS,
         Self::REFUNDS,

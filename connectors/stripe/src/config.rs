@@ -43,6 +43,9 @@ pub struct Keys {
     /// Where the shop writes its own name of a payment: `metadata.KEY` of the PaymentIntent, for example
     /// `metadata.order_id`. None when absent.
     pub reference: Option<String>,
+    /// Whether orders of a channel name payments by their charges (`ch_…`, `py_…`), as the common WooCommerce plug-in writes them:
+    /// then each payment is reported under its charge's id, too. Default false.
+    pub charges: Option<bool>,
     /// The signing secret (`whsec_…`) of the webhook endpoint. Without it there is no hook, and events are polled only.
     pub hook_secret: Option<SecretRef>,
     /// The secret before it, which holds too while it is rolled.
@@ -105,6 +108,8 @@ pub struct Settings {
     pub version: String,
     /// The key of the metadata that holds the shop's own name of a payment.
     pub reference: Option<String>,
+    /// See [`Keys::charges`].
+    pub charges: bool,
     /// What the API key is for; `None` where it does not show that.
     pub mode: Option<Mode>,
 }
@@ -119,6 +124,7 @@ impl Default for Settings {
             per_second: None,
             version: VERSION.to_owned(),
             reference: None,
+            charges: false,
             mode: None,
         }
     }
@@ -215,6 +221,7 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
         per_second: keys.per_second,
         version,
         reference,
+        charges: keys.charges.unwrap_or(defaults.charges),
         mode: None,
     };
     checks.finish(reach.map(|reach| (reach, settings)))
@@ -250,7 +257,7 @@ mod tests {
         let (reach, settings) = read(&json!({
             "url": "http://127.0.0.1:9300", "secret": { "env": "A" }, "version": "2022-11-15", "interval": "5s",
             "since": "2026-11-01", "page_size": 100, "concurrency": 2, "per_second": 100, "timeout": "10s",
-            "reference": "metadata.order_id", "hook_secret": { "env": "B" }, "hook_secret_previous": { "env": "C" },
+            "reference": "metadata.order_id", "charges": true, "hook_secret": { "env": "B" }, "hook_secret_previous": { "env": "C" },
         }))
         .unwrap();
         assert_eq!(reach.url, "http://127.0.0.1:9300");
@@ -264,6 +271,7 @@ mod tests {
             per_second: Some(100),
             version: "2022-11-15".to_owned(),
             reference: Some("order_id".to_owned()),
+            charges: true,
             mode: None,
         };
         assert_eq!(settings, want);

@@ -28,6 +28,7 @@ pub(crate) const CAPTURE_MARK: &str = "hikiate_capture";
 #[must_use]
 pub(crate) fn record(bundle: &Bundle, settings: &Settings) -> Record {
     let id = Object(&bundle.intent).text("id").ok().flatten();
+    let id = bundle.charge.as_deref().or(id);
     let parsed = payment(bundle, settings)
         .map(|payment| Observed::Payment(Box::new(payment)))
         .map_err(|reason| {
@@ -47,6 +48,9 @@ pub(crate) fn payment(bundle: &Bundle, settings: &Settings) -> Result<PaymentSna
     let intent = Object(&bundle.intent);
     let id = need("id", intent.text("id")?)?;
     need("livemode", intent.flag("livemode")?)?;
+    if let Some(charge) = &bundle.charge {
+        by_charge(intent, charge, settings)?;
+    }
     let told = Intent::read(intent)?;
     let seen = seen(bundle, &told)?;
     let disputed = refunds::disputed(bundle, &told)?;
@@ -62,8 +66,9 @@ pub(crate) fn payment(bundle: &Bundle, settings: &Settings) -> Result<PaymentSna
     let reference = settings.reference.as_deref();
     let metadata = intent.inner("metadata");
     Ok(PaymentSnapshot {
-        key: ExternalId::from(id),
-        reference: match reference.zip(metadata) {
+        key: ExternalId::from(bundle.charge.as_deref().unwrap_or(id)),
+        // An order that knows it by the shop's own name has it by the PaymentIntent.
+        reference: match reference.zip(metadata).filter(|_| bundle.charge.is_none()) {
             Some((key, metadata)) => metadata
                 .text(key)?
                 .filter(|text| !text.is_empty())
@@ -84,6 +89,20 @@ pub(crate) fn payment(bundle: &Bundle, settings: &Settings) -> Result<PaymentSna
         parts: open.then_some(told.parts),
         refunds: seen.into_snapshot(),
     })
+}
+
+/// Whether a payment can be reported under the id of a charge: in words that say what to do where not.
+fn by_charge(intent: Object<'_>, charge: &str, settings: &Settings) -> Result<(), String> {
+    if intent.text("object")? == Some("charge") {
+        return Err("payment_intent: missing: the charge was made without one, and such charges are not read".to_owned());
+    }
+    if intent.id_of("latest_charge") != Some(charge) {
+        return Err("latest_charge: not the charge that the order names, but a later one: correct the order's payment at the channel".to_owned());
+    }
+    if settings.charges {
+        return Ok(());
+    }
+    Err("the order names the payment by its charge: set charges = true on the stripe account, or let the channel's payment_reference name the PaymentIntent (pi_…)".to_owned())
 }
 
 /// What a PaymentIntent and its charge say of the money, in minor units.

@@ -164,6 +164,11 @@ impl StripeSim {
         self.state().forbidden.insert(permission.to_owned());
     }
 
+    /// The API key is given a permission that it lacked.
+    pub fn permit(&self, permission: &str) {
+        self.state().forbidden.remove(permission);
+    }
+
     /// From now on Stripe knows this key and no other, as after a roll.
     pub fn exchange_key(&self, key: &str) {
         *self.key() = bearer(key);

@@ -18,9 +18,9 @@ pub(crate) struct List {
 }
 
 /// A payment with everything that belongs to it: what is kept of a reading, to be read again.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Bundle {
-    /// The PaymentIntent with its charge and that charge's latest refunds inside.
+    /// The PaymentIntent with its charge and that charge's latest refunds inside; a charge that has none, where one was asked for.
     pub(crate) intent: Value,
     /// The refunds that did not fit in there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -28,11 +28,43 @@ pub(crate) struct Bundle {
     /// Its disputes, where the charge has any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) disputes: Vec<Value>,
+    /// Why its refunds are not known in full: a permission that the key lacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refunds_unread: Option<String>,
+    /// The id of the charge under which it is reported, where that is not the PaymentIntent's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) charge: Option<String>,
+    /// Why its disputes are not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) disputes_unread: Option<String>,
 }
 
 /// An object of the API.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Object<'a>(pub(crate) &'a Value);
+
+impl Bundle {
+    /// As it was read.
+    pub(crate) fn of(intent: Value) -> Self {
+        Self {
+            intent,
+            refunds: Vec::new(),
+            disputes: Vec::new(),
+            refunds_unread: None,
+            charge: None,
+            disputes_unread: None,
+        }
+    }
+
+    /// The same under the id of its charge; `None` where nobody has tried to pay.
+    pub(crate) fn by_charge(&self) -> Option<Self> {
+        let charge = Object(&self.intent).id_of("latest_charge")?;
+        Some(Self {
+            charge: Some(charge.to_owned()),
+            ..self.clone()
+        })
+    }
+}
 
 impl<'a> Object<'a> {
     fn field(self, name: &str) -> Option<&'a Value> {
@@ -116,8 +148,18 @@ pub(crate) fn intent_of(object: Object<'_>) -> Option<&str> {
 /// The id of a PaymentIntent: what may stand in a path as it is.
 #[must_use]
 pub(crate) fn is_intent(id: &str) -> bool {
+    is_id(id, "pi_")
+}
+
+/// The id of a charge, by whatever way to pay (docs.stripe.com/api/charges/object).
+#[must_use]
+pub(crate) fn is_charge(id: &str) -> bool {
+    is_id(id, "ch_") || is_id(id, "py_")
+}
+
+fn is_id(id: &str, prefix: &str) -> bool {
     id.len() <= 255
-        && id.strip_prefix("pi_").is_some_and(|rest| {
+        && id.strip_prefix(prefix).is_some_and(|rest| {
             !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
         })
 }

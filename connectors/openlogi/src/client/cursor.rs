@@ -4,7 +4,7 @@
 //! reference whatever of ours was open before and is in neither: read in this order nothing can pass from one list to the next
 //! unseen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
@@ -12,10 +12,13 @@ use chrono_tz::Asia::Tokyo;
 use hikiate_sdk::{CancelVerdict, Record};
 use serde::{Deserialize, Serialize};
 
-use crate::map::shipment::{Ending, Seen, Stage};
+use crate::map::shipment::{Back, Ending, Seen, Stage};
 
 /// So many shipments that are gone at once are believed; of more, only if they are less than half of what was open.
 const MANY: usize = 20;
+
+/// So long it is known that a shipment was gone, should it come back.
+const GONE_FOR: Days = Days::new(60);
 
 /// The cursor of the stream.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -29,6 +32,9 @@ pub(super) struct Cursor {
     /// Ours that were open before and are not now.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) missing: BTreeMap<String, Missing>,
+    /// Ours that were reported as cancelled because they were gone, and when.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) gone: BTreeMap<String, DateTime<Utc>>,
     /// The last day that was read.
     pub(super) day: Option<NaiveDate>,
 }
@@ -67,9 +73,23 @@ fn day_before(day: NaiveDate) -> NaiveDate {
 }
 
 impl Cursor {
+    /// With shipments to look for whose cancellation was in doubt: whatever was known of them, it was requested.
+    pub(super) fn watching(mut self, watched: BTreeSet<String>) -> Self {
+        for reference in watched {
+            match self.open.get_mut(&reference) {
+                Some(requested) => *requested = true,
+                None if self.gone.contains_key(&reference) => {}
+                None => self.missing.entry(reference).or_default().requested = true,
+            }
+        }
+        self
+    }
+
     /// After the list of open shipments.
     pub(super) fn after_open(mut self, ours: &[Seen], now: DateTime<Utc>) -> (Self, Vec<Record>) {
         let before = std::mem::take(&mut self.open);
+        self.gone
+            .retain(|_, since| since.checked_add_days(GONE_FOR).is_none_or(|end| end > now));
         let mut endings = Vec::new();
         for seen in ours {
             let reference = &seen.reference;
@@ -101,6 +121,9 @@ impl Cursor {
             None => was.unwrap_or(false),
         };
         self.open.insert(seen.reference.clone(), requested);
+        if self.gone.remove(&seen.reference).is_some() {
+            return Some(Back::new(&seen.reference).record());
+        }
         (was == Some(true) && !requested).then(|| {
             let why = "OPENLOGI did not cancel it: it goes on there";
             Ending::new(&seen.reference, CancelVerdict::Declined, why).record()
@@ -129,6 +152,8 @@ impl Cursor {
     fn has_left(&mut self, seen: &Seen) -> Option<Record> {
         let open = self.open.remove(&seen.reference);
         let missing = self.missing.remove(&seen.reference);
+        // Its parcel says that it was not stopped after all.
+        self.gone.remove(&seen.reference);
         let requested = open == Some(true) || missing.is_some_and(|missing| missing.requested);
         requested.then(|| {
             let why = "it was shipped before OPENLOGI cancelled it";
@@ -172,6 +197,7 @@ impl Cursor {
         }
         for reference in gone {
             self.missing.remove(&reference);
+            self.gone.insert(reference.clone(), now);
             let why = "OPENLOGI no longer has it and has not reported it as shipped";
             let ending = Ending::new(&reference, CancelVerdict::Accepted, why);
             endings.push(ending.record());

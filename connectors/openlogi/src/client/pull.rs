@@ -11,7 +11,7 @@ use url::form_urlencoded::byte_serialize;
 
 use super::cursor::{Cursor, Step, today};
 use super::{Listed, Openlogi, unreadable};
-use crate::map::shipment::{Ending, ours, read};
+use crate::map::shipment::{Back, Ending, ours, read};
 use crate::map::stock;
 use crate::wire::{IDENTIFIERS, Items};
 
@@ -71,6 +71,9 @@ impl Source for Openlogi {
         }
         if let Ok(ending) = serde_json::from_str::<Ending>(raw) {
             return Ok(vec![ending.record()]);
+        }
+        if let Ok(back) = serde_json::from_str::<Back>(raw) {
+            return Ok(vec![back.record()]);
         }
         Ok(match read(raw) {
             Ok(seen) => seen.into_iter().map(|seen| seen.record).collect(),
@@ -143,7 +146,8 @@ impl Openlogi {
         match cursor.step {
             Step::Open => {
                 let listed = self.list("/shipments").await?;
-                let (next, endings) = cursor.after_open(&listed.ours, now);
+                let watched = std::mem::take(&mut *self.watched());
+                let (next, endings) = cursor.watching(watched).after_open(&listed.ours, now);
                 page(listed, endings, &next, true)
             }
             Step::Shipped(day) => {
@@ -153,10 +157,7 @@ impl Openlogi {
             }
             Step::Missing => {
                 let references: Vec<&str> = cursor.missing.keys().map(String::as_str).collect();
-                let mut listed = Listed {
-                    ours: Vec::new(),
-                    bad: Vec::new(),
-                };
+                let mut listed = Listed::default();
                 for some in references.chunks(IDENTIFIERS) {
                     let found = self.by_reference(some).await?;
                     listed.ours.extend(found.ours);
@@ -187,10 +188,7 @@ impl Openlogi {
                 if error.class == ErrorClass::NotFound
                     && error.code.as_deref() == Some("not_found") =>
             {
-                Ok(Listed {
-                    ours: Vec::new(),
-                    bad: Vec::new(),
-                })
+                Ok(Listed::default())
             }
             listed => listed,
         }

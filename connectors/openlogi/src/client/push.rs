@@ -11,7 +11,7 @@ use hikiate_sdk::{
 use serde_json::{Value, json};
 
 use super::prepared::{self, Frozen};
-use super::{Openlogi, written};
+use super::{Listed, Openlogi, written};
 use crate::map::shipment::{Seen, Stage, contents};
 use crate::wire::{AllWritten, BULK, IDENTIFIERS, NewShipment, Written, request};
 
@@ -125,8 +125,41 @@ impl Openlogi {
 
     async fn create_one(&self, shipment: &NewShipment) -> Result<Outcome, Error> {
         let body = json!(shipment).to_string().into_bytes();
-        let answer: Written = self.write(Method::Post, "/shipments", body).await?;
-        Ok(created(answer.id))
+        match self
+            .write::<Written>(Method::Post, "/shipments", body)
+            .await
+        {
+            Ok(answer) => Ok(created(answer.id)),
+            Err(error) if error.class == ErrorClass::Conflict => self.taken(shipment, error).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Something stands under our number already, which may be what an earlier try of ours made: the answer is what it is.
+    async fn taken(&self, shipment: &NewShipment, error: Error) -> Result<Outcome, Error> {
+        let reference = &shipment.identifier;
+        let open = |why: &str| {
+            let words = format!("{}; {why}", error.message);
+            Error::new(ErrorClass::OutcomeUnknown, words)
+        };
+        let listed = match self.by_reference(&[reference]).await {
+            Ok(listed) => listed,
+            Err(why) => return Err(open(&format!("looking for {reference} failed: {why}"))),
+        };
+        match is_created(shipment, &listed) {
+            Ok(LookUp::Found(outcome)) => Ok(outcome),
+            Ok(LookUp::Inconclusive) if listed.bad.is_empty() => {
+                let words = format!(
+                    "{}; OPENLOGI has {reference} with other items or quantities than were sent: compare them there",
+                    error.message
+                );
+                Err(Error::new(ErrorClass::Conflict, words))
+            }
+            Ok(_) => Err(open(&format!(
+                "but OPENLOGI lists no shipment {reference} that can be read: look for it there"
+            ))),
+            Err(why) => Err(open(&why.message)),
+        }
     }
 
     async fn create_all(&self, shipments: &[(usize, Box<NewShipment>)]) -> Result<All, Error> {
@@ -205,9 +238,14 @@ impl Openlogi {
 
     async fn stage_of(&self, reference: &str) -> Result<Seen, Error> {
         let listed = self.by_reference(&[reference]).await?;
+        let unsure = !listed.bad.is_empty();
         let mut ours = listed.ours.into_iter();
         let found = ours.find(|seen| seen.reference == reference);
         found.ok_or_else(|| {
+            if unsure {
+                let why = format!("OPENLOGI's answer about {reference} has a shipment that cannot be read, which may be this one");
+                return Error::new(ErrorClass::Protocol, why);
+            }
             Error::new(
                 ErrorClass::NotFound,
                 format!(
@@ -222,16 +260,17 @@ impl Openlogi {
             calls.iter().map(|call| Frozen::read(call)).collect();
         let references: Vec<&str> = frozen.iter().flatten().map(Frozen::reference).collect();
         let listed = match references.as_slice() {
-            [] => Ok(Vec::new()),
-            some => self.by_reference(some).await.map(|listed| listed.ours),
+            [] => Ok(Listed::default()),
+            some => self.by_reference(some).await,
         };
         let one = |frozen: Result<Frozen, Error>| {
             let frozen = frozen?;
-            let all = listed.as_ref().map_err(Clone::clone)?;
-            let seen = all.iter().find(|seen| seen.reference == frozen.reference());
+            let listed = listed.as_ref().map_err(Clone::clone)?;
             match (op, &frozen) {
-                (Op::Instruct, Frozen::Create(shipment)) => is_created(shipment, seen),
-                (Op::CancelInstruction, Frozen::Cancel { .. }) => Ok(is_stopped(seen)),
+                (Op::Instruct, Frozen::Create(shipment)) => is_created(shipment, listed),
+                (Op::CancelInstruction, Frozen::Cancel { reference }) => {
+                    Ok(self.is_stopped(reference, listed))
+                }
                 _ => Err(prepared::not_offered(op)),
             }
         };
@@ -268,10 +307,13 @@ fn is_refusal(error: &Error) -> bool {
     )
 }
 
-/// Whether what stands under our reference is what was to be created.
-fn is_created(shipment: &NewShipment, seen: Option<&Seen>) -> Result<LookUp, Error> {
-    let Some(seen) = seen else {
-        return Ok(LookUp::NotFound);
+/// Whether what stands under our reference is what was to be created. It is not there only if all of the answer can be read.
+fn is_created(shipment: &NewShipment, listed: &Listed) -> Result<LookUp, Error> {
+    let Some(seen) = listed.of(&shipment.identifier) else {
+        return Ok(match listed.bad.is_empty() {
+            true => LookUp::NotFound,
+            false => LookUp::Inconclusive,
+        });
     };
     let there = contents(&seen.wire)
         .map_err(|why| Error::new(ErrorClass::Protocol, format!("{}: {why}", seen.reference)))?;
@@ -291,15 +333,23 @@ fn is_created(shipment: &NewShipment, seen: Option<&Seen>) -> Result<LookUp, Err
     }))
 }
 
-/// Whether a shipment is stopped or asked back. One that is not there does not ship.
-fn is_stopped(seen: Option<&Seen>) -> LookUp {
-    match seen {
-        None => LookUp::Found(Outcome::Done { id: None }),
-        Some(seen) if seen.stage == Some(Stage::CancelRequested) => {
-            LookUp::Found(Outcome::Accepted {
-                id: seen.wire.id.clone(),
-            })
+impl Openlogi {
+    /// Whether a shipment is stopped or asked back. One empty answer proves nothing: it is taken as a request, and the stream of
+    /// shipments says after two looks what became of it.
+    fn is_stopped(&self, reference: &str, listed: &Listed) -> LookUp {
+        match listed.of(reference) {
+            None if !listed.bad.is_empty() => LookUp::Inconclusive,
+            None => {
+                self.watched().insert(reference.to_owned());
+                LookUp::Found(Outcome::Accepted { id: None })
+            }
+            Some(seen) => match seen.stage {
+                Some(Stage::CancelRequested) => LookUp::Found(Outcome::Accepted {
+                    id: seen.wire.id.clone(),
+                }),
+                Some(_) => LookUp::NotFound,
+                None => LookUp::Inconclusive,
+            },
         }
-        Some(_) => LookUp::NotFound,
     }
 }

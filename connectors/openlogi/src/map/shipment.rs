@@ -240,3 +240,31 @@ impl Ending {
         )
     }
 }
+
+/// A shipment that was reported as cancelled because it was gone, and that is open again: for a person to look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Back {
+    /// Our reference.
+    back_again: String,
+}
+
+impl Back {
+    pub(crate) fn new(reference: &str) -> Self {
+        Self {
+            back_again: reference.to_owned(),
+        }
+    }
+
+    /// As a record, from whose bytes it can be read again.
+    pub(crate) fn record(self) -> Record {
+        let raw = serde_json::to_vec(&self).unwrap_or_default();
+        let cause = "a shipment that was gone from OPENLOGI and counted as cancelled is open there again and may ship";
+        let reason = format!(
+            "{}: {cause}; cancel it there, or ship nothing else in its place",
+            self.back_again
+        );
+        let bad = BadRecord::new(Some(ExternalId::new(self.back_again)), reason);
+        // Replies about the shipment do not settle it.
+        Record::new(raw, Err(bad.because(cause).of_part("back")))
+    }
+}

@@ -190,8 +190,10 @@ fn mine(state: &State, account: &str) -> Result<(), Refused> {
 }
 
 fn list(state: &State, wanted: impl Fn(&Shipment) -> bool) -> (u16, Value) {
-    let all = state.shipments.iter().filter(|s| !s.gone && wanted(s));
-    let all: Vec<Value> = all.map(render::shipment).collect();
+    let there = |s: &&Shipment| !state.hides && !s.gone && wanted(s);
+    let all = state.shipments.iter().filter(there);
+    let mut all: Vec<Value> = all.map(render::shipment).collect();
+    all.extend(state.garbles.then(|| json!("?")));
     (200, json!({ "shipments": all }))
 }
 

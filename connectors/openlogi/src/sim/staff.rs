@@ -105,6 +105,15 @@ impl OpenlogiSim {
         super::writes::delete(&mut state, identifier).is_ok()
     }
 
+    /// What was deleted is put back, with its goods set aside as before.
+    pub fn restore_by_hand(&self, identifier: &str) -> bool {
+        let mut state = self.state();
+        let Some(at) = state.find(identifier) else {
+            return false;
+        };
+        std::mem::replace(&mut state.shipments[at].gone, false)
+    }
+
     /// A cancellation that was requested is answered: the shipment disappears, or goes on as before.
     pub fn answer_cancel(&self, identifier: &str, stops: bool) -> bool {
         let mut state = self.state();

@@ -14,6 +14,10 @@ pub(super) struct State {
     pub(super) items: BTreeMap<String, Item>,
     pub(super) maintenance: bool,
     pub(super) pays: bool,
+    /// Every list is answered empty.
+    pub(super) hides: bool,
+    /// Every list has an entry that is no shipment.
+    pub(super) garbles: bool,
     /// Calls a minute.
     pub(super) limit: Option<u32>,
     /// When the running minute began, and the calls in it.
@@ -86,6 +90,8 @@ impl State {
             items: BTreeMap::new(),
             maintenance: false,
             pays: true,
+            hides: false,
+            garbles: false,
             limit: None,
             minute: None,
             calls: 0,

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Endpoint, Stripe};
 use crate::config::Mode;
-use crate::wire::{Bundle, List, Object};
+use crate::wire::{Bundle, List, Object, intent_of};
 
 /// What is told inside of a PaymentIntent: its charge with its latest refunds, and a review.
 pub(super) const EXPANDED: [&str; 2] = ["latest_charge.refunds", "review"];
@@ -21,12 +21,68 @@ pub(super) fn expanded(list: bool) -> String {
     fields.join("&")
 }
 
+/// A list, or why the key may not read it: then this payment cannot be understood, and its neighbours go on.
+fn permitted(
+    list: &str,
+    all: Result<Vec<Value>, Error>,
+) -> Result<(Vec<Value>, Option<String>), Error> {
+    match all {
+        Ok(all) => Ok((all, None)),
+        Err(error) if error.class == ErrorClass::Forbidden => {
+            let word = |b: char| !b.is_ascii_alphanumeric() && b != '_';
+            let mut words = error.message.split(word);
+            let named = words.find(|word| word.starts_with("rak_"));
+            let named = named.map_or_else(String::new, |named| format!(" ({named})"));
+            Ok((
+                Vec::new(),
+                Some(format!(
+                    "{list}: the restricted key lacks the permission to read them{named}: grant it in the Stripe dashboard, then read the payment again"
+                )),
+            ))
+        }
+        Err(error) => Err(error),
+    }
+}
+
 impl Stripe {
     /// One payment as it stands.
     pub(super) async fn payment(&self, id: &str) -> Result<Bundle, Error> {
         let path = format!("/v1/payment_intents/{id}?{}", expanded(false));
         let intent = self.get(path, Endpoint::INTENT).await?;
         self.complete(intent).await
+    }
+
+    /// The payment of a charge, to be reported under the charge's id.
+    pub(super) async fn payment_of(&self, charge: &str) -> Result<Bundle, Error> {
+        let told = self.charge(charge).await?;
+        let bundle = match intent_of(Object(&told)) {
+            Some(intent) => self.payment(intent).await?,
+            None => Bundle::of(told),
+        };
+        Ok(Bundle {
+            charge: Some(charge.to_owned()),
+            ..bundle
+        })
+    }
+
+    /// The PaymentIntent of a charge.
+    pub(super) async fn intent_of_charge(&self, charge: &str) -> Result<String, Error> {
+        let told = self.charge(charge).await?;
+        let intent = intent_of(Object(&told)).map(str::to_owned);
+        intent.ok_or_else(|| {
+            let why = format!(
+                "payment: charge {charge} was made without a PaymentIntent: do it in the Stripe dashboard"
+            );
+            Error::new(ErrorClass::Rejected, why)
+        })
+    }
+
+    async fn charge(&self, id: &str) -> Result<Value, Error> {
+        let told: Value = self
+            .get(format!("/v1/charges/{id}"), Endpoint::CHARGE)
+            .await?;
+        self.right_mode(&told)?;
+        Ok(told)
     }
 
     /// A PaymentIntent that was read, with what did not fit into it.
@@ -42,21 +98,20 @@ impl Stripe {
         let is = |name: &str| charge.is_some_and(|charge| charge.flag(name) == Ok(Some(true)));
         let refunds = charge.and_then(|charge| charge.inner("refunds"));
         let more = refunds.is_some_and(|refunds| refunds.flag("has_more") == Ok(Some(true)));
-        let (mut refunds, mut disputes) = (Vec::new(), Vec::new());
+        let disputed = is("disputed");
+        let mut bundle = Bundle::of(intent);
         if let Some(id) = id {
             let of = |list: &str| format!("/v1/{list}?payment_intent={id}&limit={PAGE}");
             if more {
-                refunds = self.all(of("refunds"), Endpoint::REFUNDS).await?;
+                let all = self.all(of("refunds"), Endpoint::REFUNDS).await;
+                (bundle.refunds, bundle.refunds_unread) = permitted("refunds", all)?;
             }
-            if is("disputed") {
-                disputes = self.all(of("disputes"), Endpoint::DISPUTES).await?;
+            if disputed {
+                let all = self.all(of("disputes"), Endpoint::DISPUTES).await;
+                (bundle.disputes, bundle.disputes_unread) = permitted("disputes", all)?;
             }
         }
-        Ok(Bundle {
-            intent,
-            refunds,
-            disputes,
-        })
+        Ok(bundle)
     }
 
     /// All pages of a list.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::map::{CAPTURE_MARK, REFUND_MARK, UNITS, not_expressible};
-use crate::wire::is_intent;
+use crate::wire::{is_charge, is_intent};
 
 /// Characters of a value in the metadata (docs.stripe.com/api/metadata).
 const VALUE: usize = 500;
@@ -73,7 +73,34 @@ pub(super) struct Refund {
     pub(super) currency: Currency,
 }
 
+impl Find {
+    fn payment_mut(&mut self) -> &mut String {
+        match self {
+            Self::Capture(call) => &mut call.intent,
+            Self::Void(call) => &mut call.intent,
+            Self::Refund(call) => &mut call.intent,
+        }
+    }
+}
+
 impl Frozen {
+    /// The charge that names its payment, where the order knows it by that.
+    pub(super) fn charge(&mut self) -> Option<String> {
+        let payment = self.find.payment_mut();
+        is_charge(payment).then(|| payment.clone())
+    }
+
+    /// The same of the PaymentIntent itself. The idempotency key stays: one call, one key.
+    pub(super) fn of_intent(mut self, charge: &str, intent: &str) -> Self {
+        self.path = self.path.replace(charge, intent);
+        let fields = self.form.iter_mut();
+        for (_, value) in fields.filter(|(name, _)| name == "payment_intent") {
+            intent.clone_into(value);
+        }
+        intent.clone_into(self.find.payment_mut());
+        self
+    }
+
     /// Reads prepared bytes back.
     pub(super) fn read(prepared: &Prepared) -> Result<Self, Error> {
         serde_json::from_slice(&prepared.bytes).map_err(|_| {
@@ -220,11 +247,12 @@ fn mark(key: &str) -> Result<String, Error> {
 }
 
 fn intent(id: &str) -> Result<String, Error> {
-    if is_intent(id) {
+    // Which payment a charge is of is asked for before it is sent.
+    if is_intent(id) || is_charge(id) {
         return Ok(id.to_owned());
     }
     Err(rejected(format!(
-        "payment: {id:?} is not the id of a PaymentIntent (pi_…): the channel has to say which one it is (payment_reference)"
+        "payment: {id:?} is not the id of a PaymentIntent (pi_…) or a charge (ch_…, py_…): the channel has to say which one it is (payment_reference)"
     )))
 }
 

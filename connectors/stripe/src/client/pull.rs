@@ -15,7 +15,7 @@ use super::payments::expanded;
 use super::together::together;
 use super::{Endpoint, Stripe};
 use crate::map;
-use crate::wire::{Bundle, List, Object, intent_of, is_intent, need};
+use crate::wire::{Bundle, List, Object, intent_of, is_charge, is_intent, need};
 
 pub(crate) const PAYMENTS: &str = "payments";
 /// Payments read by id for one call of the engine, each with a call of its own.
@@ -100,9 +100,12 @@ impl Source for Stripe {
             let why = format!("a stripe account cannot refresh {} by id", kind.plural());
             return Err(Error::new(ErrorClass::Config, why));
         }
-        // What is no id of a PaymentIntent is none that Stripe has.
+        // What is no id of a PaymentIntent or a charge is none of a payment that Stripe has.
         let ids = ids.iter().map(ExternalId::as_str);
-        self.records(ids.filter(|id| is_intent(id)).collect()).await
+        let known = |id: &&str| is_intent(id) || is_charge(id);
+        let read = self.bundles(ids.filter(known).collect()).await?;
+        let records = read.iter().map(|one| map::record(one, &self.settings));
+        Ok(records.collect())
     }
 
     async fn acknowledge(&self, _ack: &Value) -> Result<(), Error> {
@@ -179,7 +182,7 @@ impl Stripe {
         while intents.peek().is_some() {
             let some = intents.by_ref().take(self.at_once());
             for bundle in together(some.map(|intent| self.complete(intent))).await {
-                records.push(map::record(&bundle?, &self.settings));
+                records.extend(self.reported(&bundle?));
             }
         }
         // Events follow, which tell what changed while it went on.
@@ -224,25 +227,38 @@ impl Stripe {
             intent_of(Object(object))
         });
         let about: Vec<&str> = about.filter(|id| known.insert(*id)).collect();
-        let records = self.records(about).await?;
+        let read = self.bundles(about).await?;
+        let records = read.iter().flat_map(|one| self.reported(one)).collect();
         let next = cursor.after(query, &stamps, page.has_more, now);
         let more = next.round.is_some();
         Ok(Page::new(records, stored_as(&next)?, more))
     }
 
-    /// These payments as they stand; one that is not there is left out.
-    async fn records(&self, ids: Vec<&str>) -> Result<Vec<Record>, Error> {
-        let mut records = Vec::with_capacity(ids.len());
+    /// A payment as the stream reports it: under its charge's id too where orders know it by that.
+    fn reported(&self, bundle: &Bundle) -> Vec<Record> {
+        let again = bundle.by_charge().filter(|_| self.settings.charges);
+        let all = [Some(bundle), again.as_ref()];
+        let all = all.into_iter().flatten();
+        all.map(|one| map::record(one, &self.settings)).collect()
+    }
+
+    /// These payments as they stand, by the id of a PaymentIntent or of its charge; one that is not there is left out.
+    async fn bundles(&self, ids: Vec<&str>) -> Result<Vec<Bundle>, Error> {
+        let mut bundles = Vec::with_capacity(ids.len());
+        let one = async |id: &str| match is_charge(id) {
+            true => self.payment_of(id).await,
+            false => self.payment(id).await,
+        };
         for some in ids.chunks(self.at_once()) {
-            for read in together(some.iter().map(|id| self.payment(id))).await {
+            for read in together(some.iter().map(|id| one(id))).await {
                 match read {
-                    Ok(bundle) => records.push(map::record(&bundle, &self.settings)),
+                    Ok(bundle) => bundles.push(bundle),
                     Err(error) if error.class == ErrorClass::NotFound => {}
                     Err(error) => return Err(error),
                 }
             }
         }
-        Ok(records)
+        Ok(bundles)
     }
 
     /// Reads that wait for their turn together: within a second all have it.

@@ -62,8 +62,18 @@ impl Operations for Stripe {
 }
 
 impl Stripe {
+    /// A call whose payment is known by its PaymentIntent.
+    async fn resolved(&self, prepared: &Prepared) -> Result<Frozen, Error> {
+        let mut frozen = Frozen::read(prepared)?;
+        let Some(charge) = frozen.charge() else {
+            return Ok(frozen);
+        };
+        let intent = self.intent_of_charge(&charge).await?;
+        Ok(frozen.of_intent(&charge, &intent))
+    }
+
     async fn write(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
-        let frozen = Frozen::read(prepared)?;
+        let frozen = self.resolved(prepared).await?;
         let outcome = match &frozen.find {
             Find::Capture(call) if op == Op::Capture => {
                 let before = self.payment(&call.intent).await?;
@@ -109,7 +119,7 @@ impl Stripe {
     }
 
     async fn find(&self, op: Op, prepared: &Prepared) -> Result<LookUp, Error> {
-        let frozen = Frozen::read(prepared)?;
+        let frozen = self.resolved(prepared).await?;
         match &frozen.find {
             Find::Capture(call) if op == Op::Capture => {
                 let payment = self.payment(&call.intent).await?;
@@ -182,5 +192,8 @@ fn told<'a>(bundle: &'a Bundle, frozen: &Frozen) -> Result<Intent<'a>, Error> {
 }
 
 fn refunds(bundle: &Bundle, told: &Intent<'_>, frozen: &Frozen) -> Result<Seen, Error> {
+    if let Some(why) = &bundle.refunds_unread {
+        return Err(Error::new(ErrorClass::Forbidden, why));
+    }
     map::seen(bundle, told).map_err(|why| unusable(frozen, &why))
 }

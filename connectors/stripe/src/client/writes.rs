@@ -1,12 +1,13 @@
 //! What a payment as it stands says about a write. Pure.
 //!
-//! A capture or a refund of ours is known by the name that it left in the metadata, and by nothing else: what staff did in the
-//! dashboard is never taken for it. Totals other than expected tell that somebody else acted; then nothing is written.
+//! A capture or a refund of ours is known by the name that it left in the metadata together with its money: what staff did in
+//! the dashboard is never taken for it, nor is a name without money. Totals other than expected tell that somebody else acted;
+//! then nothing is written.
 
 use hikiate_sdk::{Currency, Error, ErrorClass, LookUp, Outcome, Parts};
 
 use super::prepared::{Capture, Refund, Void, field, wire_amount};
-use crate::map::{self, Intent, Seen};
+use crate::map::{self, CAPTURE_MARK, Intent, REFUND_MARK, Seen};
 
 /// What to do about a write after reading.
 #[derive(Debug)]
@@ -41,10 +42,52 @@ fn charge_id(told: &Intent<'_>) -> Option<String> {
     Some(id.to_owned())
 }
 
-fn captured_by_us(told: &Intent<'_>, call: &Capture) -> Option<Outcome> {
-    let ours = told.capture_mark == Some(call.mark.as_str());
-    ours.then(|| Outcome::Done {
-        id: charge_id(told),
+/// How a payment that bears the name of a call of ours stands.
+enum Marked {
+    /// With its money, or on the way to it.
+    Over(Outcome),
+    /// Without it, in words.
+    Unpaid(String),
+}
+
+impl Marked {
+    /// What a reading before the call makes of it.
+    fn step(self) -> Result<Step, Error> {
+        match self {
+            Self::Over(outcome) => Ok(Step::Over(outcome)),
+            Self::Unpaid(why) => Err(Error::new(ErrorClass::OutcomeUnknown, why)),
+        }
+    }
+
+    fn found(self) -> LookUp {
+        match self {
+            Self::Over(outcome) => LookUp::Found(outcome),
+            Self::Unpaid(_) => LookUp::Inconclusive,
+        }
+    }
+}
+
+/// What a payment says of this capture; `None` where it does not name it. The one test for readings and answers.
+fn captured_by_us(told: &Intent<'_>, call: &Capture) -> Option<Marked> {
+    if told.capture_mark != Some(call.mark.as_str()) {
+        return None;
+    }
+    let id = charge_id(told);
+    // What others captured before is in the total, too; where there is one capture only, that is all of it.
+    let least = match (told.parts, call.amount) {
+        (Parts::Once, Some(amount)) => amount,
+        _ => call.expected_captured_total,
+    };
+    Some(match told.status {
+        // Some ways to pay capture later than they say yes.
+        "processing" => Marked::Over(Outcome::Accepted { id }),
+        _ if told.received >= least => Marked::Over(Outcome::Done { id }),
+        status => Marked::Unpaid(format!(
+            "payment {}: its metadata ({CAPTURE_MARK}) names this capture, but Stripe shows {} captured, not {}, and the status {status}: look at the payment in the Stripe dashboard",
+            call.intent,
+            money(told.received, told.currency),
+            money(least, call.currency)
+        )),
     })
 }
 
@@ -56,11 +99,11 @@ fn to_capture(told: &Intent<'_>, call: &Capture) -> i64 {
 
 /// Whether it can be captured.
 pub(super) fn may_capture(told: &Intent<'_>, call: &Capture) -> Result<Step, Error> {
-    if let Some(outcome) = captured_by_us(told, call) {
-        return Ok(Step::Over(outcome));
-    }
     let (id, currency) = (&call.intent, call.currency);
     same_currency(id, told, currency)?;
+    if let Some(marked) = captured_by_us(told, call) {
+        return marked.step();
+    }
     let have = money(told.received, currency);
     match told.status {
         "requires_capture" => {}
@@ -109,30 +152,20 @@ pub(super) fn may_capture(told: &Intent<'_>, call: &Capture) -> Result<Step, Err
 
 /// What the answer to a capture says.
 pub(super) fn captured(told: &Intent<'_>, call: &Capture) -> Result<Outcome, Error> {
-    let unknown = |what: &str| {
-        let message = format!("capture of {}: Stripe accepted it, but {what}", call.intent);
-        Error::new(ErrorClass::OutcomeUnknown, message)
-    };
-    let Some(outcome) = captured_by_us(told, call) else {
-        return Err(unknown("its answer does not name this capture"));
-    };
-    let least = call.amount.unwrap_or(call.expected_captured_total);
-    match told.status {
-        // Some ways to pay capture later than they say yes.
-        "processing" => Ok(Outcome::Accepted {
-            id: charge_id(told),
-        }),
-        _ if told.received >= least => Ok(outcome),
-        _ => Err(unknown(&format!(
-            "its answer shows {} captured",
-            money(told.received, told.currency)
+    let unknown = |why: String| Error::new(ErrorClass::OutcomeUnknown, why);
+    match captured_by_us(told, call) {
+        Some(Marked::Over(outcome)) => Ok(outcome),
+        Some(Marked::Unpaid(why)) => Err(unknown(why)),
+        None => Err(unknown(format!(
+            "capture of {}: Stripe accepted it, but its answer does not name this capture",
+            call.intent
         ))),
     }
 }
 
 /// Whether a capture has happened.
 pub(super) fn find_capture(told: &Intent<'_>, call: &Capture) -> LookUp {
-    captured_by_us(told, call).map_or(LookUp::NotFound, LookUp::Found)
+    captured_by_us(told, call).map_or(LookUp::NotFound, Marked::found)
 }
 
 /// Nothing is authorised any more, whoever saw to that: cancelled, or captured in part with the rest released.
@@ -186,30 +219,39 @@ pub(super) fn find_void(told: &Intent<'_>, call: &Void) -> LookUp {
     released(told, call).map_or(LookUp::NotFound, LookUp::Found)
 }
 
-/// What became of a refund of ours. The key is spent: one that failed is not made again under it.
-fn refund_outcome(refund: &map::Refund) -> Outcome {
+/// What became of a refund that bears the name of ours. The key is spent: one that failed is not made again under it.
+fn refunded_by_us(refund: &map::Refund, call: &Refund) -> Marked {
+    if refund.amount != call.amount {
+        return Marked::Unpaid(format!(
+            "payment {}: the metadata ({REFUND_MARK}) of {} names this refund, but that is one of {}, not {}: look at it in the Stripe dashboard",
+            call.intent,
+            refund.id,
+            money(refund.amount, call.currency),
+            money(call.amount, call.currency)
+        ));
+    }
     if refund.has_failed() {
         let reason = refund.failure.as_deref().unwrap_or("failed");
-        return Outcome::Refused {
+        return Marked::Over(Outcome::Refused {
             code: reason.to_owned(),
             message: format!(
                 "refund {} failed at Stripe ({reason}): the money is back in the Stripe balance; pay the customer another way, or refund again",
                 refund.id
             ),
-        };
+        });
     }
-    Outcome::Done {
+    Marked::Over(Outcome::Done {
         id: Some(refund.id.clone()),
-    }
+    })
 }
 
 /// Whether it can be refunded.
 pub(super) fn may_refund(told: &Intent<'_>, seen: &Seen, call: &Refund) -> Result<Step, Error> {
-    if let Some(ours) = seen.of(&call.mark) {
-        return Ok(Step::Over(refund_outcome(ours)));
-    }
     let (id, currency) = (&call.intent, call.currency);
     same_currency(id, told, currency)?;
+    if let Some(ours) = seen.of(&call.mark) {
+        return refunded_by_us(ours, call).step();
+    }
     if told.received == 0 {
         return Err(conflict(format!(
             "payment {id}: nothing of it is captured, so nothing can be refunded; void it"
@@ -237,20 +279,21 @@ pub(super) fn may_refund(told: &Intent<'_>, seen: &Seen, call: &Refund) -> Resul
 
 /// What the answer to a refund says.
 pub(super) fn refunded(refund: &map::Refund, call: &Refund) -> Result<Outcome, Error> {
-    if refund.mark.as_deref() == Some(call.mark.as_str()) {
-        return Ok(refund_outcome(refund));
+    let unknown = |why: String| Error::new(ErrorClass::OutcomeUnknown, why);
+    if refund.mark.as_deref() != Some(call.mark.as_str()) {
+        return Err(unknown(format!(
+            "refund of {}: Stripe accepted it, but its answer does not name this refund",
+            call.intent
+        )));
     }
-    let message = format!(
-        "refund of {}: Stripe accepted it, but its answer does not name this refund",
-        call.intent
-    );
-    Err(Error::new(ErrorClass::OutcomeUnknown, message))
+    match refunded_by_us(refund, call) {
+        Marked::Over(outcome) => Ok(outcome),
+        Marked::Unpaid(why) => Err(unknown(why)),
+    }
 }
 
 /// Whether a refund has happened.
 pub(super) fn find_refund(seen: &Seen, call: &Refund) -> LookUp {
-    match seen.of(&call.mark) {
-        Some(ours) => LookUp::Found(refund_outcome(ours)),
-        None => LookUp::NotFound,
-    }
+    let ours = seen.of(&call.mark);
+    ours.map_or(LookUp::NotFound, |ours| refunded_by_us(ours, call).found())
 }

@@ -83,6 +83,9 @@ pub(crate) fn seen(bundle: &Bundle, told: &Intent<'_>) -> Result<Seen, String> {
     let Some(charge) = told.charge.filter(|_| told.received > 0) else {
         return Ok(Seen(Vec::new()));
     };
+    if let Some(why) = &bundle.refunds_unread {
+        return Err(why.clone());
+    }
     let inside = charge.list("refunds");
     let inside = need("latest_charge.refunds", inside)?;
     let mut released = told.charged.saturating_sub(told.received);
@@ -92,8 +95,10 @@ pub(crate) fn seen(bundle: &Bundle, told: &Intent<'_>) -> Result<Seen, String> {
         if object.text("reason")? == Some("expired_uncaptured_charge") {
             continue;
         }
-        // A capture of a part shows the rest as refunded. That moved no money, so no balance has it.
-        let moved = object.has("balance_transaction") || refund.mark.is_some();
+        // A capture of a part shows the rest as refunded, at once. That moved no money, so no balance has it; one that is still on
+        // its way has no place in a balance yet.
+        let on_its_way = refund.status.as_deref() != Some("succeeded");
+        let moved = object.has("balance_transaction") || refund.mark.is_some() || on_its_way;
         if !moved && released > 0 && refund.amount == released {
             released = 0;
             continue;
@@ -116,6 +121,9 @@ pub(super) fn disputed(bundle: &Bundle, told: &Intent<'_>) -> Result<i64, String
     };
     if charge.flag("disputed")? != Some(true) {
         return Ok(0);
+    }
+    if let Some(why) = &bundle.disputes_unread {
+        return Err(why.clone());
     }
     if bundle.disputes.is_empty() {
         return Err("latest_charge.disputed: true, but Stripe lists no dispute".to_owned());

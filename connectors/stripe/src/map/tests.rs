@@ -49,11 +49,7 @@ fn settings() -> Settings {
 }
 
 fn bundle(intent: Value) -> Bundle {
-    Bundle {
-        intent,
-        refunds: Vec::new(),
-        disputes: Vec::new(),
-    }
+    Bundle::of(intent)
 }
 
 fn told(bundle: &Bundle) -> PaymentSnapshot {
@@ -205,6 +201,15 @@ fn what_a_capture_released_is_no_refund() {
         (1000, 1),
         "one that is as large moved money"
     );
+    for status in ["pending", "requires_action"] {
+        let waits = with(captured(4000), |intent| {
+            let mut by_hand = refund("re_2", 1000, status);
+            by_hand["balance_transaction"] = Value::Null;
+            intent["latest_charge"]["refunds"]["data"] = json!([by_hand, release("re_1")]);
+        });
+        assert_eq!((waits.refunded, waits.refunds.len()), (1000, 1), "{status}");
+        assert_eq!(waits.refunds[0].key.as_str(), "re_2");
+    }
     let ended = with(authorised(), |intent| {
         intent["status"] = json!("canceled");
         intent["latest_charge"]["refunds"]["data"] = json!([release("re_1")]);

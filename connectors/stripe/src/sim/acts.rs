@@ -194,6 +194,39 @@ impl StripeSim {
         })
     }
 
+    /// The charge turns out to be one of the old Charges API.
+    pub fn part_charge(&self, payment: &str) -> bool {
+        self.act(payment, &[], |payment| {
+            payment.lone = true;
+            Some(("payment_intent", payment.id.clone()))
+        })
+    }
+
+    /// Staff, or another program, write a field of the metadata.
+    pub fn write_metadata(&self, payment: &str, key: &str, value: &str) -> bool {
+        let field = (key.to_owned(), value.to_owned());
+        self.act(payment, &[], |payment| {
+            payment.metadata.extend([field]);
+            Some(("payment_intent", payment.id.clone()))
+        })
+    }
+
+    /// Staff write a field of a refund's metadata.
+    pub fn write_refund_metadata(
+        &self,
+        payment: &str,
+        refund: &str,
+        (key, value): (&str, &str),
+    ) -> bool {
+        let field = (key.to_owned(), value.to_owned());
+        self.act(payment, &["refund.updated"], |payment| {
+            let charge = payment.charge.as_mut()?;
+            let refund = charge.refunds.iter_mut().find(|r| r.id == refund)?;
+            refund.metadata.extend([field]);
+            Some(("refund", refund.id.clone()))
+        })
+    }
+
     /// Something is told of a payment once more.
     pub fn tell_again(&self, payment: &str) -> bool {
         self.act(payment, &["payment_intent.created"], |payment| {

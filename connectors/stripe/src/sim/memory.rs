@@ -13,6 +13,8 @@ use crate::map::{REFUND_MARK, UNITS};
 pub struct PaymentMemory {
     /// Id.
     pub id: String,
+    /// The id of its charge, once somebody has paid.
+    pub charge: Option<String>,
     /// Stripe's word.
     pub status: String,
     /// Its currency.
@@ -133,6 +135,7 @@ fn memory(payment: &Payment) -> PaymentMemory {
     };
     PaymentMemory {
         id: payment.id.clone(),
+        charge: charge.map(|charge| charge.id.clone()),
         status: payment.status.to_owned(),
         currency: payment.currency,
         amount: minor(payment.amount),

@@ -106,7 +106,7 @@ fn kind(payment: &Payment) -> &'static str {
     }
 }
 
-fn charge(state: &State, payment: &Payment, charge: &Charge, expand: Expand) -> Value {
+pub(super) fn charge(state: &State, payment: &Payment, charge: &Charge, expand: Expand) -> Value {
     let kind = kind(payment);
     let details = match payment.way {
         Way::Card { many, .. } => json!({
@@ -134,7 +134,7 @@ fn charge(state: &State, payment: &Payment, charge: &Charge, expand: Expand) -> 
         "livemode": state.live,
         "metadata": {},
         "paid": true,
-        "payment_intent": payment.id,
+        "payment_intent": (!payment.lone).then_some(&payment.id),
         "payment_method_details": Map::from_iter([("type".to_owned(), json!(kind)), (kind.to_owned(), details)]),
         "refunded": refunded >= charge.amount,
         "status": "succeeded",

@@ -185,6 +185,7 @@ fn permission(request: &Request) -> Option<&'static str> {
         "payment_intents" => Some("rak_payment_intent_read"),
         "refunds" if write => Some("rak_refund_write"),
         "refunds" => Some("rak_refund_read"),
+        "charges" => Some("rak_charge_read"),
         "disputes" => Some("rak_dispute_read"),
         "events" => Some("rak_event_read"),
         _ => None,
@@ -207,6 +208,7 @@ fn read(state: &State, request: &Request) -> Result<Value, Refused> {
         ["v1", "events"] => list::events(state, &query),
         ["v1", "payment_intents"] => list::intents(state, &query),
         ["v1", "payment_intents", id] => intent(state, id, Expand::of(&query, false)),
+        ["v1", "charges", id] => charge(state, id, Expand::of(&query, false)),
         ["v1", "refunds"] => list::refunds(state, &query),
         ["v1", "disputes"] => list::disputes(state, &query),
         _ => Err(unrecognized(request)),
@@ -217,6 +219,17 @@ fn intent(state: &State, id: &str, expand: Expand) -> Result<Value, Refused> {
     let payment = state.payment(id);
     let payment = payment.ok_or_else(|| Refused::missing("payment_intent", id))?;
     Ok(render::intent(state, payment, expand))
+}
+
+fn charge(state: &State, id: &str, expand: Expand) -> Result<Value, Refused> {
+    let payments = state
+        .by_id
+        .values()
+        .filter_map(|at| state.payments.get(*at));
+    let mut charges = payments.filter_map(|payment| Some((payment, payment.charge.as_ref()?)));
+    let found = charges.find(|(_, charge)| charge.id == id);
+    let (payment, charge) = found.ok_or_else(|| Refused::missing("charge", id))?;
+    Ok(render::charge(state, payment, charge, expand))
 }
 
 /// A form, of which every field has to be known.

@@ -58,6 +58,8 @@ pub(super) struct Payment {
     pub(super) customer: (String, String),
     /// A field that it is told without.
     pub(super) lacking: Option<String>,
+    /// Its charge was made without a PaymentIntent.
+    pub(super) lone: bool,
 }
 
 pub(super) struct Charge {
@@ -194,6 +196,7 @@ impl State {
             captures: Vec::new(),
             customer: new.customer,
             lacking,
+            lone: false,
         });
         self.by_id.insert(id.clone(), at);
         self.by_created.insert((now, at));

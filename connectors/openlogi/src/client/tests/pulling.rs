@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use hikiate_sdk::{ErrorClass, ExternalId, Here, Kind, Observed, Op, Operations, Source};
+use hikiate_sdk::{
+    ErrorClass, ExternalId, Here, Kind, LookUp, Observed, Op, Operations, Outcome, Source,
+};
 use serde_json::Value;
 
 use super::support::{World, account, cancel, noon, reference, short, world};
@@ -88,6 +90,95 @@ async fn a_request_that_is_granted_shows_as_absence_and_is_believed_at_the_secon
     let now = told(&world, &mut cursor).await;
     assert_eq!(now, [others[0], "cancel 1 Accepted"]);
     assert_eq!(told(&world, &mut cursor).await, others, "told once");
+}
+
+/// After a lost reply: one empty answer is believed by nobody, also of a shipment that no round had seen.
+#[tokio::test]
+async fn a_cancellation_in_doubt_is_settled_by_the_rounds() {
+    let world = world();
+    let mut cursor = None;
+    for n in [1, 2, 3] {
+        world.created(n).await;
+    }
+    told(&world, &mut cursor).await;
+    world.created(4).await;
+    for n in [1, 4] {
+        assert!(world.sim.delete_by_hand(&reference(n)));
+    }
+    world.sim.hide(true);
+    for n in 1..=4 {
+        let look = world
+            .account
+            .look_up_one(Op::CancelInstruction, &world.prepare(&cancel(n)))
+            .await;
+        assert!(
+            matches!(look, Ok(LookUp::Found(Outcome::Accepted { id: None }))),
+            "{look:?}"
+        );
+    }
+    world.sim.hide(false);
+    assert!(world.sim.ship(&reference(3), &["4011"]));
+    let all = told(&world, &mut cursor).await;
+    let cancels: Vec<&str> = all
+        .iter()
+        .map(String::as_str)
+        .filter(|one| one.starts_with("cancel"))
+        .collect();
+    assert_eq!(cancels, ["cancel 2 Declined", "cancel 3 TooLate"]);
+    world.clock.advance(MINUTE);
+    let all = told(&world, &mut cursor).await;
+    assert!(
+        all.ends_with(&[
+            "cancel 1 Accepted".to_owned(),
+            "cancel 4 Accepted".to_owned()
+        ]),
+        "{all:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_was_cancelled_and_is_open_again_is_an_operators() {
+    let world = world();
+    let one = world.created(1).await;
+    let mut cursor = None;
+    told(&world, &mut cursor).await;
+    assert!(world.sim.delete_by_hand(&one));
+    told(&world, &mut cursor).await;
+    world.clock.advance(MINUTE);
+    assert_eq!(told(&world, &mut cursor).await, ["cancel 1 Accepted"]);
+    assert!(world.sim.restore_by_hand(&one));
+    let here = Here::at(world.clock.now());
+    let page = world.account.page("shipments", cursor.as_ref(), here);
+    let page = page.await.unwrap();
+    let bad: Vec<_> = page
+        .records
+        .iter()
+        .filter_map(|r| Some((r, r.parsed.as_ref().err()?)))
+        .collect();
+    let [(record, bad)] = bad.as_slice() else {
+        panic!("{:?}", page.records)
+    };
+    assert_eq!(
+        bad.external_id.as_ref().map(ExternalId::as_str),
+        Some(one.as_str())
+    );
+    assert!(
+        bad.reason.contains("is open there again and may ship"),
+        "{}",
+        bad.reason
+    );
+    let again = world
+        .account
+        .reread("shipments", None, &record.raw)
+        .unwrap();
+    assert_eq!(again[0].parsed.as_ref().err(), Some(*bad));
+    cursor = Some(page.next);
+    assert_eq!(
+        told(&world, &mut cursor).await,
+        Vec::<String>::new(),
+        "the rest of the round"
+    );
+    assert_eq!(told(&world, &mut cursor).await.len(), 1, "told once");
 }
 
 #[tokio::test]

@@ -92,7 +92,7 @@ async fn what_is_refused_is_told_in_openlogis_words() {
     assert!(
         error
             .message
-            .contains("recipient.postcode: 郵便番号が存在しません"),
+            .contains("recipient.postcode: refused (its words may quote the value"),
         "{error}"
     );
     world.sim.pays(false);
@@ -184,15 +184,36 @@ async fn after_maintenance_it_is_looked_up_by_its_number() {
 }
 
 #[tokio::test]
-async fn a_second_shipment_under_our_number_is_refused_and_looked_up() {
+async fn a_second_shipment_under_our_number_is_looked_up_at_once() {
     let world = world();
     world.created(1).await;
     let again = world.prepare(&instruct(instruction(1, 1)));
     let answer = world.account.send_one(Op::Instruct, &again).await;
-    assert_eq!(class(&answer), Some(ErrorClass::Conflict));
+    assert!(
+        matches!(&answer, Ok(Outcome::Done { id: Some(id) }) if id == "TS001-S000001"),
+        "{answer:?}"
+    );
+    let both = [again, world.prepare(&instruct(instruction(2, 1)))];
+    let answers = send_all(&world, Op::Instruct, &both).await;
+    assert!(
+        answers
+            .iter()
+            .all(|one| matches!(one, Ok(Outcome::Done { .. }))),
+        "also of several: {answers:?}"
+    );
+    let [again, _] = both;
     assert_eq!(world.sim.created(&reference(1)), 1);
+    // What cannot be seen under our number is not refused.
+    world.sim.hide(true);
+    let answer = world.account.send_one(Op::Instruct, &again).await;
+    assert_eq!(class(&answer), Some(ErrorClass::OutcomeUnknown));
+    world.sim.hide(false);
     // Something else under our number is for a person to look at.
     assert!(world.sim.change_quantity(&reference(1), "MUG", 5));
+    let answer = world.account.send_one(Op::Instruct, &again).await;
+    assert_eq!(class(&answer), Some(ErrorClass::Conflict));
+    let words = answer.unwrap_err().message;
+    assert!(words.contains("other items or quantities"), "{words}");
     let look = world.account.look_up_one(Op::Instruct, &again).await;
     assert!(matches!(look, Ok(LookUp::Inconclusive)), "{look:?}");
     // What OPENLOGI made of a parcel that came back is not what we created.
@@ -204,6 +225,35 @@ async fn a_second_shipment_under_our_number_is_refused_and_looked_up() {
         panic!("{look:?}")
     };
     assert_eq!(id, "TS001-S000001");
+}
+
+/// It may be any shipment, also the one that is asked for.
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_whole_is_no_absence() {
+    let world = world();
+    let create = world.prepare(&instruct(instruction(1, 1)));
+    let stop = world.prepare(&cancel(1));
+    world.sim.garble(true);
+    let look = world.account.look_up_one(Op::Instruct, &create).await;
+    assert!(matches!(look, Ok(LookUp::Inconclusive)), "{look:?}");
+    let look = world
+        .account
+        .look_up_one(Op::CancelInstruction, &stop)
+        .await;
+    assert!(matches!(look, Ok(LookUp::Inconclusive)), "{look:?}");
+    let answer = world.account.send_one(Op::CancelInstruction, &stop).await;
+    assert_eq!(class(&answer), Some(ErrorClass::Protocol));
+    world.sim.garble(false);
+    let answer = world.account.send_one(Op::CancelInstruction, &stop).await;
+    assert_eq!(class(&answer), Some(ErrorClass::NotFound));
+    // A status that nobody knows is neither stopped nor not stopped.
+    world.created(1).await;
+    assert!(world.sim.set_status(&reference(1), "frozen"));
+    let look = world
+        .account
+        .look_up_one(Op::CancelInstruction, &stop)
+        .await;
+    assert!(matches!(look, Ok(LookUp::Inconclusive)), "{look:?}");
 }
 
 #[tokio::test]
@@ -227,9 +277,10 @@ async fn what_nobody_works_on_is_deleted_and_the_rest_is_asked_for() {
     assert!(matches!(look(1).await, Ok(LookUp::NotFound)));
     assert!(matches!(send(1).await, Ok(Outcome::Done { .. })));
     assert!(world.sim.shipment(&reference(1)).unwrap().gone);
+    // One empty answer is no proof: the rounds tell what became of it.
     assert!(matches!(
         look(1).await,
-        Ok(LookUp::Found(Outcome::Done { .. }))
+        Ok(LookUp::Found(Outcome::Accepted { id: None }))
     ));
 
     for n in [2, 3] {

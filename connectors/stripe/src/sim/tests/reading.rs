@@ -287,6 +287,100 @@ async fn a_restricted_key_is_told_which_permission_it_lacks() {
     assert!(error.message.contains("401"), "{error}");
 }
 
+/// The common WooCommerce plug-in writes the charge to the order, and not the PaymentIntent.
+#[tokio::test]
+async fn a_payment_that_orders_know_by_its_charge_is_reported_under_it_too() {
+    let settings = |charges: bool| Settings {
+        mode: Some(Mode::Test),
+        charges,
+        ..Settings::default()
+    };
+    let mut world = World::with(settings(true));
+    let id = world.sim.pay(yen(3000));
+    let charge = world.sim.payment(&id).unwrap().charge.unwrap();
+    let keys = |told: &[PaymentSnapshot]| -> Vec<String> {
+        told.iter().map(|one| one.key.to_string()).collect()
+    };
+    assert_eq!(keys(&world.round().await), [id.clone(), charge.clone()]);
+    assert_eq!(world.read(&charge).await.key.as_str(), charge);
+    world.later(60);
+    assert!(world.sim.capture_by_hand(&id, None));
+    let told = world.round().await;
+    assert_eq!(keys(&told), [id.clone(), charge.clone()]);
+    assert!(told.iter().all(|one| one.captured == 3000), "{told:?}");
+    let none = world.account.read(Kind::Payment, &["ch_none".into()]).await;
+    assert!(none.unwrap().is_empty());
+
+    // Where that is not configured it is said, not passed over: later changes would not be told.
+    let world = World::with(settings(false));
+    let id = world.sim.pay(yen(3000));
+    let charge = world.sim.payment(&id).unwrap().charge.unwrap();
+    let said = async || {
+        let read = world
+            .account
+            .read(Kind::Payment, &[charge.as_str().into()])
+            .await
+            .unwrap();
+        let bad = read[0].parsed.as_ref().unwrap_err();
+        assert_eq!(bad.external_id.as_ref().unwrap().as_str(), charge);
+        let again = world
+            .account
+            .reread("payments", None, &read[0].raw)
+            .unwrap();
+        assert_eq!(again[0].parsed.as_ref().unwrap_err(), bad);
+        bad.cause.clone()
+    };
+    assert!(said().await.contains("set charges = true"));
+    assert!(world.sim.part_charge(&id));
+    assert!(said().await.contains("made without one"));
+}
+
+/// One disputed payment does not stop the others.
+#[tokio::test]
+async fn what_a_restricted_key_may_not_read_of_a_payment_costs_the_others_nothing() {
+    let mut world = World::new();
+    let paid = || NewPayment::paid(5000, hikiate_sdk::Currency::JPY);
+    let (disputed, refunded, good) = (
+        world.sim.pay(paid()),
+        world.sim.pay(paid()),
+        world.sim.pay(paid()),
+    );
+    assert!(world.sim.dispute(&disputed, 5000, false));
+    for _ in 0..11 {
+        assert!(world.sim.refund_by_hand(&refunded, Some(100)).is_some());
+    }
+    for permission in ["rak_dispute_read", "rak_refund_read"] {
+        world.sim.forbid(permission);
+    }
+    let here = Here::at(world.now());
+    let page = world.account.page("payments", None, here).await.unwrap();
+    let of = |id: &str| {
+        let mut records = page.records.iter();
+        records.find(|record| match &record.parsed {
+            Ok(Observed::Payment(payment)) => payment.key.as_str() == id,
+            Err(bad) => bad
+                .external_id
+                .as_ref()
+                .is_some_and(|known| known.as_str() == id),
+            Ok(_) => false,
+        })
+    };
+    assert!(of(&good).unwrap().parsed.is_ok());
+    for (id, permission) in [
+        (&disputed, "rak_dispute_read"),
+        (&refunded, "rak_refund_read"),
+    ] {
+        let record = of(id).unwrap();
+        let bad = record.parsed.as_ref().unwrap_err();
+        assert!(bad.cause.contains(permission), "{}", bad.cause);
+        let again = world.account.reread("payments", None, &record.raw).unwrap();
+        assert_eq!(again[0].parsed.as_ref().unwrap_err(), bad);
+    }
+    world.cursor = Some(page.next);
+    world.sim.permit("rak_dispute_read");
+    assert_eq!(world.read(&disputed).await.disputed, 5000);
+}
+
 #[tokio::test]
 async fn test_data_that_is_wiped_while_it_is_listed_starts_the_listing_again() {
     let mut world = World::new();
@@ -309,7 +403,7 @@ async fn the_budget_is_what_stripe_allows_or_less() {
     let budgets = account.budgets();
     assert_eq!(
         budgets.len(),
-        9,
+        10,
         "one for the account, one for each operation"
     );
     assert!(budgets.iter().all(|budget| !budget.limits.is_empty()));

@@ -188,6 +188,106 @@ async fn what_staff_captured_or_cancelled_is_not_taken_for_ours() {
 }
 
 #[tokio::test]
+async fn an_order_that_names_a_charge_is_captured_voided_and_refunded_by_its_payment() {
+    let world = World::new();
+    let charge = |id: &str| world.sim.payment(id).unwrap().charge.unwrap();
+    let id = world.sim.pay(yen(5000));
+    let take = capture(&charge(&id), "c:1", None, 5000);
+    assert_eq!(world.look(&take).await, LookUp::NotFound);
+    for _ in 0..2 {
+        assert!(is_done(&world.send(&take).await));
+    }
+    let back = refund(&charge(&id), "r:1", 1000, 1000);
+    assert!(is_done(&world.send(&back).await));
+    let seen = world.sim.payment(&id).unwrap();
+    assert_eq!(
+        (seen.captured, seen.refunded, seen.repeated()),
+        (5000, 1000, 0)
+    );
+    for call in [&take, &back] {
+        assert!(matches!(
+            world.look(call).await,
+            LookUp::Found(Outcome::Done { .. })
+        ));
+    }
+    let open = world.sim.pay(yen(5000));
+    assert!(is_done(&world.send(&void(&charge(&open), 5000)).await));
+    assert!(world.sim.payment(&open).unwrap().is_cancelled());
+    // One of the old Charges API has no payment that could be captured.
+    let lone = world.sim.pay(yen(5000));
+    assert!(world.sim.part_charge(&lone));
+    let error = world
+        .send(&capture(&charge(&lone), "c:1", None, 5000))
+        .await;
+    let error = error.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Rejected);
+    assert!(error.message.contains("without a PaymentIntent"), "{error}");
+}
+
+/// A name is not money: whoever wrote it, and however it came there.
+#[tokio::test]
+async fn the_name_of_a_capture_without_its_money_is_no_capture() {
+    let world = World::new();
+    let hold = Duration::from_secs(7 * 86_400);
+    let whole = world.sim.pay(yen(5000));
+    let parts = world.sim.pay(yen(5000).by(Way::Card { many: true, hold }));
+    assert!(is_done(
+        &world.send(&capture(&parts, "c:0", Some(3000), 3000)).await
+    ));
+    for (id, call, have) in [
+        (
+            &whole,
+            capture(&whole, "c:1", None, 5000),
+            "0 JPY captured, not 5000 JPY",
+        ),
+        (
+            &whole,
+            capture(&whole, "c:1", Some(4000), 4000),
+            "0 JPY captured, not 4000 JPY",
+        ),
+        (
+            &parts,
+            capture(&parts, "c:1", Some(1000), 4000),
+            "3000 JPY captured, not 4000 JPY",
+        ),
+    ] {
+        assert!(world.sim.write_metadata(id, "hikiate_capture", "c:1"));
+        let writes = world.sim.writes();
+        let error = world.send(&call).await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::OutcomeUnknown);
+        assert!(error.message.contains(have), "{error}");
+        assert_eq!(world.look(&call).await, LookUp::Inconclusive);
+        assert_eq!(world.sim.writes(), writes, "nothing is written");
+    }
+    // What the bank has not decided yet is under way.
+    let call = capture(&whole, "c:1", None, 5000);
+    assert!(world.sim.set_status(&whole, "processing"));
+    let accepted = |outcome: &Outcome| matches!(outcome, Outcome::Accepted { id: Some(_) });
+    assert!(accepted(&world.send(&call).await.unwrap()));
+    assert!(matches!(world.look(&call).await, LookUp::Found(outcome) if accepted(&outcome)));
+    assert!(world.sim.set_status(&whole, "canceled"));
+    assert_eq!(world.look(&call).await, LookUp::Inconclusive);
+}
+
+#[tokio::test]
+async fn the_name_of_a_refund_on_another_amount_is_no_refund() {
+    let world = World::new();
+    let id = world.sim.pay(NewPayment::paid(5000, Currency::JPY));
+    let other = world.sim.refund_by_hand(&id, Some(700)).unwrap();
+    let named = ("hikiate", "r:1");
+    assert!(world.sim.write_refund_metadata(&id, &other, named));
+    let call = refund(&id, "r:1", 1000, 1700);
+    let error = world.send(&call).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::OutcomeUnknown);
+    assert!(
+        error.message.contains("one of 700 JPY, not 1000 JPY"),
+        "{error}"
+    );
+    assert_eq!(world.look(&call).await, LookUp::Inconclusive);
+    assert_eq!(world.sim.payment(&id).unwrap().refunded, 700);
+}
+
+#[tokio::test]
 async fn a_refund_of_staff_meanwhile_stops_ours() {
     let world = World::new();
     let id = world.sim.pay(NewPayment::paid(5000, Currency::JPY));
