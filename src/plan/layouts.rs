@@ -163,6 +163,15 @@ fn refused(
     let Some(whole) = why(&trial) else {
         return Vec::new();
     };
+    // An account that names the part itself may not take the plain texts that every layout takes.
+    let named = whole.code.as_deref().and_then(Written::named);
+    if let Some(part) = named {
+        return vec![NotWritten {
+            warehouse: warehouse.name.clone(),
+            part,
+            why: whole.message,
+        }];
+    }
     let one = |part, error: Error| NotWritten {
         warehouse: warehouse.name.clone(),
         part,

@@ -122,6 +122,20 @@ pub enum Written {
     Together,
 }
 
+impl Written {
+    /// The part that the code of a refusal names, see [`hikiate_sdk::Operations::prepare`].
+    pub(crate) fn named(code: &str) -> Option<Self> {
+        Some(match code {
+            "name" => Self::Name,
+            "address" => Self::Address,
+            "service" => Self::Service,
+            "title" => Self::Title,
+            "wish" => Self::Wish,
+            _ => return None,
+        })
+    }
+}
+
 /// Whether hikiate acts for a channel, and since when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Begin {

@@ -178,6 +178,7 @@ const CRATES: &[&str] = &[
     "connectors/medusa/src",
     "connectors/files/src",
     "connectors/smtp/src",
+    "connectors/woocommerce/src",
 ];
 
 fn root() -> &'static Path {

@@ -71,7 +71,7 @@ impl Openlogi {
     /// Under another account's code a shipment of ours would look as if it were not there.
     fn check_account(&self, label: &str, ours: &[Seen]) -> Result<(), Error> {
         let prefix = format!("{}-", self.settings.account);
-        let mut ids = ours.iter().filter_map(|seen| seen.id.as_deref());
+        let mut ids = ours.iter().filter_map(|seen| seen.wire.id.as_deref());
         match ids.find(|id| !id.starts_with(&prefix)) {
             None => Ok(()),
             Some(id) => Err(Error::new(

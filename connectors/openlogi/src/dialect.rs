@@ -205,7 +205,7 @@ mod tests {
             );
         }
         let forbidden = judged("/shipments", 403, r#"{"error":"forbidden"}"#).unwrap();
-        assert_eq!(forbidden.class, ErrorClass::Auth);
+        assert_eq!(forbidden.class, ErrorClass::Forbidden);
         assert!(judged("/shipments", 201, r#"{"id":"TS001-S000001"}"#).is_none());
     }
 

@@ -46,7 +46,8 @@ impl ConnectorKind for OpenlogiKind {
 
     #[cfg(feature = "sim")]
     fn subjects(&self) -> Vec<Box<dyn hikiate_sdk::conformance::Subject>> {
-        vec![Box::new(crate::sim::Warehouse::default())]
+        let both = crate::sim::Warehouse::both().into_iter();
+        both.map(|one| Box::new(one) as _).collect()
     }
 }
 

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use hikiate_sdk::http::{Request, Response, Transport, TransportError};
 use hikiate_sdk::sim::{SimClock, Simulator};
 use secrecy::{ExposeSecret, SecretString};
@@ -48,6 +49,8 @@ pub struct SimShipment {
     pub warehouse: String,
     /// What was asked for, after OPENLOGI has cut what it cuts.
     pub body: Value,
+    /// When it left.
+    pub shipped_at: Option<DateTime<Utc>>,
     /// The numbers on its labels.
     pub tracking: Vec<String>,
     /// It was deleted, or cancelled on request.
@@ -118,6 +121,12 @@ impl OpenlogiSim {
     #[must_use]
     pub fn codes(&self) -> Vec<String> {
         self.state().items.keys().cloned().collect()
+    }
+
+    /// How many of an item are on the shelf of a warehouse, set aside or not.
+    #[must_use]
+    pub fn on_shelf(&self, code: &str, warehouse: &str) -> i64 {
+        self.state().on_shelf(code, warehouse)
     }
 
     /// Calls so far.

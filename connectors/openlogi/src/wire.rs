@@ -45,15 +45,12 @@ pub(crate) struct Items<'a> {
     pub(crate) items: Vec<&'a RawValue>,
 }
 
-/// A shipment as it is read. A field that is not needed to know whose it is may be absent.
+/// A shipment as it is read; whose it is, is read before. Any field may be absent.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Shipment {
     pub(crate) id: Option<String>,
-    pub(crate) identifier: Option<String>,
     pub(crate) status: Option<String>,
-    /// OPENLOGI made it of a parcel that came back.
-    pub(crate) shipment_return: Option<bool>,
     pub(crate) assigned_shipping_date: Option<String>,
     pub(crate) shipped_at: Option<String>,
     pub(crate) tracking_code: Option<String>,

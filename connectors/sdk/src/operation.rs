@@ -538,7 +538,8 @@ pub trait Operations: Send + Sync {
     ///
     /// # Errors
     /// [`crate::ErrorClass::Rejected`] when the call cannot be expressed (a character the layout refuses),
-    /// with the field named; [`crate::ErrorClass::Config`] for an operation not offered.
+    /// with the field named; of an instruction, its code may say which part cannot be expressed: `name`, `address`, `service`,
+    /// `title` or `wish`. [`crate::ErrorClass::Config`] for an operation not offered.
     fn prepare(&self, call: &Call) -> Result<Prepared, Error>;
 
     /// Sends prepared calls of one operation once, at most [`OperationSpec::together`] of them, of different orders. Never

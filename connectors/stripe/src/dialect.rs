@@ -199,7 +199,9 @@ mod tests {
 
     #[test]
     fn every_error_has_its_class() {
-        use ErrorClass::{Auth, Busy, Conflict, NotFound, OutcomeUnknown, RateLimited, Rejected};
+        use ErrorClass::{
+            Auth, Busy, Conflict, Forbidden, NotFound, OutcomeUnknown, RateLimited, Rejected,
+        };
         let invalid = "invalid_request_error";
         let shortly = Busy {
             after: Some(SHORTLY),
@@ -225,7 +227,7 @@ mod tests {
             ),
             (402, "card_error", Some("card_declined"), Rejected),
             (401, invalid, None, Auth),
-            (403, invalid, None, Auth),
+            (403, invalid, None, Forbidden),
             (404, invalid, Some("resource_missing"), NotFound),
             (424, "api_error", None, OutcomeUnknown),
             (500, "api_error", None, OutcomeUnknown),

@@ -15,6 +15,7 @@ use hikiate_sdk::http::{HttpClient, Request, Response};
 use hikiate_sdk::{Connector, Error, ErrorClass, Operations, Source};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::config::Settings;
 use crate::dialect::NO_ROUTE;
@@ -22,10 +23,15 @@ use crate::dialect::NO_ROUTE;
 /// Where the API is below the shop's address.
 pub(crate) const API: &str = "/wp-json/wc/v3";
 
+/// Orders that are written at once, at most: more than calls at once.
+const TURNS: usize = 32;
+
 /// An account: one shop.
 pub struct WooCommerce {
     http: HttpClient,
     settings: Settings,
+    /// Held while an order is written, see [`Self::turn`].
+    turns: [Mutex<()>; TURNS],
     /// What the shop's hooks are signed with; none where they are off.
     pub(crate) hook: Option<HookSecrets>,
 }
@@ -43,6 +49,7 @@ impl WooCommerce {
         Self {
             http,
             settings,
+            turns: Default::default(),
             hook: None,
         }
     }
@@ -54,6 +61,14 @@ impl WooCommerce {
             hook: Some(secrets),
             ..self
         }
+    }
+
+    /// The turn to write an order: every write looks first and decides by what it saw, so two of one order never run at once.
+    async fn turn(&self, order: &str) -> MutexGuard<'_, ()> {
+        let digits = order.bytes().rev().take(2).map(usize::from);
+        self.turns[digits.fold(0, |n, digit| n * 10 + digit) % TURNS]
+            .lock()
+            .await
     }
 
     async fn get(&self, path: String) -> Result<Box<RawValue>, Error> {

@@ -63,7 +63,8 @@ impl Dialect for Shop {
 /// What the status in the body of a 200 means: nothing is sure but what WooCommerce refuses before it acts.
 fn class_of(status: u16) -> ErrorClass {
     match status {
-        401 | 403 => ErrorClass::Auth,
+        401 => ErrorClass::Auth,
+        403 => ErrorClass::Forbidden,
         404 => ErrorClass::NotFound,
         400 | 405..=422 => ErrorClass::Rejected,
         _ => ErrorClass::Protocol,
@@ -88,7 +89,7 @@ fn refused(status: u16, plain: Error, refusal: Refusal) -> Error {
             ),
         ),
         (403, _) => (
-            ErrorClass::Auth,
+            ErrorClass::Forbidden,
             format!(
                 "{said} (the key needs read and write permission, and its user the rights of a shop manager)"
             ),
@@ -117,7 +118,7 @@ fn page(status: u16, plain: Error, body: &[u8]) -> Error {
         ),
         // It does not reach the shop, so nothing happened; the next call may pass.
         403 | 406 => (
-            ErrorClass::Transient,
+            ErrorClass::Forbidden,
             format!(
                 "{said}: a firewall in front of the shop blocked the request; allow the address of this machine there"
             ),
@@ -201,11 +202,11 @@ mod tests {
 
     #[test]
     fn the_code_of_the_body_decides() {
-        use ErrorClass::{Auth, Config, NotFound, OutcomeUnknown, Rejected, Transient};
+        use ErrorClass::{Auth, Config, Forbidden, NotFound, OutcomeUnknown, Rejected, Transient};
         for (status, code, read, write) in [
             (401, "woocommerce_rest_cannot_view", Auth, Auth),
             (401, "woocommerce_rest_authentication_error", Auth, Auth),
-            (403, "woocommerce_rest_cannot_edit", Auth, Auth),
+            (403, "woocommerce_rest_cannot_edit", Forbidden, Forbidden),
             (404, "rest_no_route", Config, Config),
             (
                 404,
@@ -256,18 +257,18 @@ mod tests {
 
     #[test]
     fn pages_of_hosts_and_firewalls_are_told_from_the_shop() {
-        use ErrorClass::{Auth, Config, OutcomeUnknown, Protocol, Transient};
+        use ErrorClass::{Auth, Config, Forbidden, OutcomeUnknown, Protocol, Transient};
         let firewall = "<html><title>Attention Required! | Cloudflare</title></html>";
         let update =
             "<html>Briefly unavailable for scheduled maintenance. Check back in a minute.</html>";
         for (status, body, read, write) in [
             (401, "<html>Authorization required</html>", Auth, Auth),
-            (403, firewall, Transient, Transient),
+            (403, firewall, Forbidden, Forbidden),
             (
                 406,
                 "<html>Not Acceptable! Mod_Security</html>",
-                Transient,
-                Transient,
+                Forbidden,
+                Forbidden,
             ),
             (404, "<html>Page not found</html>", Config, Config),
             (502, "<html>Bad gateway</html>", Transient, OutcomeUnknown),

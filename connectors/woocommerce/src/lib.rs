@@ -5,6 +5,7 @@ mod config;
 mod dialect;
 mod hooks;
 mod kind;
+mod login;
 mod map;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
@@ -12,4 +13,5 @@ mod wire;
 
 pub use client::WooCommerce;
 pub use config::{Fulfilments, Keys, Settings, Standing};
-pub use kind::{WooCommerceKind, site};
+pub use kind::WooCommerceKind;
+pub use login::site;

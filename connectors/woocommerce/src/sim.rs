@@ -25,7 +25,7 @@ use hikiate_sdk::sim::{SimClock, Simulator};
 use hikiate_sdk::{Currency, Party};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::kind::basic;
+use crate::login::basic;
 use state::State;
 
 pub use memory::{FulfilmentMemory, OrderMemory, RefundMemory};

@@ -137,10 +137,11 @@ impl Cursor {
     }
 
     /// After what was missing was asked for by reference. A shipment that is not there twice, `settle` apart, is stopped; the
-    /// names of too many at once, which are not believed.
+    /// names of too many at once, which are not believed. `unsure`: the answer holds what nobody can read.
     pub(super) fn after_missing(
         mut self,
         ours: &[Seen],
+        unsure: bool,
         now: DateTime<Utc>,
         settle: Duration,
     ) -> (Self, Vec<Record>, Vec<String>) {
@@ -152,6 +153,9 @@ impl Cursor {
             } else if let Some(missing) = self.missing.remove(&seen.reference) {
                 endings.extend(self.is_open(seen, Some(missing.requested)));
             }
+        }
+        if unsure {
+            return (self, endings, Vec::new());
         }
         let gone_for = |since: DateTime<Utc>| (now - since).to_std().unwrap_or_default();
         let mut gone = Vec::new();

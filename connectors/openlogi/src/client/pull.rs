@@ -162,8 +162,9 @@ impl Openlogi {
                     listed.ours.extend(found.ours);
                     listed.bad.extend(found.bad);
                 }
+                let unsure = !listed.bad.is_empty();
                 let (next, endings, many) =
-                    cursor.after_missing(&listed.ours, now, self.settings.settle);
+                    cursor.after_missing(&listed.ours, unsure, now, self.settings.settle);
                 let mut page = page(listed, endings, &next, false)?;
                 if !many.is_empty() {
                     page.waiting.push(format!(

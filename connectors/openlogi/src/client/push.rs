@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::prepared::{self, Frozen};
 use super::{Openlogi, written};
 use crate::map::shipment::{Seen, Stage, contents};
-use crate::wire::{AllWritten, BULK, IDENTIFIERS, NewShipment, Shipment, Written, request};
+use crate::wire::{AllWritten, BULK, IDENTIFIERS, NewShipment, Written, request};
 
 #[async_trait]
 impl Operations for Openlogi {
@@ -68,10 +68,8 @@ impl Operations for Openlogi {
     }
 }
 
-/// What is asked of an operation that it is not about.
-fn another(op: Op) -> Error {
-    prepared::not_offered(op)
-}
+/// Most shipments that are created one by one after they were refused together.
+const ALONE: usize = 10;
 
 fn created(id: String) -> Outcome {
     Outcome::Done { id: Some(id) }
@@ -85,7 +83,9 @@ impl Openlogi {
         for (n, call) in calls.iter().enumerate() {
             match Frozen::read(call) {
                 Ok(Frozen::Create(shipment)) => open.push((n, shipment)),
-                Ok(Frozen::Cancel { .. }) => drop(answers.insert(n, Err(another(Op::Instruct)))),
+                Ok(Frozen::Cancel { .. }) => {
+                    drop(answers.insert(n, Err(prepared::not_offered(Op::Instruct))))
+                }
                 Err(error) => drop(answers.insert(n, Err(error))),
             }
         }
@@ -111,8 +111,14 @@ impl Openlogi {
                 }
             }
         }
-        for (n, shipment) in alone.into_iter().chain(open) {
-            answers.insert(n, self.create_one(&shipment).await);
+        for (tried, (n, shipment)) in alone.into_iter().chain(open).enumerate() {
+            let answer = if tried < ALONE {
+                self.create_one(&shipment).await
+            } else {
+                let words = "OPENLOGI refused it together with others and created none of them; it is tried again";
+                Err(Error::new(ErrorClass::Transient, words))
+            };
+            answers.insert(n, answer);
         }
         answers.into_values().collect()
     }
@@ -149,7 +155,7 @@ impl Openlogi {
     /// between.
     async fn stop(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
         let Frozen::Cancel { reference } = Frozen::read(prepared)? else {
-            return Err(another(op));
+            return Err(prepared::not_offered(op));
         };
         let path = format!("/shipments/{}/{reference}", self.settings.account);
         let first = self.stage_of(&reference).await?;
@@ -181,7 +187,7 @@ impl Openlogi {
                 })
             }
             Some(Stage::CancelRequested) => Ok(Outcome::Accepted {
-                id: seen.id.clone(),
+                id: seen.wire.id.clone(),
             }),
             Some(Stage::Shipped) => Ok(Outcome::Refused {
                 code: "shipped".to_owned(),
@@ -226,7 +232,7 @@ impl Openlogi {
             match (op, &frozen) {
                 (Op::Instruct, Frozen::Create(shipment)) => is_created(shipment, seen),
                 (Op::CancelInstruction, Frozen::Cancel { .. }) => Ok(is_stopped(seen)),
-                _ => Err(another(op)),
+                _ => Err(prepared::not_offered(op)),
             }
         };
         frozen.into_iter().map(one).collect()
@@ -267,8 +273,7 @@ fn is_created(shipment: &NewShipment, seen: Option<&Seen>) -> Result<LookUp, Err
     let Some(seen) = seen else {
         return Ok(LookUp::NotFound);
     };
-    let wire: Shipment = serde_json::from_slice(&seen.record.raw).unwrap_or_default();
-    let there = contents(&wire)
+    let there = contents(&seen.wire)
         .map_err(|why| Error::new(ErrorClass::Protocol, format!("{}: {why}", seen.reference)))?;
     let mut wanted: Vec<(&str, u32)> = shipment
         .items
@@ -282,7 +287,7 @@ fn is_created(shipment: &NewShipment, seen: Option<&Seen>) -> Result<LookUp, Err
         return Ok(LookUp::Inconclusive);
     }
     Ok(LookUp::Found(Outcome::Done {
-        id: seen.id.clone(),
+        id: seen.wire.id.clone(),
     }))
 }
 
@@ -292,7 +297,7 @@ fn is_stopped(seen: Option<&Seen>) -> LookUp {
         None => LookUp::Found(Outcome::Done { id: None }),
         Some(seen) if seen.stage == Some(Stage::CancelRequested) => {
             LookUp::Found(Outcome::Accepted {
-                id: seen.id.clone(),
+                id: seen.wire.id.clone(),
             })
         }
         Some(_) => LookUp::NotFound,

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use chrono::DateTime;
-use hikiate_sdk::text::{code, whole_pairs};
+use hikiate_sdk::text::{code, whole_pairs, words};
 use hikiate_sdk::{
     BadRecord, CancelReply, CancelVerdict, CodeLine, Contents, ExternalId, InstructionReply,
     NO_NUMBER, Observed, ParcelReport, Record, ReplyVerdict, ShipmentReference, Tracking,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::wire::Shipment;
 
@@ -44,34 +45,40 @@ pub(crate) fn ours(identifier: &str) -> Option<&str> {
     (letters && digits(n)).then_some(identifier)
 }
 
-/// A shipment that is ours, or that may be and cannot be read.
+/// A shipment that is ours.
 pub(crate) struct Seen {
     pub(crate) reference: String,
-    /// `None` where its status is absent or unknown.
+    /// `None` where its status cannot be read, or is unknown.
     pub(crate) stage: Option<Stage>,
-    pub(crate) id: Option<String>,
+    pub(crate) wire: Shipment,
     pub(crate) record: Record,
 }
 
 /// Reads one shipment; `None` for one that is not ours: made by hand or by another system, or by OPENLOGI itself of a parcel that
-/// came back, whatever number that one carries. `Err` is a record that cannot be understood at all.
+/// came back, whatever number that one carries. `Err` is a record of which not even that can be told.
 pub(crate) fn read(raw: &str) -> Result<Option<Seen>, Box<Record>> {
-    let wire: Shipment = serde_json::from_str(&whole_pairs(raw)).map_err(|e| {
-        // serde's own words may quote a value.
-        let why = format!(
-            "a shipment does not match OPENLOGI's document (column {})",
-            e.column()
-        );
+    let whole = whole_pairs(raw);
+    // serde's own words may quote a value.
+    let differs = |e: serde_json::Error| {
+        format!("does not match OPENLOGI's document (column {})", e.column())
+    };
+    let head: Head = serde_json::from_str(&whole).map_err(|e| {
+        let why = format!("a shipment {}", differs(e));
         Box::new(Record::new(raw, Err(BadRecord::new(None, why))))
     })?;
-    let Some(reference) = wire.identifier.as_deref().and_then(ours) else {
+    let identifier = head.identifier.as_str().unwrap_or_default();
+    let Some(reference) = ours(identifier).filter(|_| head.shipment_return != true) else {
         return Ok(None);
     };
-    if wire.shipment_return == Some(true) {
-        return Ok(None);
-    }
+    let (wire, parsed) = match serde_json::from_str::<Shipment>(&whole) {
+        Ok(wire) => {
+            let parsed = observed(&wire, reference);
+            (wire, parsed)
+        }
+        Err(e) => (Shipment::default(), Err(differs(e))),
+    };
     let stage = wire.status.as_deref().and_then(stage);
-    let parsed = observed(&wire, reference, stage).map_err(|why| {
+    let parsed = parsed.map_err(|why| {
         BadRecord::new(
             Some(ExternalId::from(reference)),
             format!("{reference}: {why}"),
@@ -81,21 +88,29 @@ pub(crate) fn read(raw: &str) -> Result<Option<Seen>, Box<Record>> {
     Ok(Some(Seen {
         reference: reference.to_owned(),
         stage,
-        id: wire.id.clone(),
+        wire,
         record: Record::new(raw, parsed),
     }))
 }
 
-fn observed(wire: &Shipment, reference: &str, stage: Option<Stage>) -> Result<Observed, String> {
+/// Enough of a shipment to tell whose it is.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Head {
+    identifier: Value,
+    shipment_return: Value,
+}
+
+fn observed(wire: &Shipment, reference: &str) -> Result<Observed, String> {
     let status = wire.status.as_deref().ok_or("status is absent")?;
-    let stage = stage.ok_or_else(|| {
-        let status = hikiate_sdk::text::words(status);
+    let stage = stage(status).ok_or_else(|| {
+        let status = words(status);
         format!("status {status:?} is not known to this connector")
     })?;
     if stage == Stage::Shipped {
         return parcel(wire, reference).map(Observed::Parcel);
     }
-    let words = match status {
+    let state = match status {
         "backordered" => "accepted; it waits for stock to arrive",
         "suspended" => {
             "accepted; it is suspended at OPENLOGI and does not ship before that is lifted there"
@@ -109,11 +124,8 @@ fn observed(wire: &Shipment, reference: &str, stage: Option<Stage>) -> Result<Ob
     let planned =
         planned.filter(|_| !matches!(status, "backordered" | "suspended" | "cancel_request"));
     let message = match planned {
-        Some(day) => format!(
-            "{words}; planned to ship on {}",
-            hikiate_sdk::text::words(day)
-        ),
-        None => words.to_owned(),
+        Some(day) => format!("{state}; planned to ship on {}", words(day)),
+        None => state.to_owned(),
     };
     Ok(Observed::InstructionReply(InstructionReply {
         reference: ShipmentReference::from(reference),

@@ -563,6 +563,16 @@ fn only_what_we_created_is_ours() {
     assert!(read(&by_hand).is_ok_and(|seen| seen.is_none()));
     let record = read(&json!("shipment")).err().unwrap();
     assert!(record.parsed.is_err_and(|bad| bad.external_id.is_none()));
+    // One whose fields are of another kind is ours all the same: it is not gone.
+    let mut odd = shipped();
+    odd["tracking_codes"] = json!({ "first": "4011" });
+    let seen = read(&odd).unwrap_or_else(|_| panic!("unknown")).unwrap();
+    assert_eq!(seen.stage, None);
+    let bad = seen.record.parsed.unwrap_err();
+    assert_eq!(
+        bad.external_id.as_ref().map(|id| id.as_str()),
+        Some("HK0123456789ABC-S1")
+    );
     // A text that was cut in the middle of a character costs no shipment.
     let cut = open().to_string().replace("見本 花子", "\\ud83d");
     assert!(shipment::read(&cut).is_ok_and(|seen| seen.is_some()));

@@ -59,6 +59,7 @@ impl Shipment {
             items: self.items.clone(),
             warehouse: self.warehouse.clone(),
             body: self.body.clone(),
+            shipped_at: self.shipped_at,
             tracking: self.tracking.clone(),
             gone: self.gone,
             is_return: self.is_return,

@@ -42,12 +42,26 @@ const DEVIATIONS: &[(&str, &str)] = &[(
 #[derive(Default)]
 pub struct Warehouse {
     exchanges: Exchanges,
+    /// Shipments that are to be cancelled are being picked already.
+    picks: bool,
+}
+
+impl Warehouse {
+    /// Where a cancellation is done at once, and where it is a request.
+    #[must_use]
+    pub fn both() -> [Self; 2] {
+        [false, true].map(|picks| Self {
+            picks,
+            ..Self::default()
+        })
+    }
 }
 
 struct Far {
     sim: Arc<OpenlogiSim>,
     clock: SimClock,
     made: AtomicUsize,
+    picks: bool,
 }
 
 fn account(link: &Link) -> Openlogi {
@@ -62,7 +76,12 @@ const ALONE: &str = "a batch has one shipment, and the answer to the call is its
 #[async_trait]
 impl Subject for Warehouse {
     fn name(&self) -> String {
-        "openlogi".to_owned()
+        let when = if self.picks {
+            ", once picking has begun"
+        } else {
+            ""
+        };
+        format!("openlogi{when}")
     }
 
     fn waivers(&self) -> Vec<Waiver> {
@@ -98,6 +117,7 @@ impl Subject for Warehouse {
                 sim,
                 clock,
                 made: AtomicUsize::default(),
+                picks: self.picks,
             }),
             seam,
             link,
@@ -314,6 +334,7 @@ impl TestSystem for Far {
             Op::Instruct => batch(self.instruction(1)),
             Op::CancelInstruction => {
                 let reference = self.created(1).await;
+                assert!(!self.picks || self.sim.start_picking(&reference));
                 Call::CancelInstruction(CancelInstructionCall {
                     key: "cancel_instruction:1".to_owned(),
                     order_number: reference.trim_end_matches("-S1").to_owned(),

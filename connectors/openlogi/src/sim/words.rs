@@ -13,6 +13,7 @@ pub fn words(fault: Fault, echo: &str) -> Option<Response> {
         Fault::SlowDown => (403, "Too Many Attempts."),
         Fault::RateLimitedInOk => (200, "Too Many Attempts."),
         Fault::Unauthorised => (401, "unauthorized"),
+        Fault::Forbidden => (403, "forbidden"),
         Fault::Refused => (422, "validation_failed"),
         Fault::ErrorBefore => (500, "internal_server_error"),
         _ => return None,

@@ -13,6 +13,7 @@ pub fn words(fault: Fault, echo: &str) -> Option<Response> {
         Fault::SlowDown => (403, INVALID, Some("rate_limit")),
         Fault::RateLimitedInOk => (200, INVALID, Some("rate_limit")),
         Fault::Unauthorised => (401, INVALID, None),
+        Fault::Forbidden => (403, INVALID, None),
         Fault::Refused => (400, INVALID, Some("parameter_invalid_integer")),
         Fault::ErrorBefore => (500, "api_error", None),
         _ => return None,

@@ -50,6 +50,15 @@ pub(super) struct Refund {
 }
 
 impl Wanted {
+    /// The order that is written.
+    pub(super) fn order(&self) -> &str {
+        match self {
+            Self::Shipped(ship) => &ship.order,
+            Self::Refunded(refund) => &refund.order,
+            Self::Cancelled { order } | Self::Note { order, .. } => order,
+        }
+    }
+
     /// Reads prepared bytes back.
     pub(super) fn read(prepared: &Prepared) -> Result<Self, Error> {
         serde_json::from_slice(&prepared.bytes).map_err(|_| {

@@ -60,7 +60,9 @@ impl Operations for WooCommerce {
 
 impl WooCommerce {
     async fn carry_out(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
-        match Wanted::read(prepared)? {
+        let wanted = Wanted::read(prepared)?;
+        let _turn = self.turn(wanted.order()).await;
+        match wanted {
             Wanted::Shipped(ship) if op == Op::Ship => self.ship(&ship).await,
             Wanted::Cancelled { order } if op == Op::CancelOrder => self.cancel(&order).await,
             Wanted::Refunded(refund) if op == Op::RecordRefund => self.record(&refund).await,
@@ -97,7 +99,7 @@ impl WooCommerce {
         self.write(Request::put_json(path, body)).await
     }
 
-    fn is_cancelled(&self, order: &Order) -> bool {
+    pub(super) fn is_cancelled(&self, order: &Order) -> bool {
         self.settings.standing(&order.status) == Some(Standing::Cancelled)
     }
 

@@ -29,7 +29,7 @@ impl WooCommerce {
     pub(super) async fn ship(&self, ship: &Ship) -> Result<Outcome, Error> {
         let mut seen = self.see(ship).await?;
         if !self.is_reported(&seen, ship)? {
-            may_ship(&seen, ship)?;
+            self.may_ship(&seen, ship)?;
             match &mut seen.fulfilments {
                 Some(known) => known.push(self.fulfil(ship).await?),
                 None => self.note(&mut seen, ship).await?,
@@ -192,6 +192,45 @@ impl WooCommerce {
         format!("{} [{}]", words.join(" "), ship.reference)
     }
 
+    /// Whether lines can be reported. The shop itself checks nothing of it.
+    fn may_ship(&self, seen: &Seen, ship: &Ship) -> Result<(), Error> {
+        let order = &seen.order;
+        if order.status == TRASH || self.is_cancelled(order) {
+            let state = if order.status == TRASH {
+                "in the bin"
+            } else {
+                "cancelled"
+            };
+            return Err(conflict(format!("the order is {state} in the shop")));
+        }
+        if mark(order, ship).is_some() {
+            return Ok(());
+        }
+        let open = seen.open().map_err(|why| {
+            let why = format!(
+                "order {}: the shop's answer cannot be used: {why}",
+                ship.order
+            );
+            Error::new(ErrorClass::Protocol, why)
+        })?;
+        for line in &ship.shipped.lines {
+            let key = line.line.as_str();
+            let Some(open) = open.get(key) else {
+                return Err(conflict(format!(
+                    "the order no longer has line {key}: it was edited in the shop"
+                )));
+            };
+            if i64::from(line.quantity) > *open {
+                return Err(conflict(format!(
+                    "line {key}: {} to report, but only {} are not reported as shipped in the shop",
+                    line.quantity,
+                    (*open).max(0)
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// It is configured, the shop still shows it as open, and all of it is reported as shipped or was refunded.
     fn is_to_be_completed(&self, seen: &Seen) -> bool {
         self.settings.complete_when_shipped
@@ -275,43 +314,4 @@ fn items(ship: &Ship) -> Result<Value, Error> {
         items.push(json!({ "item_id": item, "qty": line.quantity }));
     }
     Ok(Value::Array(items))
-}
-
-/// Whether lines can be reported. The shop itself checks nothing of it.
-fn may_ship(seen: &Seen, ship: &Ship) -> Result<(), Error> {
-    let order = &seen.order;
-    if matches!(order.status.as_str(), "cancelled" | TRASH) {
-        let state = if order.status == TRASH {
-            "in the bin"
-        } else {
-            "cancelled"
-        };
-        return Err(conflict(format!("the order is {state} in the shop")));
-    }
-    if mark(order, ship).is_some() {
-        return Ok(());
-    }
-    let open = seen.open().map_err(|why| {
-        let why = format!(
-            "order {}: the shop's answer cannot be used: {why}",
-            ship.order
-        );
-        Error::new(ErrorClass::Protocol, why)
-    })?;
-    for line in &ship.shipped.lines {
-        let key = line.line.as_str();
-        let Some(open) = open.get(key) else {
-            return Err(conflict(format!(
-                "the order no longer has line {key}: it was edited in the shop"
-            )));
-        };
-        if i64::from(line.quantity) > *open {
-            return Err(conflict(format!(
-                "line {key}: {} to report, but only {} are not reported as shipped in the shop",
-                line.quantity,
-                (*open).max(0)
-            )));
-        }
-    }
-    Ok(())
 }

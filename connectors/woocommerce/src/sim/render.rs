@@ -206,10 +206,10 @@ pub(super) fn note(note: &Note) -> Value {
 
 /// Only the fields that are asked for, where any are.
 pub(super) fn product(product: &Product, fields: Option<&str>) -> Value {
-    let kind = match (product.variable, product.parent) {
-        (true, _) => "variable",
-        (false, Some(_)) => "variation",
-        (false, None) => "simple",
+    let kind = if product.variable {
+        "variable"
+    } else {
+        "simple"
     };
     let quantity = match product.stock {
         Some(_) if product.unreadable => json!("0.5"),
@@ -224,6 +224,9 @@ pub(super) fn product(product: &Product, fields: Option<&str>) -> Value {
     if let Some(all) = value.as_object_mut() {
         if product.partial {
             all.remove("stock_quantity");
+        }
+        if product.parent.is_some() {
+            all.remove("type");
         }
         if let Some(fields) = fields {
             all.retain(|key, _| fields.split(',').any(|field| field == key));

@@ -28,7 +28,7 @@ use secrecy::SecretString;
 
 use super::{NewOrder, WooSim, words};
 use crate::config::{Fulfilments, Settings};
-use crate::kind::basic;
+use crate::login::basic;
 use crate::map::SHIPPED;
 use crate::{WooCommerce, site};
 

@@ -22,6 +22,7 @@ pub fn words(fault: Fault, echo: &str) -> Option<Response> {
         Fault::SlowDown => page(403, "Rate limit exceeded"),
         Fault::RateLimitedInOk => json(200, "too_many_requests", 429),
         Fault::Unauthorised => json(401, "woocommerce_rest_cannot_view", 401),
+        Fault::Forbidden => json(403, "woocommerce_rest_cannot_edit", 403),
         Fault::Refused => json(400, "rest_invalid_param", 400),
         Fault::ErrorInOk => json(200, "internal_server_error", 500),
         _ => return None,

@@ -154,7 +154,9 @@ async fn a_parcel_that_came_back_makes_no_second_parcel_of_ours() {
     assert!(world.sim.ship(&one, &["4011"]));
     let mut cursor = None;
     assert_eq!(told(&world, &mut cursor).await, ["parcel 1 4011"]);
+    assert_eq!(world.sim.on_shelf("MUG", STANDARD), 99);
     assert!(world.sim.send_back(&one));
+    assert_eq!(world.sim.on_shelf("MUG", STANDARD), 100);
     assert_eq!(
         told(&world, &mut cursor).await,
         ["parcel 1 4011"],

@@ -132,7 +132,9 @@ async fn a_name_arrives_as_it_was_meant() {
     told.ship_to.name = "株式会社オープンサンプル 見本 花子".to_owned();
     let prepared = flowing.prepare(&instruct(told)).unwrap();
     flowing.send_one(Op::Instruct, &prepared).await.unwrap();
-    let body = world.sim.shipment(&reference(1)).unwrap().body;
+    let made = world.sim.shipment(&reference(1)).unwrap();
+    assert_eq!((made.warehouse.as_str(), made.shipped_at), (STANDARD, None));
+    let body = made.body;
     let to = &body["recipient"];
     assert_eq!(
         (&to["name"], &to["company"]),
@@ -378,6 +380,7 @@ async fn sixty_calls_a_minute_are_used_and_not_exceeded() {
     };
     tokio::join!(look(), look(), look());
     let used = sim.calls();
+    println!("{used} calls in ten minutes");
     assert_eq!(sim.throttled(), 0);
     assert!((588..=601).contains(&used), "{used} calls in ten minutes");
 }

@@ -274,7 +274,7 @@ async fn a_restricted_key_is_told_which_permission_it_lacks() {
         .page("payments", None, here)
         .await
         .unwrap_err();
-    assert_eq!(error.class, ErrorClass::Auth);
+    assert_eq!(error.class, ErrorClass::Forbidden);
     assert!(error.message.contains("rak_event_read"), "{error}");
     // A trouble of writes is none of reads.
     world.sim.trouble(Trouble::Locked);

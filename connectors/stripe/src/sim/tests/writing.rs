@@ -355,7 +355,7 @@ async fn a_key_that_may_not_write_says_so_and_writes_nothing() {
         .send(&capture(&id, "c:1", None, 5000))
         .await
         .unwrap_err();
-    assert_eq!(error.class, ErrorClass::Auth);
+    assert_eq!(error.class, ErrorClass::Forbidden);
     assert!(
         error.message.contains("rak_payment_intent_write"),
         "{error}"
