@@ -23,8 +23,8 @@ use crate::policy::MailKind;
 
 pub use operator::{
     CancelAnsweredFact, DepositTo, DepositWithdrawnFact, EndedFact, ParcelCorrectedFact,
-    RecallWantedFact, ReceiverNamedFact, RefundExplainedFact, RefundReason, ReturnedFact,
-    ShippedFact, TaxRateFact, TellAgainFact,
+    RecallWantedFact, ReceiverNamedFact, RefundExplainedFact, RefundPart, RefundReason,
+    RefundWantedFact, ReturnedFact, ShippedFact, TaxRateFact, TellAgainFact, VoidWantedFact,
 };
 
 /// What sort of fact it is.
@@ -139,6 +139,10 @@ pub enum FactBody {
     TaxRate(TaxRateFact),
     /// Decision of an operator: what a refund is that only the provider knows of.
     RefundExplained(RefundExplainedFact),
+    /// Decision of an operator: money is given back.
+    RefundWanted(RefundWantedFact),
+    /// Decision of an operator: what is authorised and not captured is released.
+    VoidWanted(VoidWantedFact),
     /// Decision of an operator: the receiver has another name on instructions, kept elsewhere.
     ReceiverNamed(ReceiverNamedFact),
     /// Decision: these lines leave from that warehouse under this reference.
@@ -543,6 +547,9 @@ pub enum IntentWhat {
         call: Box<Call>,
         /// Keys `reference:parcel` of the parcels a notice tells; amount and the like are in the call.
         parcels: Vec<String>,
+        /// Key of the operator's decision that it carries out; empty for what the planner wants by itself.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        decision: String,
     },
     /// A mail, rendered with the personal row when it is sent.
     Mail {
@@ -747,6 +754,8 @@ kinds! {
     "parcel_corrected", 1, Decision, ParcelCorrected;
     "tax_rate", 1, Decision, TaxRate;
     "refund_explained", 1, Decision, RefundExplained;
+    "refund_wanted", 1, Decision, RefundWanted;
+    "void_wanted", 1, Decision, VoidWanted;
     "receiver_named", 1, Decision, ReceiverNamed;
     "shipment", 1, Decision, Shipment;
     "shipment_withdrawn", 1, Decision, ShipmentWithdrawn;

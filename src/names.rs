@@ -39,6 +39,7 @@ const NAMES: &[&str] = &[
     "instruct",
     "booking",
     "annotate",
+    "refund",
     // Gates that a refusal shuts.
     "cancel_order",
     "capture_exceeds_authorisation",
@@ -51,6 +52,10 @@ const NAMES: &[&str] = &[
     "fulfilment_cancelled",
     "fulfilment_line_unknown",
     "packed_by_others",
+    "refund_dropped",
+    "refund_not_shown",
+    "refund_to_pay",
+    "refund_wanted",
     "refunded_in_full",
     "shipped_date",
     "shipped_place_unknown",

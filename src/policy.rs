@@ -216,6 +216,9 @@ pub struct Channel {
     pub vanished_after: Option<Duration>,
     /// Basis points for amounts whose rate the channel does not tell.
     pub default_tax: Option<u32>,
+    /// The channel records refunds that were made elsewhere.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub records_refunds: bool,
 }
 
 /// What the staff of a channel are shown of an order there.
@@ -359,6 +362,12 @@ pub struct PaymentRoute {
     /// That account is another than the channel's and reports its payments: what it says counts, and not the channel.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub reads: bool,
+    /// That account gives captured money back.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub refunds: bool,
+    /// That account releases what is authorised.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub voids: bool,
 }
 
 /// Ways of paying.

@@ -34,7 +34,7 @@ pub(crate) struct Act {
 }
 
 /// Commands that keep something back. Not in force after a restore, they let go what nobody wants to go.
-const KEEPS_BACK: [&str; 11] = [
+const KEEPS_BACK: [&str; 13] = [
     "pause ",
     "stop-shipping ",
     "unbegin ",
@@ -42,6 +42,9 @@ const KEEPS_BACK: [&str; 11] = [
     "order cancel ",
     "order end ",
     "order recall ",
+    // Goods whose money went back must not go.
+    "order refund ",
+    "order void ",
     "order shipped ",
     "wave abandon ",
     // An order whose deposit was taken away must not go.

@@ -173,6 +173,19 @@ pub(crate) enum OrderCommand {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Refund an order: the account that captured gives the money back, once; what no account captured becomes a task
+    Refund(RefundArgs),
+    /// Void an order's payment: release what is authorised and not captured
+    Void {
+        /// HK number, the customer's order number, or ACCOUNT/EXTERNAL-ID
+        order: String,
+        /// Reason; stored for ever, so no names or addresses
+        #[arg(long, value_name = "TEXT", value_parser = not_blank)]
+        reason: Option<String>,
+        /// Only show what would be done, and what cannot be undone
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Send cancellation requests for single shipments; hold their goods once the warehouse accepts
     Recall {
         #[command(flatten)]
@@ -239,6 +252,32 @@ pub(crate) enum OrderCommand {
         #[command(flatten)]
         on: OnShipments,
     },
+}
+
+/// `order refund`
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("what").required(true)))]
+pub(crate) struct RefundArgs {
+    /// HK number, the customer's order number, or ACCOUNT/EXTERNAL-ID
+    pub(crate) order: String,
+    /// In the order's currency, as decimal text: 5400 or 50.46
+    #[arg(long, group = "what")]
+    pub(crate) amount: Option<String>,
+    /// Units of a line, by the channel's line or SKU; may be repeated
+    #[arg(long, value_name = "LINE=QTY", group = "what", value_parser = line_units)]
+    pub(crate) line: Vec<(String, u32)>,
+    /// All that was captured or received and not refunded
+    #[arg(long, group = "what")]
+    pub(crate) all: bool,
+    /// Name of this refund within the order; the same command with the same name refunds once [default: made of the rest of the command]
+    #[arg(long, value_name = "NAME", value_parser = refund_name)]
+    pub(crate) id: Option<String>,
+    /// Reason; stored for ever, so no names or addresses
+    #[arg(long, value_name = "TEXT", value_parser = not_blank)]
+    pub(crate) reason: String,
+    /// Only show what would be done, and what cannot be undone
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// A decision on shipments.
@@ -391,6 +430,8 @@ impl Command {
                 | OrderCommand::Ledger { .. }
                 | OrderCommand::Cancel { dry_run: true, .. }
                 | OrderCommand::Recall { dry_run: true, .. }
+                | OrderCommand::Refund(RefundArgs { dry_run: true, .. })
+                | OrderCommand::Void { dry_run: true, .. }
                 | OrderCommand::End { dry_run: true, .. }
                 | OrderCommand::Shipped(ShippedArgs { dry_run: true, .. }),
             )
@@ -928,6 +969,25 @@ fn name_or_none(text: &str) -> Result<String, String> {
         return Err("enter one line of at most 200 characters".to_owned());
     }
     Ok(text.to_owned())
+}
+
+fn line_units(text: &str) -> Result<(String, u32), String> {
+    let wrong = || format!("{text:?} is not LINE=QTY, as ordli_01=2");
+    let (line, units) = text.rsplit_once('=').ok_or_else(wrong)?;
+    let units: u32 = units.trim().parse().map_err(|_| wrong())?;
+    if line.trim().is_empty() || units == 0 {
+        return Err(wrong());
+    }
+    Ok((line.trim().to_owned(), units))
+}
+
+fn refund_name(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if !text.is_empty() && text.len() <= 40 && text.chars().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("enter 1 to 40 letters, digits, -, _ or .".to_owned())
+    }
 }
 
 fn not_blank(text: &str) -> Result<String, String> {

@@ -50,6 +50,12 @@ pub(crate) async fn run(session: &Session, command: OrderCommand) -> Result<(), 
             decide: on,
             dry_run,
         } => decide::cancel(session, on, dry_run).await,
+        OrderCommand::Refund(args) => typed::refund_it(session, args).await,
+        OrderCommand::Void {
+            order,
+            reason,
+            dry_run,
+        } => typed::void_it(session, &order, reason.as_deref(), dry_run).await,
         OrderCommand::Recall { on, dry_run } => typed::recall_them(session, on, dry_run).await,
         OrderCommand::Recalled {
             on,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hikiate_sdk::{AccountSlug, Kind, Parts};
+use hikiate_sdk::{AccountSlug, Kind, Op, Parts};
 
 use super::model::{BeginWord, BookingTable, ChannelTable, File, HoldTable, ShopTable};
 use super::report::Problems;
@@ -126,6 +126,10 @@ impl Resolving<'_> {
         })
     }
 
+    fn offers(&self, account: Option<&AccountSlug>, op: Op) -> bool {
+        account.is_some_and(|account| self.routes.offered(account.as_str(), op).is_some())
+    }
+
     fn channel(&self, name: &str, table: &ChannelTable, p: &mut Problems<'_>) -> Channel {
         let path = ["channels", name];
         if self.routes.account(name, &path, p).is_some() {
@@ -189,6 +193,8 @@ impl Resolving<'_> {
                         let elsewhere = account.as_str() != name;
                         elsewhere && self.routes.reads(account.as_str(), Kind::Payment)
                     }),
+                    refunds: self.offers(account.as_ref(), Op::Refund),
+                    voids: self.offers(account.as_ref(), Op::Void),
                     account,
                 },
             )
@@ -240,6 +246,7 @@ impl Resolving<'_> {
                 .flatten(),
             others: table.others,
             payments,
+            records_refunds: self.routes.offered(name, Op::RecordRefund).is_some(),
             shipping_notice: table.shipping_notice,
             annotate: table.annotate,
             capture,

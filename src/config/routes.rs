@@ -86,7 +86,8 @@ impl<'a> Routes<'a> {
         })
     }
 
-    fn offered(&self, name: &str, op: Op) -> Option<OperationSpec> {
+    /// What an account declares of an operation; `None` where it does not offer it or could not be built.
+    pub(super) fn offered(&self, name: &str, op: Op) -> Option<OperationSpec> {
         let operations = self.built.get(name)?.instance.operations()?;
         let mut offered = operations.operations().into_iter();
         offered.find(|spec| spec.op == op)

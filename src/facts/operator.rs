@@ -1,6 +1,9 @@
 //! What operators decide about shipments and orders, beside holds and cancels.
 
-use hikiate_sdk::{CancelReply, Currency, ExternalId, GroupKey, ParcelLine, ShipmentReference};
+use hikiate_sdk::{
+    AccountSlug, CancelReply, Currency, ExternalId, GroupKey, ParcelLine, RefundedLine,
+    ShipmentReference,
+};
 use serde::{Deserialize, Serialize};
 
 /// A shipment is wanted back: taken out before it is sealed, asked back from its warehouse after.
@@ -55,6 +58,57 @@ pub enum RefundReason {
     Return,
     /// It should not have been made: the customer owes the money.
     Mistake,
+}
+
+/// Money is to be given back. What it comes to was settled when it was typed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefundWantedFact {
+    /// Names it within the order.
+    pub id: String,
+    /// Minor units in all, above zero.
+    pub amount: i64,
+    /// The order's currency.
+    pub currency: Currency,
+    /// It is all that was left to give back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub full: bool,
+    /// What it is for, where it was asked by line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<RefundedLine>,
+    /// How much of it is of which payment.
+    pub parts: Vec<RefundPart>,
+    /// Why.
+    pub reason: String,
+}
+
+/// What is given back of one payment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefundPart {
+    /// The payment, by the channel's id.
+    pub payment: ExternalId,
+    /// The account that captured it and gives it back; `None` where no account did, and an operator pays it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountSlug>,
+    /// Minor units, above zero.
+    pub amount: i64,
+    /// What others had given back of the payment by then: more of it may be this very refund.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub by_others: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(amount: &i64) -> bool {
+    *amount == 0
+}
+
+/// Nothing more is captured of these payments: what is authorised of them is released.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoidWantedFact {
+    /// By the channel's ids.
+    pub payments: Vec<ExternalId>,
+    /// Why; empty where it was not said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
 }
 
 /// Nothing more of the order is instructed, and nobody is told.

@@ -83,6 +83,7 @@ pub(crate) fn annotate(view: &View<'_>, open: &[OpenHold], others: &[Candidate])
                 holds: wanted,
             })),
             parcels: Vec::new(),
+            decision: String::new(),
         },
     });
     noted

@@ -10,6 +10,7 @@ use super::ended::ENDED;
 use super::goods::beyond_the_order;
 use super::notice::can_be_told;
 use super::others::{CANCELLED, NOTICE_CANCELLED};
+use super::refund::WANTED as REFUND_WANTED;
 use super::tasks::Tasks;
 use super::view::{Line, View};
 use crate::action::Action;
@@ -58,6 +59,9 @@ pub(crate) fn blockers(view: &View<'_>, tasks: &mut Tasks) -> Blockers {
         completed(view, &mut blockers, tasks);
         by_machine(view, &mut blockers);
         refunded(view, &mut blockers, tasks);
+        if view.keeps_goods() {
+            blockers.block(REFUND_WANTED);
+        }
         sent_for_another_line(view, &mut blockers);
     }
     cancelled_again(view, &mut blockers, tasks);

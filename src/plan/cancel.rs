@@ -108,6 +108,7 @@ pub(crate) fn cancel(view: &View<'_>, recall: &[ShipmentReference], tasks: &mut 
                         order: view.input.external_id.clone(),
                     })),
                     parcels: Vec::new(),
+                    decision: String::new(),
                 },
             }),
         }
@@ -196,6 +197,7 @@ fn requests(
                 order_number: view.input.number.clone(),
             })),
             parcels: Vec::new(),
+            decision: String::new(),
         },
     });
 }

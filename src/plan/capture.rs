@@ -49,6 +49,18 @@ impl Holder<'_> {
     }
 }
 
+fn holder_named<'v>(
+    account: &'v AccountSlug,
+    payment: &'v ExternalId,
+    provider: Option<&'v PaymentRef>,
+) -> Holder<'v> {
+    let named = provider.filter(|known| known.key.is_some());
+    Holder {
+        tender: payment,
+        there: named.map(|known| (account, known)),
+    }
+}
+
 fn capture_call<'a>(intent: &Intent<'a>) -> Option<&'a CaptureCall> {
     match intent.call() {
         Some(Call::Capture(call)) => Some(call),
@@ -85,11 +97,18 @@ impl<'a> View<'a> {
 
     /// Who holds what a capture takes. One without the account's id is known by the channel's record alone.
     fn holder_of<'v>(&self, intent: &'v Intent<'a>, call: &'v CaptureCall) -> Holder<'v> {
-        let named = call.provider.as_ref().filter(|known| known.key.is_some());
-        Holder {
-            tender: &call.payment,
-            there: named.map(|known| (&intent.fact.account, known)),
-        }
+        holder_named(&intent.fact.account, &call.payment, call.provider.as_ref())
+    }
+
+    /// A call of ours on a payment that it names so is about this one.
+    pub(super) fn is_about(
+        &self,
+        intent: &Intent<'_>,
+        payment: &ExternalId,
+        provider: Option<&PaymentRef>,
+        tender: &Tender,
+    ) -> bool {
+        holder_named(&intent.fact.account, payment, provider).is(&self.holder(tender))
     }
 
     /// Captures that were not refused or taken back.
@@ -406,6 +425,11 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
         let Some(account) = route.account.clone() else {
             continue;
         };
+        if view.is_to_void(tender) {
+            let why = "an operator wants the payment voided";
+            take_all_back(view, tender, why, &mut wanted);
+            continue;
+        }
         let parts = parts(view, tender, route);
         let share = view
             .still_to_pay(tender)
@@ -451,7 +475,7 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
         if amount > 0 && parts == Parts::Whole && not_whole(view, tender, amount, tasks) {
             continue;
         }
-        if amount > 0 && !open {
+        if amount > 0 && !open && !view.money_goes_back() {
             wanted
                 .candidates
                 .push(candidate(view, tender, account, amount, settled));
@@ -533,7 +557,7 @@ fn not_whole(view: &View<'_>, tender: &Tender, amount: i64, tasks: &mut Tasks) -
 
 impl View<'_> {
     /// How the account that captures a payment knows it; `None` where that is the channel's.
-    fn provider_of(&self, tender: &Tender) -> Option<PaymentRef> {
+    pub(super) fn provider_of(&self, tender: &Tender) -> Option<PaymentRef> {
         let route = self.route(tender)?;
         let elsewhere = route.account.as_ref() != Some(&self.input.channel);
         tender.provider.clone().filter(|_| elsewhere)
@@ -567,6 +591,7 @@ fn candidate(
                 expected_captured_total: settled.saturating_add(amount),
             })),
             parcels: Vec::new(),
+            decision: String::new(),
         },
     }
 }

@@ -5,7 +5,7 @@ use hikiate_sdk::{
 };
 
 use super::apportion::apportion;
-use super::fold::Reading;
+use super::fold::{Fold, Reading};
 use super::view::{Left, View};
 use crate::facts::{Features, RefundReason};
 
@@ -90,20 +90,34 @@ fn unlisted(tender: &Tender) -> i64 {
 /// Units of a line that were given back before they shipped: they are not sent. `shipped` are the units of it that had
 /// shipped when a refund was first shown; those came back.
 pub(crate) fn not_sent(
+    fold: &Fold<'_>,
     order: &OrderSnapshot,
     line: &LineKey,
     shipped: impl Fn(&RefundSeen) -> u32,
 ) -> u32 {
     let (mut back, mut unsent) = (0_u32, 0_u32);
     for refund in refunds(order) {
-        let named = refund.lines.iter().filter(|(key, _)| key == line);
-        for (_, units) in named {
-            let returned = shipped(refund).saturating_sub(back).min(*units);
+        let named = units_of(fold, refund);
+        for (_, units) in named.into_iter().filter(|(key, _)| key == line) {
+            let returned = shipped(refund).saturating_sub(back).min(units);
             back = back.saturating_add(returned);
             unsent = unsent.saturating_add(units - returned);
         }
     }
     unsent
+}
+
+/// Lines and units that a refund is for: as its reading says, or as it was asked for where it is ours.
+pub(crate) fn units_of(fold: &Fold<'_>, refund: &RefundSeen) -> Vec<(LineKey, u32)> {
+    match fold.our_refunds.get(refund.key.as_str()) {
+        Some(asked) if refund.lines.is_empty() && asked.parts.len() == 1 => {
+            let lines = asked.lines.iter();
+            lines
+                .map(|line| (line.line.clone(), line.quantity))
+                .collect()
+        }
+        _ => refund.lines.clone(),
+    }
 }
 
 /// Refunds that the channel records and that its total does not have off, although they gave back nothing that was paid
@@ -140,7 +154,9 @@ fn not_in_total(order: &OrderSnapshot) -> Vec<&ExternalId> {
 impl<'a> View<'a> {
     /// What a refund does to what is charged; `None` where the order does not have it and no operator has said.
     fn effect_of(&self, order: &OrderSnapshot, refund: &RefundSeen) -> Option<RefundEffect> {
-        let reason = self.fold.refund_reasons.get(&refund.key);
+        let ours = self.fold.our_refunds.contains_key(refund.key.as_str());
+        let reason = self.fold.refund_reasons.get(&refund.key).copied();
+        let reason = reason.or(ours.then_some(RefundReason::Return));
         let untold = refund.effect == RefundEffect::ProviderOnly
             || refund.effect == RefundEffect::InTotal && not_in_total(order).contains(&&refund.key);
         match (untold, reason) {
@@ -257,8 +273,9 @@ impl<'a> View<'a> {
         let listed = refunds(order)
             .filter(|refund| self.effect_of(order, refund) == Some(RefundEffect::Lowers))
             .map(|refund| {
-                let lines = refund.lines.iter().map(|(line, _)| line.clone());
-                (refund.amount, lines.collect(), self.left_at(refund))
+                let lines = units_of(&self.fold, refund).into_iter();
+                let lines = lines.map(|(line, _)| line).collect();
+                (refund.amount, lines, self.left_at(refund))
             });
         let unlisted = order.tenders.iter().map(|tender| {
             let shown = |order: &OrderSnapshot| {

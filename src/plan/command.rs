@@ -7,6 +7,7 @@ mod marks;
 mod money;
 mod name;
 mod recall;
+mod refund;
 mod release;
 mod shipped;
 
@@ -27,6 +28,7 @@ pub use marks::{correct, returned, tell};
 pub use money::{refund_is, tax_rate};
 pub use name::set_name;
 pub use recall::{recall, recalled};
+pub use refund::{RefundOf, refund, void};
 pub use release::release;
 pub use shipped::{Lines, Shipped, shipped};
 

@@ -114,6 +114,9 @@ fn effect(view: &View<'_>, candidate: Candidate) -> NewEffect {
         match call.as_mut() {
             Call::Capture(capture) => capture.key.clone_from(&key),
             Call::CancelInstruction(cancel) => cancel.key.clone_from(&key),
+            Call::Refund(refund) => refund.key.clone_from(&key),
+            Call::Void(void) => void.key.clone_from(&key),
+            Call::RecordRefund(record) => record.key.clone_from(&key),
             _ => {}
         }
     }

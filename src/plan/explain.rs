@@ -204,6 +204,7 @@ pub fn explain(
             .collect();
         words.told = words::told(&view, elsewhere);
         words.captured = captured(&view);
+        words.captured.extend(view.refunds_in_words());
         words.booked = booked(&view);
         words.next.extend(cutoffs(&view, elsewhere));
         let mut waiting = view.fold.shipments.iter().filter(|s| s.waiting());

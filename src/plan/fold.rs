@@ -15,12 +15,14 @@ pub(crate) use super::intent::Intent;
 use super::others::Since;
 use super::parcels::{Decided, Heard, Instructed};
 use super::presence::Absence;
+use super::refund::{RefundAsked, VoidAsked};
 use super::shipment::Shipment;
 use super::types::OrderInput;
 use crate::facts::{
     BookingRefusedFact, ChangeSeenFact, ClassFact, ExternalShipmentFact, FactBody, HeldFact,
     IntentWhat, MemberFact, MemberState, OrderFact, OutcomeFact, ParcelCorrectedFact,
-    RecallWantedFact, RefundReason, ReleasedFact, ReturnedFact, ShipmentFact, Verdict,
+    RecallWantedFact, RefundReason, RefundWantedFact, ReleasedFact, ReturnedFact, ShipmentFact,
+    Verdict,
 };
 
 /// One reading of the order.
@@ -105,6 +107,12 @@ pub(crate) struct Fold<'a> {
     pub(crate) tax_rates: BTreeMap<&'a str, u32>,
     /// What refunds are that only the provider knows of.
     pub(crate) refund_reasons: BTreeMap<&'a ExternalId, RefundReason>,
+    /// Refunds that an operator asked for, in order.
+    pub(crate) refunds_wanted: Vec<RefundAsked<'a>>,
+    /// Voids that an operator asked for, in order.
+    pub(crate) voids_wanted: Vec<VoidAsked<'a>>,
+    /// Refunds and records of them that we made, by the external system's id.
+    pub(crate) our_refunds: BTreeMap<&'a str, &'a RefundWantedFact>,
     /// The channel did not show it when it was last asked.
     pub(crate) absence: Option<Absence>,
     pub(crate) intents: Vec<Intent<'a>>,
@@ -134,6 +142,9 @@ impl<'a> Fold<'a> {
             corrected: Vec::new(),
             tax_rates: BTreeMap::new(),
             refund_reasons: BTreeMap::new(),
+            refunds_wanted: Vec::new(),
+            voids_wanted: Vec::new(),
+            our_refunds: BTreeMap::new(),
             absence: None,
             intents: Vec::new(),
             external: Vec::new(),
@@ -178,6 +189,17 @@ impl<'a> Fold<'a> {
                 FactBody::RefundExplained(refund) => {
                     fold.refund_reasons.insert(&refund.refund, refund.is);
                 }
+                FactBody::RefundWanted(wanted) => fold.refunds_wanted.push(RefundAsked {
+                    id,
+                    at: fact.recorded_at,
+                    key: &fact.key,
+                    fact: wanted,
+                }),
+                FactBody::VoidWanted(wanted) => fold.voids_wanted.push(VoidAsked {
+                    id,
+                    key: &fact.key,
+                    fact: wanted,
+                }),
                 FactBody::Reply(reply) => {
                     replies.hear(&reply.reference, fact.happened_at, id, reply);
                 }
@@ -291,6 +313,7 @@ impl<'a> Fold<'a> {
                     last.is_some_and(|(_, member)| member.state != MemberState::SentAgain);
             }
         }
+        fold.name_our_refunds();
         for (id, at, fact) in decided {
             let mut shipment = Shipment {
                 decided_at: at,
@@ -340,6 +363,21 @@ impl<'a> Fold<'a> {
         }
         fold.stray = parcels.rest();
         fold
+    }
+
+    /// Which refunds of readings are ours: what was asked for says what they are for.
+    fn name_our_refunds(&mut self) {
+        for intent in &self.intents {
+            let made = matches!(intent.fact.op, Op::Refund | Op::RecordRefund) && intent.taken();
+            let id = intent
+                .outcome
+                .and_then(|(_, outcome)| outcome.id.as_deref());
+            let mut asked = self.refunds_wanted.iter();
+            let asked = asked.find(|asked| asked.key == intent.decision());
+            if let (true, Some(id), Some(asked)) = (made, id, asked) {
+                self.our_refunds.insert(id, asked.fact);
+            }
+        }
     }
 
     /// What was decided of its parcels. What has not begun to leave has not left.

@@ -94,6 +94,14 @@ impl<'a> Intent<'a> {
         }
     }
 
+    /// Key of the operator's decision that it carries out; empty for none.
+    pub(crate) fn decision(&self) -> &'a str {
+        match &self.fact.what {
+            IntentWhat::Call { decision, .. } => decision,
+            _ => "",
+        }
+    }
+
     /// Keys of the parcels it tells.
     pub(crate) fn parcels(&self) -> &'a [String] {
         match &self.fact.what {

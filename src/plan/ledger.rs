@@ -236,7 +236,15 @@ fn payments(view: &View<'_>) -> Vec<Entry> {
             }
             let voided = was.saturating_sub(tender.authorised.max(tender.captured));
             if voided > 0 {
-                entries.push(entry(EntryKind::Void, Some(voided)));
+                let maker = if view.is_to_void(tender) {
+                    Maker::Us
+                } else {
+                    maker
+                };
+                entries.push(Entry {
+                    maker,
+                    ..entry(EntryKind::Void, Some(voided))
+                });
             }
         }
     }
@@ -313,6 +321,7 @@ fn refunds(view: &View<'_>) -> Vec<Entry> {
                 refund.key.as_str(),
                 view.day(at.unwrap_or(view.head.recorded_at)),
                 match refund.effect {
+                    _ if view.fold.our_refunds.contains_key(refund.key.as_str()) => Maker::Us,
                     RefundEffect::ProviderOnly => Maker::Provider,
                     _ => Maker::Channel,
                 },

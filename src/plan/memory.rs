@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use hikiate_sdk::{Call, ExternalId};
+use hikiate_sdk::{AccountSlug, Call, ExternalId, PaymentRef};
 
 use super::types::{
     DemandRow, DemandState, EffectState, NewShipment, OrderInput, OrderPlan, QueuedEffect,
@@ -76,6 +76,64 @@ pub struct Bound {
     pub ceiling: i64,
     /// Sum of our captures that were not refused, taken back or undone.
     pub intended: i64,
+    /// The most that a reading ever showed as captured.
+    pub captured: i64,
+    /// Sum of our refunds that were not refused, taken back or undone.
+    pub to_refund: i64,
+    /// What could be given back when the last of them was decided: captured, less what others had given back.
+    pub refund_bound: i64,
+}
+
+/// Readings and our refunds of one payment, as far as the facts were gone through.
+#[derive(Default)]
+struct Given {
+    captured: i64,
+    /// Each reading's place and what it showed as refunded.
+    shown: Vec<(usize, i64)>,
+    /// Our refunds by key: place and amount, and whether nothing came of it.
+    ours: BTreeMap<String, (usize, i64, bool)>,
+    bound: i64,
+}
+
+impl Given {
+    fn read(&mut self, at: usize, captured: i64, refunded: i64) {
+        self.captured = self.captured.max(captured);
+        self.shown.push((at, refunded));
+    }
+
+    fn ours(&self, before: usize) -> i64 {
+        let live = self
+            .ours
+            .values()
+            .filter(|(at, _, void)| *at < before && !void);
+        live.map(|(_, amount, _)| amount).sum()
+    }
+
+    fn decide(&mut self, at: usize, key: &str, amount: i64) {
+        self.ours.insert(key.to_owned(), (at, amount, false));
+        let shown = self.shown.iter();
+        let others = shown.map(|(at, refunded)| refunded - self.ours(*at)).max();
+        self.bound = (self.captured - others.unwrap_or(0).max(0)).max(0);
+    }
+
+    fn end(&mut self, key: &str, is_void: bool) {
+        if let Some(ours) = self.ours.get_mut(key) {
+            ours.2 = is_void;
+            self.bound = self.bound.max(self.ours(usize::MAX));
+        }
+    }
+}
+
+/// The name of a payment in the table of payments: its account's, where a call names that.
+fn payment_row(
+    account: &AccountSlug,
+    provider: Option<&PaymentRef>,
+    payment: &ExternalId,
+) -> ExternalId {
+    match provider.and_then(|known| known.key.as_ref()) {
+        Some(key) => format!("{account}/{key}").into(),
+        None => payment.clone(),
+    }
 }
 
 impl Memory {
@@ -358,7 +416,7 @@ impl Memory {
         self.entries.get(&key).map_or(0, |old| old.quantity)
     }
 
-    /// What captures of each payment are bound by, and their sum, as the facts alone say.
+    /// What captures and refunds of each payment are bound by, and their sums, as the facts alone say.
     #[must_use]
     pub fn payments(&self) -> BTreeMap<ExternalId, Bound> {
         let mut bounds: BTreeMap<ExternalId, Bound> = BTreeMap::new();
@@ -383,11 +441,8 @@ impl Memory {
                         && let Call::Capture(call) = call.as_ref()
                     {
                         let amount = call.amount.unwrap_or(call.expected_captured_total);
-                        let there = call.provider.as_ref().and_then(|known| known.key.as_ref());
-                        let payment = match there {
-                            Some(key) => format!("{}/{key}", intent.account).into(),
-                            None => call.payment.clone(),
-                        };
+                        let provider = call.provider.as_ref();
+                        let payment = payment_row(&intent.account, provider, &call.payment);
                         captures.insert(&fact.key, (payment, amount));
                     }
                 }
@@ -408,15 +463,71 @@ impl Memory {
                 bound.intended += amount;
             }
         }
+        for (payment, given) in self.given() {
+            let bound = bounds.entry(payment).or_default();
+            bound.captured = given.captured.max(0);
+            bound.to_refund = given.ours(usize::MAX);
+            bound.refund_bound = given.bound;
+        }
         bounds
+    }
+
+    /// What refunds of each payment are bound by, gone through as they were stored.
+    fn given(&self) -> BTreeMap<ExternalId, Given> {
+        let mut all: BTreeMap<ExternalId, Given> = BTreeMap::new();
+        for (at, fact) in self.input.facts.iter().enumerate() {
+            match &fact.body {
+                FactBody::Order(told) => {
+                    for tender in &told.order.tenders {
+                        let given = all.entry(tender.key.clone()).or_default();
+                        given.read(at, tender.captured, tender.refunded);
+                    }
+                }
+                FactBody::Payment(told) => {
+                    let given = all.entry(told.series().into()).or_default();
+                    given.read(at, told.payment.captured, told.payment.refunded);
+                }
+                FactBody::Intent(intent) => {
+                    if let IntentWhat::Call { call, .. } = &intent.what
+                        && let Call::Refund(call) = call.as_ref()
+                    {
+                        let provider = call.provider.as_ref();
+                        let payment = payment_row(&intent.account, provider, &call.payment);
+                        let given = all.entry(payment).or_default();
+                        given.decide(at, &fact.key, call.amount);
+                    }
+                }
+                FactBody::Outcome(outcome) if outcome.verdict != Verdict::Evidence => {
+                    let is_void = matches!(
+                        outcome.verdict,
+                        Verdict::Refused | Verdict::Withdrawn | Verdict::NotDone
+                    );
+                    for given in all.values_mut() {
+                        given.end(&outcome.intent, is_void);
+                    }
+                }
+                _ => {}
+            }
+        }
+        all
     }
 
     /// As the trigger on facts does.
     fn check_payments(&self) -> Result<(), Refused> {
         for (payment, bound) in self.payments() {
             constraint((0..=bound.ceiling).contains(&bound.intended), || {
-                let Bound { ceiling, intended } = bound;
+                let Bound {
+                    ceiling, intended, ..
+                } = bound;
                 format!("{intended} is to be captured of {payment}, at most {ceiling}")
+            })?;
+            constraint((0..=bound.refund_bound).contains(&bound.to_refund), || {
+                let Bound {
+                    to_refund,
+                    refund_bound,
+                    ..
+                } = bound;
+                format!("{to_refund} is to be refunded of {payment}, at most {refund_bound}")
             })?;
         }
         Ok(())

@@ -50,6 +50,8 @@ mod presence;
 mod provider;
 mod provider_tasks;
 mod recall;
+mod refund;
+mod refund_records;
 mod renumbered;
 mod reported;
 mod rest;

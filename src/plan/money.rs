@@ -30,7 +30,9 @@ impl View<'_> {
     fn ordered_at(&self, order: &OrderSnapshot, key: &LineKey) -> Option<u32> {
         let known = order.lines.iter().find(|line| line.key == *key)?;
         let line = self.lines.iter().find(|line| line.key == *key)?;
-        let unsent = charges::not_sent(order, key, |refund| self.shipped_before(refund, key));
+        let unsent = charges::not_sent(&self.fold, order, key, |refund| {
+            self.shipped_before(refund, key)
+        });
         let units = known.quantity.saturating_sub(unsent);
         let goods = line.item_id.is_some() || self.is_unmapped(known);
         goods.then(|| units.saturating_mul(line.multiplier))

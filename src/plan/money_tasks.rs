@@ -115,7 +115,7 @@ fn withdrawn(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) -> bool {
     let by_transfer = taken_away.is_some() && payment.bank_wanted.is_some() && !payment.bank_paid;
     let by_nothing = nothing && payment.deposited == 0 && view.taken_before() == 0;
     let unpaid = by_transfer || by_nothing;
-    if payment.confirmed || !unpaid || view.dropped() {
+    if payment.confirmed || !unpaid || view.dropped() || view.voided_by_us() {
         return false;
     }
     // An edit voids the payment as well, and the channel asks for what is due now by itself.
@@ -163,7 +163,7 @@ fn withdrawn(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) -> bool {
 /// What was paid is not sure any more: an edit at the channel voids a payment, and asks for it anew.
 fn lost(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
     let lost = payment.lost.is_some_and(|lost| lost.at_channel);
-    if !lost || payment.expired || view.dropped() || view.all_under_way() {
+    if !lost || payment.expired || view.dropped() || view.all_under_way() || view.voided_by_us() {
         return;
     }
     let sure = view.tenders().fold(view.taken_before(), |sum, tender| {

@@ -180,6 +180,7 @@ fn ship(view: &View<'_>, fulfil: &Intent<'_>, call: &FulfilCall) -> Candidate {
                 parcels: parcels.collect(),
             })),
             parcels: fulfil.parcels().to_vec(),
+            decision: String::new(),
         },
     }
 }
@@ -283,6 +284,7 @@ fn fulfil(view: &View<'_>, told: &NoticeState<'_>, loads: &[Load<'_, '_>]) -> Op
                 lines,
             })),
             parcels: parcels.iter().map(|(_, parcel)| parcel.name()).collect(),
+            decision: String::new(),
         },
     })
 }

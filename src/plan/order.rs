@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Duration, Utc};
-use hikiate_sdk::{AccountSlug, ShipmentReference};
+use hikiate_sdk::{AccountSlug, Op, ShipmentReference};
 
 use super::annotate::annotate;
 use super::begin::{self, Whose};
@@ -30,6 +30,7 @@ use super::presence;
 use super::provider;
 use super::provider_tasks::provider_tasks;
 use super::recall::recalled;
+use super::refund::{LOOK_AGAIN, refunds};
 use super::rest::{at_rest, resting};
 use super::revenue::{Revenue, revenue};
 use super::shipping::shipping;
@@ -133,6 +134,8 @@ pub(crate) enum Next {
     Note,
     /// A payment at a provider is late, or its authorisation ends.
     Payments,
+    /// A refund is recorded at the channel, if nobody has by then.
+    Recorded,
     /// The rest of this plan.
     Planned,
 }
@@ -310,7 +313,9 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     let cancel = cancel(&view, &changes.recall, &mut tasks);
     let open = |line: &super::view::Line<'_>| line.item_id.is_some() && line.open(stopped) > 0;
     let gone = view.any_shipped() && !view.lines.iter().any(open);
+    let (refunds, recorded) = refunds(&view, &mut tasks);
     let mut telling = [
+        refunds,
         notices(&view, &mut tasks),
         captures(&view, gone, &mut tasks),
         shipped_mail(&view, gone, &mut tasks),
@@ -325,6 +330,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         wanted.withdraw.extend(part.withdraw);
         wanted.pending |= part.pending;
     }
+    one_way(&mut wanted);
     let note = annotate(&view, &holds.open, &wanted.candidates);
     wanted.candidates.extend(note.candidate);
     wanted.withdraw.extend(note.withdraw);
@@ -454,6 +460,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         (Next::Ships, view.ships_at()),
         (Next::Unnumbered, view.number_due()),
         (Next::Payments, payments),
+        (Next::Recorded, recorded),
         (Next::Note, note.next.filter(|_| acts)),
         (Next::Planned, at_once.then_some(now)),
     ];
@@ -508,6 +515,15 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         holds,
         moments,
         plan,
+    }
+}
+
+/// Money goes one way at a time, also where two accounts move it.
+fn one_way(wanted: &mut Wanted) {
+    let back = |op: Op| matches!(op, Op::Refund | Op::Void);
+    if wanted.candidates.iter().any(|one| back(one.op)) {
+        let crosses = |op: Op| matches!(op, Op::Capture | Op::CancelOrder);
+        wanted.candidates.retain(|one| !crosses(one.op));
     }
 }
 
@@ -636,6 +652,7 @@ pub(super) fn read_again(
         Some(absence) => Some(RefreshPauses::every(
             absence.look_at(every, view.now) - view.now,
         )),
+        None if view.refund_just_made() => Some(RefreshPauses::every(LOOK_AGAIN)),
         None => every.map(|first| RefreshPauses {
             first,
             most: if patient { first.max(SELDOM) } else { first },

@@ -441,7 +441,7 @@ fn lines<'a>(
         let state = input.demands.iter().find(|row| row.line == line.key);
         let from_stock = line.ours() && item.is_none_or(|item| item.stocked);
         let multiplier = item.map_or(1, |item| item.multiplier.max(1));
-        let unsent = not_sent(order, &line.key, |refund| {
+        let unsent = not_sent(fold, order, &line.key, |refund| {
             shipped_before(fold, others, refund, &line.key, multiplier)
         });
         let units = line.quantity.saturating_sub(unsent);

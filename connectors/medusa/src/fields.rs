@@ -19,8 +19,7 @@ fulfillments.metadata,fulfillments.shipped_at,fulfillments.canceled_at,fulfillme
 fulfillments.items.quantity,fulfillments.labels.tracking_number";
 
 /// `fields=` of a payment: [`crate::wire::Payment`].
-pub(crate) const PAYMENT_FIELDS: &str =
-    "id,provider_id,amount,canceled_at,captures.id,captures.amount,refunds.amount";
+pub(crate) const PAYMENT_FIELDS: &str = "id,provider_id,amount,canceled_at,captures.id,captures.amount,refunds.id,refunds.amount,refunds.note";
 
 /// `fields=` of an inventory item: [`crate::wire::InventoryItem`].
 pub(crate) const INVENTORY_FIELDS: &str =

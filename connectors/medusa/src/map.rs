@@ -23,7 +23,7 @@ use crate::config::Settings;
 use crate::wire::{Fulfillment, Item, Order, Stamp};
 
 pub(crate) use amounts::{minor, whole};
-pub(crate) use payment::captured;
+pub(crate) use payment::{captured, refunded};
 pub(crate) use stock::stock_records;
 
 /// The key in a fulfilment's metadata that carries our reference of the shipment.

@@ -250,6 +250,8 @@ pub(crate) struct Movement {
     pub(crate) amount: Number,
     /// When it was made.
     pub(crate) created_at: Option<DateTime<Utc>>,
+    /// Of a refund: what its maker wrote; ours begins with our key.
+    pub(crate) note: Option<String>,
 }
 
 /// A fulfilment.

@@ -7,6 +7,7 @@ use hikiate::facts::{FactBody, Features, GroupFeatures, IntentWhat, ShipmentFact
 use hikiate::plan::types::{NewEffect, OrderPlan, ShipmentStage, Status, Withdraw};
 use hikiate_sdk::{Call, LineKey, Op};
 
+use super::queue::Owner;
 use super::seen::{Seen, code};
 use super::store::Order;
 use super::violation::{Violation, ensure};
@@ -58,7 +59,7 @@ pub(super) fn queue(world: &World) -> Result<(), Violation> {
     let mut busy = BTreeSet::new();
     for row in &world.rows {
         let unresolved = row.state == hikiate::plan::types::EffectState::Unresolved;
-        let super::queue::Owner::Order(order) = row.owner else {
+        let Owner::Order(order) = row.owner else {
             continue;
         };
         ensure(unresolved || busy.insert((order, &row.account)), || {
@@ -84,7 +85,11 @@ pub(super) fn plan(world: &World, at: usize, plan: &OrderPlan) -> Result<(), Vio
     for effect in &plan.effects {
         let op = effect.intent.op;
         ensure(
-            !seen.cancelled_at_channel() || matches!(op, Op::CancelInstruction | Op::Annotate),
+            !seen.cancelled_at_channel()
+                || matches!(
+                    op,
+                    Op::CancelInstruction | Op::Annotate | Op::Refund | Op::Void
+                ),
             || format!("{} for an order that the channel cancelled", effect.key),
         )?;
         match op {
@@ -105,8 +110,9 @@ pub(super) fn plan(world: &World, at: usize, plan: &OrderPlan) -> Result<(), Vio
                     "a mail about goods that a third party shipped".to_owned()
                 })?;
             }
-            Op::Refund | Op::Void | Op::RecordRefund => {
-                return Err(Violation::new(format!("{op} without a decision")));
+            Op::Refund | Op::Void => gives_back(world, order, &seen, effect)?,
+            Op::RecordRefund => {
+                return Err(Violation::new("a record at a shop that keeps none"));
             }
             Op::Instruct | Op::PostJournal => {
                 return Err(Violation::new(format!("{op} planned by the order itself")));
@@ -318,6 +324,82 @@ fn capture(seen: &Seen<'_>, plan: &OrderPlan) -> Result<(), Violation> {
     Ok(())
 }
 
+/// Money goes back because an operator decided so, never beyond what is captured and not given back by anybody, while nothing
+/// about the order's money is in the dark; and all of it, or what is authorised, only once no goods can leave on it.
+fn gives_back(
+    world: &World,
+    order: &Order,
+    seen: &Seen<'_>,
+    effect: &NewEffect,
+) -> Result<(), Violation> {
+    let key = &effect.key;
+    let IntentWhat::Call { call, decision, .. } = &effect.intent.what else {
+        return Err(Violation::new(format!("{key} is no call")));
+    };
+    let mut facts = order.input.facts.iter();
+    let decided = facts.find(|fact| fact.key == *decision);
+    let (payment, all) = match (call.as_ref(), decided.map(|fact| &fact.body)) {
+        (Call::Refund(call), Some(FactBody::RefundWanted(wanted))) => {
+            let mut parts = wanted.parts.iter();
+            let part = parts.find(|part| part.payment == call.payment);
+            ensure(part.is_some_and(|p| p.amount == call.amount), || {
+                format!("{key} gives back {}, not what was decided", call.amount)
+            })?;
+            (&call.payment, wanted.full)
+        }
+        (Call::Void(call), Some(FactBody::VoidWanted(wanted))) => {
+            ensure(wanted.payments.contains(&call.payment), || {
+                format!("{key} voids what nobody decided to void")
+            })?;
+            (&call.payment, true)
+        }
+        _ => return Err(Violation::new(format!("{key} without a decision"))),
+    };
+    let mut tenders = seen.order().tenders.iter();
+    let Some(tender) = tenders.find(|tender| tender.key == *payment) else {
+        return Err(Violation::new(format!(
+            "{key} is of no payment of the order"
+        )));
+    };
+    if let Call::Refund(call) = call.as_ref() {
+        let ours = seen.calls(Op::Refund).filter(|(other, _, _)| other != key);
+        let ours: i64 = ours
+            .map(|(_, other, _)| match other {
+                Call::Refund(other) if other.payment == *payment => other.amount,
+                _ => 0,
+            })
+            .sum();
+        let given = tender.refunded.max(ours);
+        ensure(given + call.amount <= tender.captured, || {
+            format!(
+                "{key} gives back {} of {}, of which {given} is given back",
+                call.amount, tender.captured
+            )
+        })?;
+    }
+    let moves = [Op::Capture, Op::Refund, Op::Void, Op::CancelOrder];
+    let numbers = world.rows.iter().filter(|row| match row.owner {
+        Owner::Order(at) => world.orders[at].input.number == order.input.number,
+        Owner::Wave(_) | Owner::Books(_) => false,
+    });
+    let mut under_way = numbers.filter(|row| moves.contains(&row.op) && row.key != *key);
+    if let Some(row) = under_way.next() {
+        return Err(Violation::new(format!(
+            "{key} while {} is under way",
+            row.key
+        )));
+    }
+    let lines = seen.order().lines.iter();
+    let shipped = lines
+        .filter(|line| code(line.sku.as_deref()).1)
+        .all(|line| seen.shipped_of(&line.key) >= line.quantity * seen.items_in(&line.key));
+    let leaves = seen.shipments.iter().find(|(_, one)| Seen::may_leave(one));
+    match leaves.filter(|_| all && !shipped) {
+        Some((reference, _)) => Err(Violation::new(format!("{key} while {reference} may ship"))),
+        None => Ok(()),
+    }
+}
+
 /// The channel is told of a cancel only when nothing can leave any more and nothing is in the dark.
 fn cancel_order(
     world: &World,
@@ -337,9 +419,10 @@ fn cancel_order(
         })?;
     }
     let taken_back = |id: i64| plan.withdraw.iter().any(|gone| gone.effect_id == id);
-    let under_way = world.rows.iter().find(|row| {
-        row.owner == super::queue::Owner::Order(at) && row.op != Op::Mail && !taken_back(row.id)
-    });
+    let under_way = world
+        .rows
+        .iter()
+        .find(|row| row.owner == Owner::Order(at) && row.op != Op::Mail && !taken_back(row.id));
     ensure(under_way.is_none(), || {
         let key = under_way.map_or("", |row| row.key.as_str());
         format!("the channel is notified of a cancel while {key} is in progress")

@@ -102,6 +102,13 @@ pub(super) enum Word {
     Tell,
     /// Do what a task says.
     Settle,
+    /// Give back a part of what is captured, or all of it.
+    Refund {
+        /// Of what is kept of a payment.
+        percent: u8,
+    },
+    /// Release what is authorised.
+    Void,
 }
 
 /// One step of a run. Numbers name an order, a row or a shipment modulo how many there are.
@@ -293,7 +300,7 @@ impl Command {
     fn by_people(rng: &mut Rng) -> Self {
         use Command as C;
         let (order, which) = (rng.small(4), rng.small(8));
-        let deed = match rng.below(124) {
+        let deed = match rng.below(136) {
             100..111 => Deed::Refund {
                 percent: if rng.chance(35) {
                     100
@@ -309,6 +316,19 @@ impl Command {
                     order,
                     percent: if rng.chance(50) { 100 } else { rng.small(101) },
                 };
+            }
+            124..133 => {
+                let percent = if rng.chance(40) {
+                    100
+                } else {
+                    1 + rng.small(100)
+                };
+                let word = Word::Refund { percent };
+                return C::Type { order, word, which };
+            }
+            133..136 => {
+                let word = Word::Void;
+                return C::Type { order, word, which };
             }
             0..4 => Deed::Pack,
             4..9 => Deed::Ship(Where::Unnamed),

@@ -10,6 +10,7 @@ use hikiate_sdk::{
 };
 
 use super::command::Fate;
+use super::money::{refund_by_us, void_by_us};
 use super::queue::{Owner, Row};
 use super::setting::PLACES;
 use super::store::Said;
@@ -60,6 +61,8 @@ pub(super) struct Far {
     done: BTreeSet<String>,
     /// Shipments that warehouses were told of.
     pub(super) told: BTreeMap<String, Told>,
+    /// Decisions of which a payment was refunded.
+    refunded: BTreeSet<(usize, String, String)>,
     /// Journals that were posted: Σ of debits.
     pub(super) posted: BTreeMap<String, i64>,
 }
@@ -112,8 +115,23 @@ impl World {
         };
         if done.is_ok() {
             self.far.done.insert(row.key.clone());
+            self.refunded_once(row)?;
         }
         Ok(done)
+    }
+
+    /// What an operator decided to give back of a payment is given back once, whatever key it went out under.
+    fn refunded_once(&mut self, row: &Row) -> Result<(), Violation> {
+        if let (Owner::Order(order), IntentWhat::Call { call, decision, .. }) =
+            (&row.owner, &row.intent.what)
+            && let Call::Refund(call) = call.as_ref()
+        {
+            let what = (*order, decision.clone(), call.payment.to_string());
+            ensure(self.far.refunded.insert(what), || {
+                format!("{decision} gives back {} a second time", call.payment)
+            })?;
+        }
+        Ok(())
     }
 
     fn perform_call(&mut self, at: usize, row: &Row, fate: Fate) -> Result<(), String> {
@@ -143,7 +161,9 @@ impl World {
             }
             Call::Mail(_) => return Ok(()),
             _ if unknown => return Err("there is no such order".to_owned()),
-            _ if gone => return Err("the order is cancelled".to_owned()),
+            _ if gone && !matches!(call.as_ref(), Call::Refund(_) | Call::Void(_)) => {
+                return Err("the order is cancelled".to_owned());
+            }
             Call::Annotate(call) => order.note.clone_from(&call.holds),
             Call::CancelOrder(_) => {
                 if truth.fulfilments.iter().any(|f| !f.cancelled()) {
@@ -207,8 +227,10 @@ impl World {
                 fulfilment.tracking = tracking.collect();
             }
             Call::Instruct(_) | Call::PostJournal { .. } => {}
-            Call::Refund(_) | Call::Void(_) | Call::RecordRefund(_) => {
-                return Err("the shop has no refunds".to_owned());
+            Call::Refund(call) => refund_by_us(at, truth, call, self.now)?,
+            Call::Void(call) => void_by_us(truth, call)?,
+            Call::RecordRefund(_) => {
+                return Err("the shop keeps no records of refunds".to_owned());
             }
         }
         order.version += 1;

@@ -1,7 +1,10 @@
 //! Money by others: what staff and the provider do to the payments of an order, and what the channel asks for then.
 
 use chrono::{DateTime, Utc};
-use hikiate_sdk::{Charge, ChargeKind, OrderSnapshot, RefundEffect, RefundSeen, Tender};
+use hikiate_sdk::{
+    Charge, ChargeKind, ExternalId, OrderSnapshot, RefundCall, RefundEffect, RefundSeen, Tender,
+    VoidCall,
+};
 
 use super::world::World;
 
@@ -63,12 +66,54 @@ pub(super) fn void(order: &mut OrderSnapshot) {
         let whole = tender.captured >= tender.amount.unwrap_or(0);
         tender.gateway == "card" && !tender.cancelled && !whole
     };
-    let Some(tender) = order.tenders.iter_mut().find(open) else {
-        return;
-    };
-    tender.cancelled = true;
-    tender.authorised = 0;
+    let found = order.tenders.iter_mut().find(open);
+    let key = found.map(|tender| tender.key.clone());
+    if let Some(key) = key {
+        release(order, &key);
+    }
+}
+
+fn release(order: &mut OrderSnapshot, payment: &ExternalId) {
+    let mut tenders = order.tenders.iter_mut();
+    if let Some(tender) = tenders.find(|tender| tender.key == *payment) {
+        tender.cancelled = true;
+        tender.authorised = 0;
+    }
     ask(order);
+}
+
+/// What we ask to be released is.
+pub(super) fn void_by_us(order: &mut OrderSnapshot, call: &VoidCall) -> Result<(), String> {
+    let open = |tender: &&Tender| {
+        tender.key == call.payment && !tender.cancelled && tender.authorised > tender.captured
+    };
+    if !order.tenders.iter().any(|tender| open(&tender)) {
+        return Err("nothing of it is authorised and not captured".to_owned());
+    }
+    release(order, &call.payment);
+    Ok(())
+}
+
+/// What we ask to be given back is, unless others gave some of it back since.
+pub(super) fn refund_by_us(
+    at: usize,
+    order: &mut OrderSnapshot,
+    call: &RefundCall,
+    now: DateTime<Utc>,
+) -> Result<(), String> {
+    let mut tenders = order.tenders.iter();
+    let tender = tenders.find(|tender| tender.key == call.payment);
+    let refunded = tender.map_or(0, |tender| tender.refunded);
+    if refunded + call.amount > call.expected_refunded_total {
+        return Err("refunded meanwhile".to_owned());
+    }
+    let key = format!("ours {}", call.key);
+    let payment = Some(&call.payment);
+    if refund(order, &key, call.amount, by_channel(at), payment, now) {
+        Ok(())
+    } else {
+        Err("more than is left of the payment".to_owned())
+    }
 }
 
 impl World {
@@ -87,7 +132,8 @@ impl World {
         };
         let amount = (kept * i64::from(percent) / 100).max(1);
         let key = format!("re_{}", self.next);
-        refund(&mut self.orders[at].truth, &key, amount, effect, self.now);
+        let truth = &mut self.orders[at].truth;
+        refund(truth, &key, amount, effect, None, self.now);
     }
 
     /// What the customer paid too much is given back, as far as it is with one payment. False where it is not.
@@ -100,6 +146,7 @@ impl World {
                 &key,
                 amount,
                 by_channel(at),
+                None,
                 self.now,
             )
     }
@@ -119,6 +166,7 @@ fn refund(
     key: &str,
     amount: i64,
     effect: RefundEffect,
+    payment: Option<&ExternalId>,
     now: DateTime<Utc>,
 ) -> bool {
     let total = truth.total.unwrap_or(0);
@@ -126,7 +174,9 @@ fn refund(
     let captured: i64 = truth.tenders.iter().map(|tender| tender.captured).sum();
     let too_much = (captured - known - total).max(0);
     let mut with_money = truth.tenders.iter_mut();
-    let Some(tender) = with_money.find(|tender| tender.captured - tender.refunded >= amount) else {
+    let meant = |tender: &Tender| payment.is_none_or(|payment| tender.key == *payment);
+    let enough = |tender: &Tender| tender.captured - tender.refunded >= amount;
+    let Some(tender) = with_money.find(|tender| meant(tender) && enough(tender)) else {
         return false;
     };
     tender.refunded += amount;

@@ -4,7 +4,8 @@ use chrono::Duration;
 use hikiate::action::Action;
 use hikiate::facts::RefundReason;
 use hikiate::plan::command::{
-    Now, Shipped, Wish, correct, end, recall, recalled, refund_is, returned, shipped, tell,
+    Now, RefundOf, Shipped, Wish, correct, end, recall, recalled, refund, refund_is, returned,
+    shipped, tell, void,
 };
 use hikiate::plan::types::{Begin, ShippingStop};
 use hikiate_sdk::CancelVerdict;
@@ -12,7 +13,7 @@ use hikiate_sdk::CancelVerdict;
 use super::command::{Command, Word};
 use super::seen::Seen;
 use super::setting::PLACES;
-use super::violation::Violation;
+use super::violation::{Violation, ensure};
 use super::world::World;
 
 const REASON: &str = "typed";
@@ -41,6 +42,8 @@ impl World {
             }
             Word::Returned => self.ask(at, |now| returned(now, &reference, &[], REASON))?,
             Word::Tell => self.ask(at, |now| tell(now, &reference, REASON))?,
+            Word::Refund { percent } => self.refunds(at, percent)?,
+            Word::Void => self.ask(at, |now| void(now, REASON))?,
             Word::Settle => {
                 let actions = self.orders[at]
                     .tasks
@@ -77,6 +80,29 @@ impl World {
 
     pub(super) fn end(&mut self, at: usize) -> Result<bool, Violation> {
         self.ask(at, |now| end(now, REASON))
+    }
+
+    /// Money is given back, as an operator saw it last.
+    fn refunds(&mut self, at: usize, percent: u8) -> Result<bool, Violation> {
+        let Some(seen) = Seen::of(&self.orders[at], self.now) else {
+            return Ok(false);
+        };
+        let tenders = seen.order().tenders.iter();
+        let kept = tenders.map(|tender| tender.captured - tender.refunded);
+        let amount = kept.max().unwrap_or(0) * i64::from(percent) / 100;
+        let text = amount.to_string();
+        let of = if percent == 100 {
+            RefundOf::All
+        } else {
+            RefundOf::Amount(&text)
+        };
+        self.next += 1;
+        let name = format!("r{}", self.next);
+        let typed = self.ask(at, |now| refund(now, of, Some(&name), REASON))?;
+        // Typed a second time it is the same refund.
+        let again = typed && self.ask(at, |now| refund(now, of, Some(&name), REASON))?;
+        ensure(!again, || format!("refund {name} was taken twice"))?;
+        Ok(typed)
     }
 
     /// The warehouse is called, and what it says is typed.

@@ -202,6 +202,10 @@ impl World {
             let order = u8::try_from(at).unwrap_or(0);
             return self.act_on(at, &super::command::Command::CancelAtChannel { order });
         }
+        // A refund that its account does not make is given up in the end.
+        if matches!(task.kind.as_str(), "refund_rejected" | "void_rejected") && tries > 1 {
+            return self.release(at, "refund_dropped".to_owned());
+        }
         // The next thing only where the program refuses the first: lines of two addresses are no one parcel.
         for action in &actions {
             if self.settle(at, action)? {

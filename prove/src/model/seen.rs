@@ -541,7 +541,7 @@ impl<'a> Seen<'a> {
         self.standing
             .iter()
             .filter_map(move |(key, intent)| match &intent.what {
-                IntentWhat::Call { call, parcels } if intent.op == op => {
+                IntentWhat::Call { call, parcels, .. } if intent.op == op => {
                     Some((*key, &**call, parcels.as_slice()))
                 }
                 _ => None,

@@ -193,6 +193,8 @@ fn policy() -> Policy {
         account: account.map(AccountSlug::new),
         parts: hikiate_sdk::Parts::Many,
         reads: false,
+        refunds: true,
+        voids: true,
     };
     let channel = Channel {
         payments: BTreeMap::from([
@@ -217,6 +219,7 @@ fn policy() -> Policy {
         recheck_required: false,
         vanished_after: Some(Duration::hours(72)),
         default_tax: None,
+        records_refunds: false,
     };
     let warehouse = |at: usize, dispatch| Warehouse {
         name: PLACES[at].0.to_owned(),

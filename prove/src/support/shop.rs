@@ -478,6 +478,8 @@ fn policy() -> Policy {
         account: Some(AccountSlug::new("shop")),
         parts: hikiate_sdk::Parts::Many,
         reads: false,
+        refunds: true,
+        voids: true,
     };
     let channel = Channel {
         payments: BTreeMap::from([("card".to_owned(), card)]),
@@ -498,6 +500,7 @@ fn policy() -> Policy {
         recheck_required: false,
         vanished_after: None,
         default_tax: None,
+        records_refunds: false,
     };
     let tokyo = Warehouse {
         name: "tokyo".to_owned(),

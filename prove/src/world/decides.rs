@@ -2,10 +2,10 @@
 //! account for a while, stop shipping from a warehouse.
 
 use hikiate::facts::FactBody;
-use hikiate::plan::command::{Now, Shipped, Wish, recall, shipped};
+use hikiate::plan::command::{Now, RefundOf, Shipped, Wish, recall, refund, shipped};
 use hikiate::store::{Paused, StopScope, Store, StoreError, Typed};
 
-use super::orders::{Goods, join};
+use super::orders::{Act, Goods, join};
 use super::world::World;
 
 const WHY: &str = "an operator's decision";
@@ -15,7 +15,8 @@ impl World {
     /// Something that is undone later, or ends an order.
     pub(super) async fn operator_decides(&mut self) {
         let store = self.engine.store.clone();
-        match self.dice.range(0..=15) {
+        match self.dice.range(0..=20) {
+            16..=20 => self.refunds_it().await,
             10..=11 => self.asks_back().await,
             12..=13 => self.ships_by_hand().await,
             14..=15 => self.saw_it_ship().await,
@@ -51,6 +52,52 @@ impl World {
                 self.log.say(WHO, format!("stops shipping: {scope:?}"));
             }
             _ => self.let_all_go().await,
+        }
+    }
+
+    /// Gives back a part of what was captured, or all of it; now and then staff give back the same at once, past hikiate.
+    async fn refunds_it(&mut self) {
+        let Some(at) = self.some_order() else {
+            return;
+        };
+        let id = self.orders[at].id.clone();
+        let seen = self.far.shop.order(&id).unwrap();
+        let kept = seen.captured - seen.refunded;
+        if kept <= 0 {
+            return;
+        }
+        let amount = self.dice.range(1..=kept.unsigned_abs());
+        let text = amount.to_string();
+        let of = if self.dice.percent(35) {
+            RefundOf::All
+        } else {
+            RefundOf::Amount(&text)
+        };
+        let mut asked = 0;
+        let name = format!("shop/{id}");
+        let typed = self.types(&name, "is refunded", |now| {
+            let wish = refund(now, of, None, WHY)?;
+            let mut facts = wish.facts.iter();
+            asked = facts
+                .find_map(|fact| match &fact.body {
+                    FactBody::RefundWanted(wanted) => Some(wanted.amount),
+                    _ => None,
+                })
+                .unwrap_or(0);
+            Ok(wish)
+        });
+        if !typed.await {
+            return;
+        }
+        self.counts.acts += 1;
+        self.orders[at].asked_back += asked;
+        self.acted(
+            at,
+            Act::Refunded,
+            &format!("{asked} yen are to be refunded"),
+        );
+        if self.dice.percent(30) && self.far.shop.refund_by_staff(&id, asked) {
+            self.acted(at, Act::Refunded, &format!("refunded {asked} yen as well"));
         }
     }
 

@@ -182,6 +182,7 @@ impl World {
                 known.blocked
             ));
         }
+        wrong.extend(given_back(order, &seen));
         wrong.extend(self.money(order, known, gone, &seen));
         wrong.extend(self.note(order, known, &seen));
         if !order.acts.is_empty() {
@@ -434,4 +435,21 @@ impl World {
             self.violated(format!("{revenue} yen of revenue, {shipped} were shipped"));
         }
     }
+}
+
+/// What is wrong with refunds of an order that operators asked for: each is made once, and none beyond what was asked for.
+fn given_back(order: &Placed, seen: &OrderMemory) -> Option<String> {
+    let ours = seen
+        .refunds
+        .iter()
+        .filter(|(_, note)| note.starts_with("refund:"));
+    let sum: i64 = ours.clone().map(|(amount, _)| amount).sum();
+    let keys: std::collections::BTreeSet<&String> = ours.clone().map(|(_, note)| note).collect();
+    if sum > order.asked_back || keys.len() != ours.count() {
+        return Some(format!(
+            "{} yen were to be refunded, and these were: {:?}",
+            order.asked_back, seen.refunds
+        ));
+    }
+    None
 }

@@ -106,6 +106,8 @@ pub(super) struct Placed {
     pub(super) prices: BTreeMap<String, i64>,
     /// Captured in the shop's console.
     pub(super) by_staff: i64,
+    /// Yen that operators asked hikiate to give back.
+    pub(super) asked_back: i64,
     /// Deposits told so far.
     pub(super) paid: i64,
     pub(super) deposits: u32,
@@ -320,6 +322,7 @@ pub(super) fn draw(dice: &mut Dice, n: usize) -> (NewOrder, Placed) {
         ever_marked: Goods::new(),
         prices,
         by_staff: 0,
+        asked_back: 0,
         paid: 0,
         deposits: 0,
         cancel_wanted: false,

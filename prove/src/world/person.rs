@@ -169,6 +169,10 @@ impl World {
             Call::Capture(call) => {
                 order(call.order.as_str()).captured >= call.expected_captured_total
             }
+            Call::Refund(call) => {
+                let mut made = order(call.order.as_str()).refunds.into_iter();
+                made.any(|(_, note)| note.starts_with(&call.key))
+            }
             Call::CancelOrder(call) => order(call.order.as_str()).cancelled,
             Call::Fulfil(call) => order(call.order.as_str())
                 .fulfilments

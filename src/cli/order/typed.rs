@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use hikiate_sdk::CancelVerdict;
 use serde::Serialize;
 
-use crate::cli::args::{Decide, OnShipments, ShippedArgs};
+use crate::cli::args::{Decide, OnShipments, RefundArgs, ShippedArgs};
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
-use crate::plan::command::{Now, Shipped, Wish, end, recall, recalled, shipped, tell};
+use crate::plan::command::{
+    Now, RefundOf, Shipped, Wish, end, recall, recalled, refund, shipped, tell, void,
+};
 use crate::store::{StoreError, Typed};
 
 /// How often orders that hear of something meanwhile are judged anew.
@@ -159,6 +161,34 @@ pub(super) async fn end_them(session: &Session, on: Decide, dry: bool) -> Result
         })
         .collect();
     write(session, &subjects, dry, |now, _| end(now, &on.reason)).await
+}
+
+/// `order refund`
+pub(super) async fn refund_it(session: &Session, args: RefundArgs) -> Result<(), Failure> {
+    let subject = Subject::of_order(session, &args.order).await?;
+    let of = match &args.amount {
+        _ if args.all => RefundOf::All,
+        Some(amount) => RefundOf::Amount(amount),
+        None => RefundOf::Lines(&args.line),
+    };
+    write(session, &[subject], args.dry_run, |now, _| {
+        refund(now, of, args.id.as_deref(), &args.reason)
+    })
+    .await
+}
+
+/// `order void`
+pub(super) async fn void_it(
+    session: &Session,
+    order: &str,
+    reason: Option<&str>,
+    dry: bool,
+) -> Result<(), Failure> {
+    let subject = Subject::of_order(session, order).await?;
+    write(session, &[subject], dry, |now, _| {
+        void(now, reason.unwrap_or_default())
+    })
+    .await
 }
 
 /// A command on one order that needs no more than what planning knows of it.

@@ -281,6 +281,7 @@ pub(super) fn next(what: Next) -> &'static str {
         Next::Ships => "a parcel that was reported ahead ships",
         Next::Unnumbered => "if its number is not known by then, a parcel is reported without it",
         Next::Note => "the annotation of its holds is written again at its channel",
+        Next::Recorded => "a refund is recorded at its channel, unless somebody has by then",
         Next::Payments => "a payment at its provider is late, or its authorisation ends",
         Next::Planned => "it is planned again",
     }

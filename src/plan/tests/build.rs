@@ -32,6 +32,8 @@ pub(super) fn policy() -> Policy {
         account: account.map(slug),
         parts: hikiate_sdk::Parts::Many,
         reads: false,
+        refunds: true,
+        voids: true,
     };
     let channel = Channel {
         payments: BTreeMap::from([
@@ -60,6 +62,7 @@ pub(super) fn policy() -> Policy {
         recheck_required: false,
         vanished_after: Some(Duration::hours(72)),
         default_tax: None,
+        records_refunds: false,
     };
     let warehouse = |name: &str, account: &str, dispatch| Warehouse {
         name: name.to_owned(),

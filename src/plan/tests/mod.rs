@@ -36,6 +36,7 @@ mod parcels_told;
 mod payments;
 mod presence;
 mod random;
+mod refund;
 mod reported;
 mod revenue;
 mod shipping;

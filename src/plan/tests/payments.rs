@@ -17,7 +17,7 @@ use crate::policy::{PaymentMethod, PaymentRoute};
 const S1: &str = "HK0123456789ABC-S1";
 
 /// One pear for 1,000 and 500 of postage, paid at `stripe` by a payment of this name.
-fn world(name: Option<PaymentRef>) -> World {
+pub(super) fn world(name: Option<PaymentRef>) -> World {
     named(order(&[("A", 1, 1000)]), name)
 }
 
@@ -29,6 +29,8 @@ fn named(mut snapshot: OrderSnapshot, name: Option<PaymentRef>) -> World {
         account: Some(slug("stripe")),
         parts: Parts::Many,
         reads: true,
+        refunds: true,
+        voids: true,
     };
     for channel in world.policy.channels.values_mut() {
         channel.payments.insert("card".to_owned(), route.clone());
@@ -45,7 +47,7 @@ fn by_key() -> World {
 }
 
 /// A payment of 1,500 that is authorised in full.
-fn payment(key: &str) -> PaymentSnapshot {
+pub(super) fn payment(key: &str) -> PaymentSnapshot {
     PaymentSnapshot {
         key: key.into(),
         reference: None,
@@ -72,7 +74,7 @@ fn waiting(key: &str) -> PaymentSnapshot {
     }
 }
 
-fn tell(world: &mut World, payment: PaymentSnapshot) {
+pub(super) fn tell(world: &mut World, payment: PaymentSnapshot) {
     let fact = PaymentFact {
         account: slug("stripe"),
         payment,
@@ -90,7 +92,7 @@ fn captures(world: &World) -> Vec<CaptureCall> {
 }
 
 /// Everything leaves, and what is queued is done.
-fn ship(world: &mut World) {
+pub(super) fn ship(world: &mut World) {
     world.settle();
     world.wait(30);
     world.seal();

@@ -10,6 +10,7 @@ mod patience;
 mod presence;
 mod provider;
 mod recover;
+mod refunds;
 mod reports;
 mod sealing;
 mod silence;

@@ -99,6 +99,7 @@ async fn capturing_more_than_was_known_as_authorised_can_not_be_decided() {
             what: IntentWhat::Call {
                 call: Box::new(Call::Capture(capture)),
                 parcels: Vec::new(),
+                decision: String::new(),
             },
         },
     };

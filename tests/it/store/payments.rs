@@ -625,3 +625,68 @@ async fn an_order_of_the_same_bytes_waits_for_no_payment() {
     way.commit().await.unwrap();
     assert_eq!(ended(payment).await, 2);
 }
+
+/// A refund is bound by what was read as captured and not given back by others; what is read is stored all the same.
+#[tokio::test]
+async fn the_database_refuses_to_refund_more_than_is_captured_and_not_given_back() {
+    let shop = Shop::with_provider().await;
+    shop.pull("shop", &page(0, vec![named(&shop, "A", by_key("pi_1"))]))
+        .await;
+    let subject = shop.subject("A").await;
+    let store = |key: &'static str, class: &'static str, body: serde_json::Value| {
+        let row = "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor)
+            VALUES ($1, $2, $3, $3, 1, $4, hk_now(), hk_now(), hk_now(), hk_now()::date, 'plan')";
+        sqlx::query(row)
+            .bind(subject)
+            .bind(key)
+            .bind(class)
+            .bind(body)
+            .execute(shop.pool())
+    };
+    let refund = |key: &'static str, amount: i64| {
+        let body = serde_json::json!({ "op": "refund", "account": "stripe", "n": 1, "what": { "is": "call", "call": {
+            "op": "refund", "order": "A", "payment": "pay-A", "provider": { "key": "pi_1", "reference": null }, "key": key,
+            "amount": amount, "currency": "JPY", "expected_refunded_total": amount }, "parcels": [], "decision": "refund_wanted:x" } });
+        store(key, "intent", body)
+    };
+    let refused = refund("refund:1", 1).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("payments_refund_bound"),
+        "nothing is captured: {refused}"
+    );
+    let mut captured = payment("pi_1", None);
+    captured.captured = 1_000;
+    shop.pull("stripe", &payments(1, vec![captured.clone()]))
+        .await;
+    refund("refund:2", 400).await.unwrap();
+    refund("refund:3", 601).await.unwrap_err();
+    // Ours is shown, and staff gave back 300 beside it.
+    captured.refunded = 700;
+    captured.version = Some(9);
+    shop.pull("stripe", &payments(2, vec![captured.clone()]))
+        .await;
+    let refused = refund("refund:4", 301).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("payments_refund_bound"),
+        "{refused}"
+    );
+    refund("refund:5", 300).await.unwrap();
+    let outcome = |key: &'static str, intent: &str, verdict: &str| {
+        let body = serde_json::json!({ "intent": intent, "verdict": verdict, "message": "" });
+        store(key, "outcome", body)
+    };
+    // One that was refused leaves room; one that happened after all is stored.
+    outcome("refund:5:outcome:1", "refund:5", "refused")
+        .await
+        .unwrap();
+    refund("refund:6", 300).await.unwrap();
+    outcome("refund:5:outcome:2", "refund:5", "done")
+        .await
+        .unwrap();
+    // What others give back beyond all bounds is stored as well.
+    captured.refunded = 5_000;
+    captured.version = Some(10);
+    let done = shop.pull("stripe", &payments(3, vec![captured])).await;
+    assert_eq!(done.quarantined, 0);
+    refund("refund:7", 1).await.unwrap_err();
+}

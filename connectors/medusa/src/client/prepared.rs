@@ -1,7 +1,8 @@
 //! Calls as frozen bytes. Pure.
 
 use hikiate_sdk::{
-    Call, CaptureCall, Currency, Error, ErrorClass, FulfilCall, Op, Prepared, ShipCall, ShippedLine,
+    Call, CaptureCall, Currency, Error, ErrorClass, FulfilCall, Op, Prepared, RefundCall, ShipCall,
+    ShippedLine,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value, json};
@@ -49,6 +50,14 @@ pub(super) enum Find {
         expected_captured_total: i64,
         currency: Currency,
     },
+    /// A refund of a payment whose note begins with our key.
+    Refund {
+        payment: String,
+        key: String,
+        amount: i64,
+        expected_refunded_total: i64,
+        currency: Currency,
+    },
     /// A cancelled order.
     Cancelled { order: String },
     /// Our note in an order's metadata; none where it is to be removed.
@@ -76,6 +85,7 @@ pub(super) fn prepare(call: &Call) -> Result<Prepared, Error> {
         Call::Fulfil(call) => fulfil(call)?,
         Call::Ship(call) => ship(call)?,
         Call::Capture(call) => capture(call)?,
+        Call::Refund(call) => refund(call)?,
         Call::CancelOrder(call) => {
             let order = plain("order", call.order.as_str())?;
             post(
@@ -185,6 +195,33 @@ fn capture(call: &CaptureCall) -> Result<Frozen, Error> {
     };
     Ok(post(
         format!("/admin/payments/{payment}/capture"),
+        body,
+        find,
+    ))
+}
+
+fn refund(call: &RefundCall) -> Result<Frozen, Error> {
+    let payment = plain("payment", call.payment_there().as_str())?;
+    if call.amount <= 0 {
+        return Err(rejected(format!(
+            "amount: {} cannot be refunded: it must be more than zero",
+            call.amount
+        )));
+    }
+    let note = match &call.reason {
+        Some(reason) => format!("{} {reason}", call.key),
+        None => call.key.clone(),
+    };
+    let body = json!({ "amount": decimal(call.amount, call.currency)?, "note": note });
+    let find = Find::Refund {
+        payment: payment.clone(),
+        key: call.key.clone(),
+        amount: call.amount,
+        expected_refunded_total: call.expected_refunded_total,
+        currency: call.currency,
+    };
+    Ok(post(
+        format!("/admin/payments/{payment}/refund"),
         body,
         find,
     ))

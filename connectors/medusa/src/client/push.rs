@@ -35,6 +35,14 @@ impl Operations for Medusa {
                 Op::Capture,
                 "captures the payment through the shop's provider; cannot be undone",
             ),
+            OperationSpec::new(
+                Op::Refund,
+                RetryPolicy::LookUp {
+                    settle: self.settings.settle,
+                    first: First::Ask,
+                },
+                "refunds the payment through the shop's provider and lowers the order's total; cannot be undone",
+            ),
             spec(
                 Op::CancelOrder,
                 "cancels the order in the shop, which voids or refunds its payments; cannot be undone",
@@ -82,6 +90,20 @@ impl Medusa {
                 self.capture(&frozen, payment, *expected_captured_total, *currency)
                     .await
             }
+            Find::Refund {
+                payment,
+                key,
+                amount,
+                expected_refunded_total,
+                currency,
+            } if op == Op::Refund => {
+                let before = self.payment(payment).await?;
+                let asked = (*amount, *expected_refunded_total);
+                match writes::may_refund(&before, key, asked, *currency)? {
+                    Step::Done(outcome) => Ok(outcome),
+                    Step::Send => self.refund(&frozen, &before, key, *amount, *currency).await,
+                }
+            }
             Find::Cancelled { order } if op == Op::CancelOrder => self.cancel(&frozen, order).await,
             Find::Note { order, note } if op == Op::Annotate => {
                 self.annotate(&frozen, order, note.as_deref()).await
@@ -117,6 +139,10 @@ impl Medusa {
                 let payment = self.payment(payment).await?;
                 (writes::captured(&payment, *currency)? >= *expected_captured_total)
                     .then(|| writes::capture_done(&payment))
+            }
+            Find::Refund { payment, key, .. } if op == Op::Refund => {
+                let payment = self.payment(payment).await?;
+                writes::our_refund(&payment, key).map(|refund| done(refund.id.clone()))
             }
             Find::Cancelled { order } if op == Op::CancelOrder => self
                 .brief(order)
@@ -259,6 +285,33 @@ impl Medusa {
             ));
         }
         Ok(writes::capture_done(&after))
+    }
+
+    async fn refund(
+        &self,
+        frozen: &Frozen,
+        before: &Payment,
+        key: &str,
+        amount: i64,
+        currency: Currency,
+    ) -> Result<Outcome, Error> {
+        let mut asked = frozen.body.clone();
+        // All of a total that the shop does not round is given back as the shop has it.
+        if let Some(exact) = writes::all_of_it(before, amount, currency)? {
+            asked["amount"] = exact.into();
+        }
+        let answer: PaymentAnswer = self
+            .post(
+                format!("{}?fields={PAYMENT_FIELDS}", frozen.path),
+                asked.to_string().into_bytes(),
+            )
+            .await?;
+        let after = answer
+            .payment
+            .ok_or_else(|| unknown(&frozen.path, "the payment"))?;
+        let made = writes::our_refund(&after, key)
+            .ok_or_else(|| unknown(&frozen.path, "a refund with our key in its note"))?;
+        Ok(done(made.id.clone()))
     }
 
     async fn cancel(&self, frozen: &Frozen, order: &str) -> Result<Outcome, Error> {

@@ -1,9 +1,10 @@
 //! What an order or payment as it stands says about a write. Pure.
 
 use hikiate_sdk::{Currency, Error, ErrorClass, Outcome, ShippedLine};
+use serde_json::Number;
 
 use crate::map;
-use crate::wire::{Fulfillment, OrderBrief, Payment};
+use crate::wire::{Fulfillment, Movement, OrderBrief, Payment};
 
 /// What to do about a write after reading.
 #[derive(Debug)]
@@ -178,4 +179,55 @@ pub(super) fn rest(
     let first = payment.captures.is_empty();
     Ok((!first || all != expected_captured_total)
         .then(|| expected_captured_total.saturating_sub(captured)))
+}
+
+/// The refund that we made under a key. One of the same amount that staff made has another note, or none.
+pub(super) fn our_refund<'a>(payment: &'a Payment, key: &str) -> Option<&'a Movement> {
+    payment.refunds.iter().find(|refund| {
+        let note = refund
+            .note
+            .as_deref()
+            .and_then(|note| note.strip_prefix(key));
+        note.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    })
+}
+
+/// Whether a refund can be made; `asked` is its amount and what is expected to be refunded in all once it is. What others
+/// refunded since it was decided may be this very refund, so it is refused.
+pub(super) fn may_refund(
+    payment: &Payment,
+    key: &str,
+    asked: (i64, i64),
+    currency: Currency,
+) -> Result<Step, Error> {
+    if let Some(refund) = our_refund(payment, key) {
+        return Ok(Step::Done(done(refund.id.clone())));
+    }
+    let refunded = map::refunded(payment, currency).map_err(protocol)?;
+    let before = asked.1.saturating_sub(asked.0);
+    if refunded > before {
+        let (is, was) = (currency.format(refunded), currency.format(before));
+        return Ok(Step::Done(Outcome::Refused {
+            code: "refunded_meanwhile".to_owned(),
+            message: format!(
+                "payment {}: {is} {currency} is refunded in the shop, not {was} as when the refund was decided",
+                payment.id
+            ),
+        }));
+    }
+    Ok(Step::Send)
+}
+
+/// The shop's own number where a refund is all of a payment's only capture.
+pub(super) fn all_of_it(
+    payment: &Payment,
+    amount: i64,
+    currency: Currency,
+) -> Result<Option<Number>, Error> {
+    let [capture] = payment.captures.as_slice() else {
+        return Ok(None);
+    };
+    let all =
+        map::minor("payments.captures.amount", &capture.amount, currency).map_err(protocol)?;
+    Ok((payment.refunds.is_empty() && all == amount).then(|| capture.amount.clone()))
 }

@@ -20,6 +20,15 @@ pub(crate) fn captured(payment: &Payment, currency: Currency) -> Result<i64, Str
     )
 }
 
+/// Minor units refunded of a payment.
+pub(crate) fn refunded(payment: &Payment, currency: Currency) -> Result<i64, String> {
+    sum(
+        "payments.refunds.amount",
+        payment.refunds.iter().map(|refund| &refund.amount),
+        currency,
+    )
+}
+
 /// One tender per payment; a collection nobody has paid yet is one that is not authorised. Nothing to pay is no tender.
 /// `reference` is where the shop keeps the provider's id of the payment that counts.
 pub(super) fn tenders(
@@ -73,11 +82,7 @@ fn paid(payment: &Payment, currency: Currency) -> Result<Tender, String> {
         amount: Some(amount),
         authorised: if cancelled { 0 } else { amount },
         captured: captured(payment, currency)?,
-        refunded: sum(
-            "payments.refunds.amount",
-            payment.refunds.iter().map(|refund| &refund.amount),
-            currency,
-        )?,
+        refunded: refunded(payment, currency)?,
         cancelled,
         provider: None,
         authorised_until: None,

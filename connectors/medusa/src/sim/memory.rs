@@ -38,6 +38,8 @@ pub struct OrderMemory {
     pub recaptures: usize,
     /// Given back in all, minor units.
     pub refunded: i64,
+    /// Its refunds: minor units, and what their maker wrote.
+    pub refunds: Vec<(i64, String)>,
     /// Line id, SKU, ordered, fulfilled; a line that was edited away stays with nothing ordered.
     pub lines: Vec<(String, String, u32, u32)>,
     /// Fulfilments in the order they were made.
@@ -190,6 +192,16 @@ fn memory(state: &State, order: &Order) -> OrderMemory {
         captured_by_staff: minor(by_staff().map(|capture| capture.amount).sum()),
         recaptures: order.payments().map(recaptures).sum(),
         refunded: sum(Payment::refunded),
+        refunds: order
+            .payments()
+            .flat_map(|payment| &payment.refunds)
+            .map(|refund| {
+                (
+                    minor(refund.amount),
+                    refund.note.clone().unwrap_or_default(),
+                )
+            })
+            .collect(),
         lines: order
             .lines
             .iter()

@@ -90,7 +90,7 @@ pub(super) fn payment(order: &Order, payment: &Payment) -> Value {
         "canceled_at": time_or_null(payment.cancelled),
         "captures": captures.map(|c| json!({ "id": c.id, "amount": money::json(c.amount) })).collect::<Vec<_>>(),
         "refunds": refunds
-            .map(|r| json!({ "id": r.id, "amount": money::json(r.amount), "created_at": time(r.at) }))
+            .map(|r| json!({ "id": r.id, "amount": money::json(r.amount), "created_at": time(r.at), "note": r.note }))
             .collect::<Vec<_>>(),
     })
 }

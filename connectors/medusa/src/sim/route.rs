@@ -111,6 +111,11 @@ fn answer(state: &mut State, request: &Request, now: i64) -> Result<Value, Refus
             let payment = payment(state, id);
             Ok(json!({ "payment": payment }))
         }
+        (Method::Post, ["admin", "payments", id, "refund"]) => {
+            writes::refund(state, id, &body(request)?, now)?;
+            let payment = payment(state, id);
+            Ok(json!({ "payment": payment }))
+        }
         _ => Err(Refused(
             404,
             "not_found",

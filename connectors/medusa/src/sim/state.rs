@@ -105,6 +105,7 @@ pub(super) struct Capture {
 pub(super) struct Refund {
     pub(super) id: String,
     pub(super) amount: Micro,
+    pub(super) note: Option<String>,
     pub(super) at: i64,
 }
 

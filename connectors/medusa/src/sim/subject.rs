@@ -21,8 +21,8 @@ use hikiate_sdk::hooks::HookSecrets;
 use hikiate_sdk::sim::SimClock;
 use hikiate_sdk::{
     AnnotateCall, Call, CancelOrderCall, CaptureCall, Currency, ExternalId, FulfilCall, HoldWhy,
-    LineKey, Link, Op, Operations, Party, ShipCall, ShipmentReference, ShippedLine, ShippedParcel,
-    ShownHold,
+    LineKey, Link, Op, Operations, Party, RefundCall, ShipCall, ShipmentReference, ShippedLine,
+    ShippedParcel, ShownHold,
 };
 use secrecy::SecretString;
 
@@ -296,6 +296,20 @@ impl TestSystem for Far {
                 currency: Currency::EUR,
                 expected_captured_total: memory.total,
             }),
+            Op::Refund => {
+                assert!(self.sim.capture_by_staff(&id));
+                Call::Refund(RefundCall {
+                    order,
+                    payment: ExternalId::new(memory.payment.unwrap()),
+                    provider: None,
+                    key: "refund:shop:shop:order:1".to_owned(),
+                    amount: 1250,
+                    currency: Currency::EUR,
+                    expected_refunded_total: 1250,
+                    reason: Some("came late".to_owned()),
+                    lines: Vec::new(),
+                })
+            }
             Op::CancelOrder => Call::CancelOrder(CancelOrderCall { order }),
             Op::Annotate => Call::Annotate(AnnotateCall {
                 order,
@@ -318,6 +332,13 @@ impl TestSystem for Far {
                 .filter(|f| f.shipped && f.tracking == ["T-1"])
                 .count(),
             Call::Capture(call) => order(&call.order).captures,
+            Call::Refund(call) => {
+                let refunds = order(&call.order).refunds;
+                let ours = refunds
+                    .iter()
+                    .filter(|(_, note)| note.starts_with(&call.key));
+                ours.count()
+            }
             Call::CancelOrder(call) => usize::from(order(&call.order).cancelled),
             Call::Annotate(call) => {
                 let order = order(&call.order);
@@ -326,6 +347,13 @@ impl TestSystem for Far {
                 usize::from(kept && order.note() == call.text().as_deref())
             }
             _ => 0,
+        }
+    }
+
+    async fn by_staff(&self, call: &Call) -> bool {
+        match call {
+            Call::Refund(call) => self.sim.refund_by_staff(call.order.as_str(), call.amount),
+            _ => false,
         }
     }
 

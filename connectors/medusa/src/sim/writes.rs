@@ -233,6 +233,58 @@ pub(super) fn capture(
     Ok(())
 }
 
+/// What a refund exceeds a credit owed already becomes a credit line, which lowers the total and moves the time of change.
+pub(super) fn refund(state: &mut State, id: &str, body: &Value, now: i64) -> Result<(), Refused> {
+    only(body, &["amount", "note", "refund_reason_id"])?;
+    let asked = match body.get("amount") {
+        None => None,
+        Some(Value::Number(number)) => Some(
+            money::read(&number.to_string()).ok_or_else(|| Refused::invalid("Invalid amount"))?,
+        ),
+        Some(_) => {
+            return Err(Refused::invalid(
+                "Invalid request: Expected type: 'number' for field 'amount'",
+            ));
+        }
+    };
+    let note = body.get("note").and_then(Value::as_str).map(str::to_owned);
+    let made = state.id("ref");
+    let Some(at) = state.by_payment.get(id).copied() else {
+        return Err(Refused(
+            404,
+            "not_found",
+            format!("Payment with id: {id} was not found"),
+        ));
+    };
+    let Some(order) = state.orders.get_mut(at) else {
+        return Err(Refused::unknown());
+    };
+    let owed = (order.kept() - (order.price() - order.credit)).max(0);
+    let Some(payment) = order.payments_mut().find(|payment| payment.id == id) else {
+        return Err(Refused::unknown());
+    };
+    let left = payment.captured() - payment.refunded();
+    let amount = asked.unwrap_or(left);
+    if amount <= 0 || amount > left {
+        return Err(Refused::invalid(
+            "You are not allowed to refund more than the captured amount",
+        ));
+    }
+    payment.refunds.push(Refund {
+        id: made,
+        amount,
+        note,
+        at: now,
+    });
+    let credit = (amount - owed).max(0);
+    order.credit += credit;
+    let order = order.id.clone();
+    if credit > 0 {
+        state.changed(&order, now);
+    }
+    Ok(())
+}
+
 /// Merges metadata key by key, and removes a key whose text is empty. Only metadata is known here.
 pub(super) fn update(state: &mut State, id: &str, body: &Value, now: i64) -> Result<(), Refused> {
     only(body, &["metadata"])?;
@@ -291,6 +343,7 @@ pub(super) fn cancel(state: &mut State, id: &str, now: i64) -> Result<(), Refuse
             amount => payment.refunds.push(Refund {
                 id: format!("{refund}{n}"),
                 amount,
+                note: None,
                 at: now,
             }),
         }

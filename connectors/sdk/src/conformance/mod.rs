@@ -12,6 +12,7 @@ mod hooks;
 mod logs;
 mod operations;
 mod records;
+mod refund;
 mod run;
 mod source;
 mod specification;

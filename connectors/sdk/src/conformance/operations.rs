@@ -3,6 +3,7 @@
 use super::annotate::{repeated, repeats};
 use super::batch::partial_batch;
 use super::calls::sample_call;
+use super::refund::{again, beyond, by_staff, gives_back, named};
 use super::run::{Checked, Run, Seen, ensure};
 use super::subject::Bench;
 use crate::faulty::{Fault, RETRY_AFTER, Target};
@@ -89,6 +90,30 @@ pub(super) async fn checks(run: &mut Run<'_>) {
             run.check(&format!("repeated/{op}"), &[], async |bench, seen| {
                 repeated(bench, seen).await
             })
+            .await;
+        }
+        if gives_back(op) {
+            run.check(&format!("the same again/{op}"), &[], async |bench, seen| {
+                again(bench, seen, spec).await
+            })
+            .await;
+            run.check(&format!("named/{op}"), &[], async |bench, seen| {
+                named(bench, seen, spec).await
+            })
+            .await;
+            run.check(
+                &format!("staff did the same/{op}"),
+                &[],
+                async |bench, seen| by_staff(bench, seen, spec).await,
+            )
+            .await;
+        }
+        if op == Op::Refund {
+            run.check(
+                &format!("more than captured/{op}"),
+                &[],
+                async |bench, seen| beyond(bench, seen, spec).await,
+            )
             .await;
         }
         if matches!(op, Op::Instruct | Op::PostJournal) {

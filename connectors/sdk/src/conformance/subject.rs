@@ -103,6 +103,12 @@ pub trait TestSystem: Send + Sync {
     /// How often the external system has carried out this call, whole, by its reference.
     async fn times_done(&self, op: Op, call: &Call) -> usize;
 
+    /// Staff of the external system refund, or record, by hand what a call asks for: the same amount of the same payment.
+    /// False where the call is of another kind.
+    async fn by_staff(&self, _call: &Call) -> bool {
+        false
+    }
+
     /// What it sends to a hook of the account; `None` where it has no such hook or cannot send that.
     async fn hook(&self, _hook: &str, _case: HookCase) -> Option<SentHook> {
         None

@@ -42,6 +42,7 @@ fn good() -> Evidence {
             captures: 1,
             captures_by_staff: 0,
             captured_by_staff: 0,
+            refunds: Vec::new(),
             recaptures: 0,
             refunded: 0,
             lines: Vec::new(),

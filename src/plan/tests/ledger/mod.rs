@@ -7,7 +7,7 @@ mod payers;
 mod random;
 mod recorded;
 mod refunds;
-mod support;
+pub(super) mod support;
 mod taxes;
 mod transfers;
 mod unbooked;

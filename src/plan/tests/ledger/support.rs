@@ -12,19 +12,19 @@ use crate::policy::TaxRounding;
 pub(super) const S1: &str = "HK0123456789ABC-S1";
 
 /// A time in Tokyo.
-pub(super) fn tokyo(month: u32, day: u32, hour: u32, minute: u32) -> DateTime<Utc> {
+pub(in crate::plan::tests) fn tokyo(month: u32, day: u32, hour: u32, minute: u32) -> DateTime<Utc> {
     chrono_tz::Asia::Tokyo
         .with_ymd_and_hms(2026, month, day, hour, minute, 0)
         .unwrap()
         .to_utc()
 }
 
-pub(super) fn date(month: u32, day: u32) -> NaiveDate {
+pub(in crate::plan::tests) fn date(month: u32, day: u32) -> NaiveDate {
     NaiveDate::from_ymd_opt(2026, month, day).unwrap()
 }
 
 /// 2 × 1,100 at 10 % and 540 at 8 %, captured, rounded down.
-pub(super) fn situation() -> World {
+pub(in crate::plan::tests) fn situation() -> World {
     let mut snapshot = order(&[("A", 2, 1100), ("B", 1, 540)]);
     snapshot.charges.remove(0);
     snapshot.charges[1].tax_rate_bp = Some(800);
@@ -35,7 +35,7 @@ pub(super) fn situation() -> World {
     world
 }
 
-pub(super) fn refund(key: &str, amount: i64, at: DateTime<Utc>) -> RefundSeen {
+pub(in crate::plan::tests) fn refund(key: &str, amount: i64, at: DateTime<Utc>) -> RefundSeen {
     RefundSeen {
         key: key.into(),
         amount,
@@ -46,7 +46,12 @@ pub(super) fn refund(key: &str, amount: i64, at: DateTime<Utc>) -> RefundSeen {
 }
 
 /// Staff give money back and the channel takes it off the total by a credit.
-pub(super) fn credit(order: &mut OrderSnapshot, key: &str, amount: i64, at: DateTime<Utc>) {
+pub(in crate::plan::tests) fn credit(
+    order: &mut OrderSnapshot,
+    key: &str,
+    amount: i64,
+    at: DateTime<Utc>,
+) {
     let mut credit = charge(ChargeKind::Other, None, -amount, 0);
     credit.tax_rate_bp = None;
     order.charges.push(credit);
@@ -57,7 +62,7 @@ pub(super) fn credit(order: &mut OrderSnapshot, key: &str, amount: i64, at: Date
 
 pub(super) type Booked = (NaiveDate, RevenueKind, i32, i64, i64);
 
-pub(super) fn booked(world: &World) -> Vec<Booked> {
+pub(in crate::plan::tests) fn booked(world: &World) -> Vec<Booked> {
     let rows = world.input.revenue.iter();
     rows.map(|row| {
         let date = row.business_date;
@@ -66,13 +71,13 @@ pub(super) fn booked(world: &World) -> Vec<Booked> {
     .collect()
 }
 
-pub(super) fn sum(world: &World) -> (i64, i64) {
+pub(in crate::plan::tests) fn sum(world: &World) -> (i64, i64) {
     let rows = world.input.revenue.iter();
     rows.fold((0, 0), |sum, row| (sum.0 + row.gross, sum.1 + row.tax))
 }
 
 /// 2 × 1,000 + 500, one piece shipped and 1,500 captured by us.
-pub(super) fn one_of_two() -> World {
+pub(in crate::plan::tests) fn one_of_two() -> World {
     let mut world = World::new(order(&[("A", 2, 1000)]));
     world.settle();
     world.wait(30);

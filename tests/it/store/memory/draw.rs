@@ -13,7 +13,7 @@ use hikiate::plan::types::{
     RevenueKind, RevenueRow, ShipmentStage, Status, StockEntryRow, TaskRow, TaxOf, Withdraw,
 };
 use hikiate_prove::model::Rng;
-use hikiate_sdk::{AccountSlug, Call, CaptureCall, Currency, Op};
+use hikiate_sdk::{AccountSlug, Call, CaptureCall, Currency, Op, RefundCall};
 
 use crate::support::desk::{outcome, quiet};
 use crate::support::shop::at;
@@ -188,12 +188,12 @@ fn effects(rng: &mut Rng, order: &Memory, now: i64) -> Vec<NewEffect> {
                     op,
                     account,
                     n: 1,
-                    what: if op == Op::Capture {
-                        capture(rng)
-                    } else {
-                        IntentWhat::Batch {
+                    what: match op {
+                        Op::Capture => capture(rng),
+                        Op::Refund => refund(rng),
+                        _ => IntentWhat::Batch {
                             batch: "b".to_owned(),
-                        }
+                        },
                     },
                 },
             });
@@ -234,6 +234,27 @@ fn capture(rng: &mut Rng) -> IntentWhat {
             expected_captured_total: amount,
         })),
         parcels: Vec::new(),
+        decision: String::new(),
+    }
+}
+
+/// As [`capture`]: nothing was ever shown as captured.
+fn refund(rng: &mut Rng) -> IntentWhat {
+    let amount = i64::from(rng.chance(WRONG));
+    IntentWhat::Call {
+        call: Box::new(Call::Refund(RefundCall {
+            order: "A".into(),
+            payment: pick(rng, &["p1", "p2"]).into(),
+            provider: None,
+            key: String::new(),
+            amount,
+            currency: Currency::JPY,
+            expected_refunded_total: amount,
+            reason: None,
+            lines: Vec::new(),
+        })),
+        parcels: Vec::new(),
+        decision: "refund_wanted:a".to_owned(),
     }
 }
 

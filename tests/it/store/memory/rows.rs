@@ -119,7 +119,7 @@ const ROWS: &str = "SELECT concat_ws(' ', 'subject', status, coalesce(blocked_by
   FROM shipments s JOIN accounts a ON a.id = s.account_id JOIN locations l ON l.id = s.location_id WHERE s.subject_id = $1
   UNION ALL SELECT concat_ws(' ', 'entry', e.cause, e.item_id, l.slug, e.qty, extract(epoch FROM e.effective_at)::bigint)
   FROM stock_movements e JOIN locations l ON l.id = e.location_id JOIN subjects s ON e.cause LIKE 'parcel:' || s.number || ':%' WHERE s.id = $1
-  UNION ALL SELECT 'payment ' || payment || ' ' || ceiling || ' ' || intended
+  UNION ALL SELECT 'payment ' || payment || ' ' || ceiling || ' ' || intended || ' ' || captured || ' ' || to_refund || ' ' || refund_bound
   FROM payments WHERE subject_id = $1
   UNION ALL SELECT concat_ws(' ', 'task', kind, detail, coalesce(extract(epoch FROM due_at)::bigint::text, '-'), extract(epoch FROM since)::bigint,
     (SELECT string_agg(a #>> '{args,rule}', ',') FROM jsonb_array_elements(actions) AS a))
@@ -169,8 +169,8 @@ fn own_rows(order: &Memory) -> Vec<String> {
     }
     for (payment, bound) in order.payments() {
         rows.push(format!(
-            "payment {payment} {} {}",
-            bound.ceiling, bound.intended
+            "payment {payment} {} {} {} {} {}",
+            bound.ceiling, bound.intended, bound.captured, bound.to_refund, bound.refund_bound
         ));
     }
     for task in order.tasks.values() {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::sim::state::{Collection, Refund, State};
+use crate::sim::state::{Collection, State};
 use crate::sim::{MedusaSim, money, writes};
 
 impl MedusaSim {
@@ -64,33 +64,18 @@ impl MedusaSim {
         payment.is_some_and(|id| writes::capture(&mut state, &id, what, true).is_ok())
     }
 
-    /// Gives back so many minor units of one payment. What that exceeds a credit owed already becomes a credit line,
-    /// which lowers the total and moves the time of change.
+    /// Gives back so many minor units of one payment, as the API does.
     pub fn refund_by_staff(&self, order: &str, minor: i64) -> bool {
         let now = self.now();
         let mut state = self.state();
-        let (amount, id) = (money::major(minor, state.currency), state.id("ref"));
-        let Some(known) = state.order_mut(order) else {
-            return false;
-        };
-        let owed = (known.kept() - (known.price() - known.credit)).max(0);
-        let mut payments = known.payments_mut();
-        let Some(payment) = payments.find(|p| p.captured() - p.refunded() >= amount && amount > 0)
-        else {
-            return false;
-        };
-        payment.refunds.push(Refund {
-            id,
-            amount,
-            at: now,
+        let amount = money::major(minor, state.currency);
+        let payment = state.order(order).and_then(|known| {
+            let mut payments = known.payments();
+            let payment = payments.find(|p| p.captured() - p.refunded() >= amount);
+            payment.map(|payment| payment.id.clone())
         });
-        drop(payments);
-        let credit = (amount - owed).max(0);
-        known.credit += credit;
-        if credit > 0 {
-            state.changed(order, now);
-        }
-        true
+        let what = json!({ "amount": money::json(amount) });
+        payment.is_some_and(|id| writes::refund(&mut state, &id, &what, now).is_ok())
     }
 }
 

@@ -1,0 +1,393 @@
+//! Giving money back and releasing authorisations, as an operator asks for it: what it comes to is settled when it is typed.
+
+use std::collections::BTreeMap;
+
+use hikiate_sdk::{Currency, Decimal, LineKey, RefundedLine, Tender};
+
+use super::super::charges::units_of;
+use super::super::money::share;
+use super::super::number::hex_sha256;
+use super::super::view::{Left, View};
+use super::{Now, Wish, WishedFact, while_stopped};
+use crate::facts::{FactBody, RefundPart, RefundWantedFact, VoidWantedFact};
+use crate::policy::PaymentMethod;
+
+/// How much is to be given back.
+#[derive(Clone, Copy, Debug)]
+pub enum RefundOf<'a> {
+    /// All that was captured or received and not given back.
+    All,
+    /// So much, as decimal text in the order's currency.
+    Amount(&'a str),
+    /// What these units of the channel's lines cost.
+    Lines(&'a [(String, u32)]),
+}
+
+/// `order refund`. Without a name of its own the same command typed again is the same refund.
+///
+/// # Errors
+/// Why it cannot be given back, or that it was asked for already.
+pub fn refund(
+    on: Now<'_>,
+    of: RefundOf<'_>,
+    name: Option<&str>,
+    reason: &str,
+) -> Result<Wish, String> {
+    let view = on.ours()?;
+    let number = &view.input.number;
+    let id = match name {
+        Some(name) => name.to_owned(),
+        None => hex_sha256(format!("{of:?} {reason}").as_bytes())
+            .chars()
+            .take(8)
+            .collect(),
+    };
+    if let Some(asked) = view
+        .fold
+        .refunds_wanted
+        .iter()
+        .find(|one| one.fact.id == id)
+    {
+        return Err(format!(
+            "order {number}: refund {id} of {} was asked for on {} and is {}; to give back money once more, add --id NAME",
+            view.money(asked.fact.amount),
+            view.local(asked.at),
+            view.refund_word(asked)
+        ));
+    }
+    let rooms = rooms(&view)?;
+    let room = rooms
+        .iter()
+        .fold(0_i64, |sum, (_, room, _)| sum.saturating_add(*room));
+    let lines = match of {
+        RefundOf::Lines(lines) => by_line(&view, lines)?,
+        _ => Vec::new(),
+    };
+    let amount = match of {
+        RefundOf::All => room,
+        RefundOf::Amount(text) => minor(text, view.order.currency)?,
+        RefundOf::Lines(_) => lines
+            .iter()
+            .fold(0_i64, |sum, line| sum.saturating_add(line.amount)),
+    };
+    if amount > room || room == 0 {
+        let waits = if view.refund_unshown() || view.money_goes_back() {
+            "; what was refunded last is not reported yet"
+        } else {
+            ""
+        };
+        return Err(format!(
+            "order {number}: {} is captured or received and not refunded, so {} cannot be refunded{waits}",
+            view.money(room),
+            if amount == 0 {
+                "nothing".to_owned()
+            } else {
+                view.money(amount)
+            }
+        ));
+    }
+    if amount <= 0 {
+        return Err(format!("order {number}: these units cost nothing"));
+    }
+    let fact = RefundWantedFact {
+        id: id.clone(),
+        amount,
+        currency: view.order.currency,
+        full: amount == room,
+        lines,
+        parts: parts(&view, rooms, amount),
+        reason: reason.to_owned(),
+    };
+    let mut wish = Wish::default();
+    consequences(&view, &fact, &mut wish);
+    while_stopped(&view, &mut wish);
+    let body = FactBody::RefundWanted(fact);
+    wish.facts
+        .push(WishedFact::once(format!("refund_wanted:{id}"), body));
+    Ok(wish)
+}
+
+/// A payment, what can be given back of it, and whether an account of ours does it.
+type Room<'v> = (&'v Tender, i64, bool);
+
+fn rooms<'v>(view: &'v View<'_>) -> Result<Vec<Room<'v>>, String> {
+    let mut rooms: Vec<Room<'_>> = Vec::new();
+    for tender in &view.order.tenders {
+        let Some(route) = view.route(tender) else {
+            continue;
+        };
+        let room = match (&route.account, route.method) {
+            (Some(_), _) => view.refundable(tender),
+            (None, PaymentMethod::Prepaid) => by_hand(view, tender, view.taken(tender)),
+            (None, PaymentMethod::BankTransfer) => {
+                let came = view.payment().deposited.max(tender.captured);
+                by_hand(view, tender, came)
+            }
+            (None, _) => 0,
+        };
+        if room <= 0 {
+            continue;
+        }
+        if let Some(account) = route.account.as_ref().filter(|_| !route.refunds) {
+            return Err(format!(
+                "order {}: account {account} offers no refund: refund payment {} there",
+                view.input.number, tender.key
+            ));
+        }
+        rooms.push((tender, room, route.account.is_some()));
+    }
+    // What an account gives back needs no operator.
+    rooms.sort_by_key(|(_, _, by_account)| !by_account);
+    Ok(rooms)
+}
+
+/// What came without an account of ours, less what was given back of it or is asked to be.
+fn by_hand(view: &View<'_>, tender: &Tender, came: i64) -> i64 {
+    let asked = view.refunds_asked().flat_map(|asked| &asked.fact.parts);
+    let asked = asked
+        .filter(|part| part.payment == tender.key)
+        .fold(0_i64, |sum, part| sum.saturating_add(part.amount));
+    came.saturating_sub(tender.refunded.max(asked)).max(0)
+}
+
+fn parts(view: &View<'_>, rooms: Vec<Room<'_>>, amount: i64) -> Vec<RefundPart> {
+    let mut rest = amount;
+    let mut parts = Vec::new();
+    for (tender, room, by_account) in rooms {
+        let amount = rest.min(room);
+        rest -= amount;
+        if amount > 0 {
+            let route = view.route(tender).filter(|_| by_account);
+            parts.push(RefundPart {
+                payment: tender.key.clone(),
+                account: route.and_then(|route| route.account.clone()),
+                amount,
+                by_others: view.refunded_by_others(tender),
+            });
+        }
+    }
+    parts
+}
+
+/// What units of lines cost, of what is still charged for them.
+fn by_line(view: &View<'_>, asked: &[(String, u32)]) -> Result<Vec<RefundedLine>, String> {
+    let number = &view.input.number;
+    let charged = view.charged().ok_or_else(|| {
+        format!("order {number}: the channel has not fixed all amounts: name an amount instead")
+    })?;
+    let all: Left = view
+        .lines
+        .iter()
+        .map(|line| (line.key.clone(), line.ordered))
+        .collect();
+    let due = view.due_items(&charged, &all);
+    let mut wanted: BTreeMap<LineKey, u32> = BTreeMap::new();
+    for (name, units) in asked {
+        let named = |line: &&hikiate_sdk::OrderLine| {
+            line.key.as_str() == name || line.sku.as_deref() == Some(name)
+        };
+        let found: Vec<_> = view.order.lines.iter().filter(named).collect();
+        let [line] = found.as_slice() else {
+            let known: Vec<&str> = view
+                .order
+                .lines
+                .iter()
+                .map(|line| line.key.as_str())
+                .collect();
+            let how = if found.is_empty() {
+                "no"
+            } else {
+                "more than one"
+            };
+            return Err(format!(
+                "order {number} has {how} line {name:?}: it has {}",
+                known.join(", ")
+            ));
+        };
+        let sum = wanted.entry(line.key.clone()).or_default();
+        *sum = sum.saturating_add(*units);
+    }
+    let mut lines = Vec::new();
+    for (key, units) in wanted {
+        let sold = view.order.lines.iter().find(|line| line.key == key);
+        let sold = sold.map_or(0, |line| line.quantity);
+        let (gone, taken) = given_before(view, &key);
+        let left = sold.saturating_sub(gone);
+        if units == 0 || units > left {
+            return Err(format!(
+                "order {number}, line {key}: {units} cannot be refunded; {left} of {sold} are not refunded"
+            ));
+        }
+        let items = charged.items.iter().zip(&due);
+        let cost = items
+            .filter(|(item, _)| item.line.as_ref() == Some(&key))
+            .fold(0_i64, |sum, (_, due)| sum.saturating_add(*due));
+        let amount = share(cost.saturating_sub(taken).max(0), units, left);
+        lines.push(RefundedLine {
+            line: key,
+            quantity: units,
+            amount,
+        });
+    }
+    Ok(lines)
+}
+
+/// Units of a line that were given back, or are asked to be, and minor units of those that no reading shows yet.
+fn given_before(view: &View<'_>, key: &LineKey) -> (u32, i64) {
+    let (mut units, mut unshown) = (0_u32, 0_i64);
+    let shown = || view.order.tenders.iter().flat_map(|tender| &tender.refunds);
+    for refund in shown() {
+        let of_line = units_of(&view.fold, refund).into_iter();
+        units = of_line
+            .filter(|(line, _)| line == key)
+            .fold(units, |sum, (_, n)| sum.saturating_add(n));
+    }
+    for asked in view.refunds_asked() {
+        let is_shown = shown().any(|refund| {
+            let ours = view.fold.our_refunds.get(refund.key.as_str());
+            ours.is_some_and(|ours| ours.id == asked.fact.id)
+        });
+        for line in asked
+            .fact
+            .lines
+            .iter()
+            .filter(|line| line.line == *key && !is_shown)
+        {
+            units = units.saturating_add(line.quantity);
+            unshown = unshown.saturating_add(line.amount);
+        }
+    }
+    (units, unshown)
+}
+
+fn consequences(view: &View<'_>, fact: &RefundWantedFact, wish: &mut Wish) {
+    let id = &fact.id;
+    for part in &fact.parts {
+        let (amount, payment) = (view.money(part.amount), &part.payment);
+        wish.does.push(match &part.account {
+            Some(account) => format!(
+                "refund {id}: {account} gives back {amount} of payment {payment}, which cannot be undone"
+            ),
+            None => format!(
+                "refund {id}: a task asks you to pay back {amount} of payment {payment}, which no account of hikiate captured"
+            ),
+        });
+    }
+    let elsewhere = fact
+        .parts
+        .iter()
+        .any(|part| part.account.as_ref() != Some(&view.input.channel));
+    let channel = &view.input.channel;
+    if elsewhere && view.channel.records_refunds {
+        wish.does.push(format!(
+            "{channel} gets a record of it, which moves no money, unless one has appeared by then"
+        ));
+    } else if elsewhere {
+        wish.stays
+            .push(format!("{channel} keeps no record of it: enter it there"));
+    }
+    if fact.full {
+        goods(view, wish);
+    }
+}
+
+/// What a full refund or a void waits for, and what it means for goods.
+fn goods(view: &View<'_>, wish: &mut Wish) {
+    let waits = view.waits_for_goods();
+    if !waits.is_empty() {
+        wish.does.push(format!(
+            "it waits until {} shipped or is stopped: `hikiate order recall` or `order cancel` requests that",
+            waits.join(", ")
+        ));
+    }
+    let open = view
+        .lines
+        .iter()
+        .any(|line| line.item_id.is_some() && line.ordered > line.shipped);
+    if open && !view.cancelling() && view.ended().is_none() {
+        wish.stays.push(
+            "the order is not cancelled: what is not sealed is held and keeps its stock".to_owned(),
+        );
+    }
+}
+
+/// Minor units of a positive amount that has no more digits than its currency.
+fn minor(text: &str, currency: Currency) -> Result<i64, String> {
+    let wrong = || {
+        format!("{text:?} is not an amount in {currency} above zero: enter it in digits, as 5400")
+    };
+    if text.contains(['e', 'E']) {
+        return Err(wrong());
+    }
+    let decimal: Decimal = text.trim().parse().map_err(|_| wrong())?;
+    match decimal.to_minor(currency) {
+        Ok((minor, true)) if minor > 0 => Ok(minor),
+        _ => Err(wrong()),
+    }
+}
+
+/// `order void`.
+///
+/// # Errors
+/// Why there is nothing to release, or why it may not be.
+pub fn void(on: Now<'_>, reason: &str) -> Result<Wish, String> {
+    let view = on.ours()?;
+    let number = &view.input.number;
+    let mut payments = Vec::new();
+    let mut wish = Wish::default();
+    let mut asked = false;
+    for tender in view.tenders() {
+        let open = tender.authorised.saturating_sub(tender.captured);
+        let route = view.route(tender);
+        let Some((route, account)) = route.and_then(|r| Some((r, r.account.as_ref()?))) else {
+            continue;
+        };
+        if open <= 0 {
+            continue;
+        }
+        if view.is_to_void(tender) {
+            asked = true;
+            continue;
+        }
+        if !route.voids {
+            return Err(format!(
+                "order {number}: account {account} offers no void: release payment {} there",
+                tender.key
+            ));
+        }
+        wish.does.push(format!(
+            "{account} releases {} that is authorised of payment {} and not captured, which cannot be undone",
+            view.money(open),
+            tender.key
+        ));
+        payments.push(tender.key.clone());
+    }
+    if payments.is_empty() {
+        return Err(if asked {
+            format!(
+                "order {number}: its void was asked for already: `hikiate order explain {number}` shows its state"
+            )
+        } else {
+            format!("order {number}: nothing is authorised and not captured")
+        });
+    }
+    let due = view.due(&view.departed(|_| true));
+    let due = due.filter(|_| view.any_shipped() && view.cancelled_at_channel.is_none());
+    let missing = due.map_or(0, |due| due.saturating_sub(view.held_in_all()));
+    if missing > 0 || view.captures_under_way() {
+        return Err(format!(
+            "order {number}: goods have shipped, and their capture is not finished ({} is due): void it once they are captured",
+            view.money(missing.max(0))
+        ));
+    }
+    goods(&view, &mut wish);
+    while_stopped(&view, &mut wish);
+    let n = view.fold.voids_wanted.len().saturating_add(1);
+    let body = FactBody::VoidWanted(VoidWantedFact {
+        payments,
+        reason: reason.to_owned(),
+    });
+    wish.facts
+        .push(WishedFact::once(format!("void_wanted:{n}"), body));
+    Ok(wish)
+}

@@ -1,0 +1,545 @@
+//! Refunds and voids that operators asked for: each made once, by the account that captured, and never beyond what is
+//! captured and not given back by anybody.
+
+use chrono::{DateTime, Duration, Utc};
+use hikiate_sdk::{AccountSlug, Call, ExternalId, Op, RefundCall, Tender, VoidCall};
+
+use super::effects::{Candidate, Wanted, withdraw};
+use super::fold::{Fold, Intent};
+use super::refund_records::records;
+use super::tasks::{Tasks, words_or_none};
+use super::view::{Line, View};
+use crate::action::Action;
+use crate::facts::{IntentWhat, RefundPart, RefundWantedFact, VoidWantedFact};
+use crate::operations::REFUND;
+
+/// The word that gives up a refund or void which was asked for and is not made.
+pub(crate) const DROPPED: &str = "refund_dropped";
+/// The blocker of an order whose goods may not go while such a refund or void is not made and shown.
+pub(crate) const WANTED: &str = "refund_wanted";
+/// The kind of the task about money that no account of ours can give back.
+const TO_PAY: &str = "refund_to_pay";
+/// An order that was refunded is read again this soon, until a reading shows it.
+pub(crate) const LOOK_AGAIN: Duration = Duration::minutes(1);
+/// A refund that is not shown by then may have failed afterwards.
+const SHOWN_WITHIN: Duration = Duration::hours(1);
+
+/// A refund as an operator asked for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RefundAsked<'a> {
+    pub(crate) id: i64,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) key: &'a str,
+    pub(crate) fact: &'a RefundWantedFact,
+}
+
+/// A void as an operator asked for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct VoidAsked<'a> {
+    pub(crate) id: i64,
+    pub(crate) key: &'a str,
+    pub(crate) fact: &'a VoidWantedFact,
+}
+
+fn refund_call<'a>(intent: &Intent<'a>) -> Option<&'a RefundCall> {
+    match intent.call() {
+        Some(Call::Refund(call)) => Some(call),
+        _ => None,
+    }
+}
+
+fn payment_of<'a>(intent: &Intent<'a>) -> Option<&'a ExternalId> {
+    match intent.call() {
+        Some(Call::Refund(call)) => Some(&call.payment),
+        Some(Call::Void(call)) => Some(&call.payment),
+        _ => None,
+    }
+}
+
+impl<'a> Fold<'a> {
+    /// The last call that was made for a decision, of one payment.
+    fn made_for(&self, op: Op, decision: &str, payment: &ExternalId) -> Option<&Intent<'a>> {
+        self.of_op(op)
+            .filter(|intent| intent.decision() == decision && payment_of(intent) == Some(payment))
+            .last()
+    }
+
+    /// An operator gave it up after it was asked for.
+    pub(super) fn is_dropped(&self, asked: i64) -> bool {
+        self.released_after(DROPPED, asked)
+    }
+}
+
+impl<'a> View<'a> {
+    /// Our refunds of a payment that were not refused or taken back.
+    fn our_refunds<'v>(
+        &'v self,
+        tender: &'v Tender,
+    ) -> impl Iterator<Item = (&'v Intent<'a>, i64)> {
+        let all = self.fold.of_op(Op::Refund).filter(|intent| !intent.void());
+        all.filter_map(move |intent| {
+            let call = refund_call(intent)?;
+            let provider = call.provider.as_ref();
+            self.is_about(intent, &call.payment, provider, tender)
+                .then_some((intent, call.amount))
+        })
+    }
+
+    /// What others gave back of a payment: the most that any reading showed beyond what we may have given back by then.
+    pub(crate) fn refunded_by_others(&self, tender: &Tender) -> i64 {
+        let readings = self.fold.readings.iter();
+        let beyond = readings.filter_map(|reading| {
+            let all = reading.fact.order.tenders.iter();
+            let shown = all.filter(|shown| self.same_payment(shown, tender));
+            let shown = shown.min_by_key(|shown| shown.key != tender.key)?;
+            let ours = self.our_refunds(tender);
+            let ours = ours
+                .filter(|(intent, _)| intent.id < reading.id && intent.unsent().is_none())
+                .fold(0_i64, |sum, (_, amount)| sum.saturating_add(amount));
+            Some(shown.refunded.saturating_sub(ours))
+        });
+        beyond.max().unwrap_or(0).max(0)
+    }
+
+    /// What was given back of a payment by anybody, or is decided to be.
+    pub(crate) fn refunded_in_all(&self, tender: &Tender) -> i64 {
+        let ours = self.our_refunds(tender);
+        let ours = ours.fold(0_i64, |sum, (_, amount)| sum.saturating_add(amount));
+        ours.saturating_add(self.refunded_by_others(tender))
+            .max(tender.refunded)
+    }
+
+    /// What is captured of a payment, as it is shown, and not given back.
+    pub(crate) fn refundable(&self, tender: &Tender) -> i64 {
+        let given = self.refunded_in_all(tender);
+        tender.captured.saturating_sub(given).max(0)
+    }
+
+    /// Refunds that an operator asked for and nobody gave up.
+    pub(crate) fn refunds_asked(&self) -> impl Iterator<Item = &RefundAsked<'a>> {
+        let all = self.fold.refunds_wanted.iter();
+        all.filter(|asked| !self.fold.is_dropped(asked.id) || self.is_begun(asked))
+    }
+
+    /// A part of it was given back, or may have been: giving it up changes nothing of that.
+    fn is_begun(&self, asked: &RefundAsked<'_>) -> bool {
+        asked.fact.parts.iter().any(|part| {
+            let made = self.fold.made_for(Op::Refund, asked.key, &part.payment);
+            made.is_some_and(|intent| !intent.void() && intent.unsent().is_none())
+        })
+    }
+
+    /// Voids that an operator asked for and nobody gave up.
+    fn voids_asked(&self) -> impl Iterator<Item = &VoidAsked<'a>> {
+        let all = self.fold.voids_wanted.iter();
+        all.filter(|asked| !self.fold.is_dropped(asked.id))
+    }
+
+    /// Nothing more is captured of a payment: an operator asked for its void.
+    pub(crate) fn is_to_void(&self, tender: &Tender) -> bool {
+        self.voids_asked()
+            .any(|asked| asked.fact.payments.contains(&tender.key))
+    }
+
+    /// What an operator asked to void is void, and nothing else pays the order: it is known why it is not paid.
+    pub(crate) fn voided_by_us(&self) -> bool {
+        let asked = self.order.tenders.iter().any(|t| self.is_to_void(t));
+        let mut others = self.tenders().filter(|t| !self.is_to_void(t));
+        asked && !others.any(|t| t.authorised.max(t.captured) > 0)
+    }
+
+    /// Money of this part certainly went back.
+    pub(super) fn is_given(&self, asked: &RefundAsked<'_>, part: &RefundPart) -> bool {
+        let made = self.fold.made_for(Op::Refund, asked.key, &part.payment);
+        made.is_some_and(|intent| intent.taken())
+    }
+
+    /// The last refund that was made and that no reading shows: the fact of its outcome, and when that was stored.
+    fn unshown(&self) -> Option<(i64, DateTime<Utc>)> {
+        let mut last = None;
+        for tender in &self.order.tenders {
+            let given: Vec<_> = self
+                .our_refunds(tender)
+                .filter(|(intent, _)| intent.taken())
+                .collect();
+            let sum = given
+                .iter()
+                .fold(0_i64, |sum, (_, amount)| sum.saturating_add(*amount));
+            if sum > tender.refunded {
+                let ends = given.iter().filter_map(|(intent, _)| intent.outcome);
+                last = last.max(ends.map(|(id, _)| id).max());
+            }
+        }
+        let id = last?;
+        let fact = self.input.facts.iter().find(|fact| fact.id == id)?;
+        Some((id, fact.recorded_at))
+    }
+
+    /// A refund that was made is not shown yet.
+    pub(crate) fn refund_unshown(&self) -> bool {
+        self.unshown().is_some()
+    }
+
+    /// A refund that was just made is to be shown by the next reading: its order is read again soon.
+    pub(crate) fn refund_just_made(&self) -> bool {
+        self.unshown()
+            .is_some_and(|(_, at)| at + SHOWN_WITHIN > self.now)
+    }
+
+    /// How far a refund has come.
+    pub(super) fn refund_word(&self, asked: &RefundAsked<'_>) -> &'static str {
+        let mut parts = asked
+            .fact
+            .parts
+            .iter()
+            .filter(|part| part.account.is_some());
+        if parts.clone().next().is_none() {
+            "to be paid back by hand"
+        } else if parts.all(|part| self.is_given(asked, part)) {
+            "done"
+        } else if self.fold.is_dropped(asked.id) {
+            "given up"
+        } else {
+            "not done yet"
+        }
+    }
+
+    /// Refunds and voids that were asked for, for an operator.
+    pub(super) fn refunds_in_words(&self) -> Vec<String> {
+        let refund = |asked: &RefundAsked<'_>| {
+            let (id, word) = (&asked.fact.id, self.refund_word(asked));
+            format!("refund {id}: {}, {word}", self.money(asked.fact.amount))
+        };
+        let mut words: Vec<String> = self.fold.refunds_wanted.iter().map(refund).collect();
+        let to_void = self
+            .order
+            .tenders
+            .iter()
+            .filter(|tender| self.is_to_void(tender));
+        words.extend(to_void.map(|tender| {
+            let is = if tender.cancelled || tender.authorised <= tender.captured {
+                "done"
+            } else {
+                "not done yet"
+            };
+            format!("void of payment {}: {is}", tender.key)
+        }));
+        words
+    }
+
+    /// Goods that are not sealed may not go: all of the money, or that of some units, is to be given back or released.
+    pub(crate) fn keeps_goods(&self) -> bool {
+        let unshown = self.refund_unshown();
+        let refunds = self.refunds_asked().any(|asked| {
+            let units = asked.fact.full || !asked.fact.lines.is_empty();
+            let by_account = asked.fact.parts.iter().filter(|p| p.account.is_some());
+            units
+                && by_account
+                    .clone()
+                    .any(|p| unshown || !self.is_given(asked, p))
+        });
+        let voids = self.order.tenders.iter().any(|tender| {
+            !tender.cancelled && tender.authorised > tender.captured && self.is_to_void(tender)
+        });
+        refunds || voids
+    }
+
+    /// A warehouse has goods of the order that may still leave, and not all of it has shipped.
+    fn goods_under_way(&self) -> bool {
+        let is_left = |line: &Line<'_>| line.item_id.is_some() && line.ordered > line.shipped;
+        let mut shipments = self.fold.shipments.iter();
+        self.lines.iter().any(is_left)
+            && shipments.any(|one| one.instructed() && one.batch_rejected().is_none())
+    }
+
+    /// Shipments that a full refund or a void waits for.
+    pub(crate) fn waits_for_goods(&self) -> Vec<&str> {
+        if !self.goods_under_way() {
+            return Vec::new();
+        }
+        let shipments = self.fold.shipments.iter();
+        shipments
+            .filter(|one| one.instructed() && one.batch_rejected().is_none())
+            .map(|one| one.fact.reference.as_str())
+            .collect()
+    }
+
+    /// A call that moves money or ends the order is not answered yet.
+    fn money_under_way(&self) -> bool {
+        let moves = [Op::Capture, Op::Refund, Op::Void, Op::CancelOrder];
+        let mut intents = self.fold.intents.iter();
+        intents.any(|intent| intent.open() && moves.contains(&intent.fact.op))
+    }
+
+    /// A capture of the order is not answered yet.
+    pub(crate) fn captures_under_way(&self) -> bool {
+        self.fold.of_op(Op::Capture).any(Intent::open)
+    }
+
+    /// A refund or void of the order is not answered yet: no capture may cross it.
+    pub(crate) fn money_goes_back(&self) -> bool {
+        let mut intents = self.fold.intents.iter();
+        intents.any(|intent| intent.open() && matches!(intent.fact.op, Op::Refund | Op::Void))
+    }
+}
+
+/// Refunds and voids that ought to be, and when a record of one is looked for next.
+pub(crate) fn refunds(view: &View<'_>, tasks: &mut Tasks) -> (Wanted, Option<DateTime<Utc>>) {
+    let mut wanted = Wanted::default();
+    given_up(view, &mut wanted);
+    let mut free = !view.money_under_way();
+    for asked in view.refunds_asked() {
+        for part in &asked.fact.parts {
+            let made = match &part.account {
+                Some(account) => refund(view, asked, part, account, free, &mut wanted, tasks),
+                None => {
+                    by_hand(view, asked, part, tasks);
+                    false
+                }
+            };
+            free &= !made;
+        }
+    }
+    for asked in view.voids_asked() {
+        for payment in &asked.fact.payments {
+            free &= !void(view, asked, payment, free, &mut wanted, tasks);
+        }
+    }
+    if view.voided_by_us() {
+        unpaid(view, tasks);
+    }
+    let mut next = records(view, &mut wanted, tasks);
+    if let Some((id, at)) = view.unshown() {
+        let due = at + SHOWN_WITHIN;
+        if due > view.now {
+            next = next.into_iter().chain([due]).min();
+        } else {
+            let what = "A refund was made more than an hour ago, and its account shows less as refunded. It may have failed afterwards: check it there, and refund by hand what is missing";
+            tasks.tell(view, "refund_not_shown", id, what);
+        }
+        wanted.pending |= due > view.now;
+    }
+    (wanted, next)
+}
+
+/// What was given up before it was sent is taken back.
+fn given_up(view: &View<'_>, wanted: &mut Wanted) {
+    let refunds = view.fold.refunds_wanted.iter().map(|one| (one.id, one.key));
+    let voids = view.fold.voids_wanted.iter().map(|one| (one.id, one.key));
+    for (id, key) in refunds.chain(voids) {
+        if view.fold.is_dropped(id) {
+            let open = view.fold.intents.iter();
+            let open = open.filter(|intent| intent.open() && intent.decision() == key);
+            let why = "an operator gave it up";
+            wanted
+                .withdraw
+                .extend(open.filter_map(|intent| withdraw(intent, why)));
+        }
+    }
+}
+
+/// One part of a refund. True where a call for it is wanted now.
+fn refund(
+    view: &View<'_>,
+    asked: &RefundAsked<'_>,
+    part: &RefundPart,
+    account: &AccountSlug,
+    free: bool,
+    wanted: &mut Wanted,
+    tasks: &mut Tasks,
+) -> bool {
+    let made = view.fold.made_for(Op::Refund, asked.key, &part.payment);
+    if view.is_given(asked, part) || view.fold.is_dropped(asked.id) {
+        return false;
+    }
+    wanted.pending = true;
+    let mut tenders = view.order.tenders.iter();
+    let tender = tenders.find(|tender| tender.key == part.payment);
+    let (id, amount) = (&asked.fact.id, view.money(part.amount));
+    let others = tender.map_or(0, |tender| view.refunded_by_others(tender));
+    if others > part.by_others && !again(view, others, tender) {
+        let back = made.filter(|intent| intent.open());
+        let back = back.and_then(|intent| {
+            withdraw(intent, "others refunded the payment since it was asked for")
+        });
+        let unsent = made.is_none_or(Intent::void) || back.is_some();
+        wanted.withdraw.extend(back);
+        if unsent {
+            let more = view.money(others.saturating_sub(part.by_others));
+            let what = format!(
+                "Since refund {id} ({amount}, {}) was entered, {more} of payment {} was refunded by someone else. If that is the same refund, release {DROPPED}. If the customer gets both, release {REFUND}",
+                asked.fact.reason, part.payment
+            );
+            tasks
+                .add("refunded_meanwhile", what)
+                .release(DROPPED)
+                .release(REFUND);
+        }
+        return false;
+    }
+    if made.is_some_and(Intent::open) {
+        return false;
+    }
+    if let Some((refused, outcome)) = made.and_then(Intent::refusal)
+        && !view.fold.released_after(REFUND, refused)
+    {
+        let what = format!(
+            "{account} rejected refund {id} ({amount}) of payment {}: {} {}. Check the payment there, then release {REFUND} to try again or {DROPPED} to give it up",
+            part.payment,
+            outcome.code.as_deref().unwrap_or_default(),
+            words_or_none(&outcome.message)
+        );
+        tasks
+            .add("refund_rejected", what)
+            .release(REFUND)
+            .release(DROPPED);
+        return false;
+    }
+    let room = tender.map_or(0, |tender| view.refundable(tender));
+    if part.amount > room {
+        let what = format!(
+            "Refund {id} is {amount} of payment {}, but {} of it is captured and not refunded. Release {DROPPED} to give it up, then enter what is right",
+            part.payment,
+            view.money(room)
+        );
+        tasks.add("refund_exceeds_captured", what).release(DROPPED);
+        return false;
+    }
+    let Some(tender) = tender.filter(|_| free && !waits(view, asked)) else {
+        return false;
+    };
+    let only = asked.fact.parts.len() == 1;
+    let lines = asked.fact.lines.iter().filter(|_| only);
+    wanted.candidates.push(Candidate {
+        account: account.clone(),
+        op: Op::Refund,
+        what: IntentWhat::Call {
+            call: Box::new(Call::Refund(RefundCall {
+                order: view.input.external_id.clone(),
+                payment: part.payment.clone(),
+                provider: view.provider_of(tender),
+                key: String::new(),
+                amount: part.amount,
+                currency: view.order.currency,
+                expected_refunded_total: view.refunded_in_all(tender).saturating_add(part.amount),
+                reason: Some(asked.fact.reason.clone()),
+                lines: lines.cloned().collect(),
+            })),
+            parcels: Vec::new(),
+            decision: asked.key.to_owned(),
+        },
+    });
+    true
+}
+
+/// All of it goes back while a warehouse may still send the goods.
+fn waits(view: &View<'_>, asked: &RefundAsked<'_>) -> bool {
+    asked.fact.full && view.goods_under_way()
+}
+
+/// An operator has seen what others gave back, and wants this refund as well.
+fn again(view: &View<'_>, others: i64, tender: Option<&Tender>) -> bool {
+    let Some(tender) = tender else { return false };
+    let since = view.fold.unchanged_since(|order| {
+        let mut all = order.tenders.iter();
+        all.any(|known| known.key == tender.key && known.refunded >= others)
+    });
+    view.fold.released_after(REFUND, since)
+}
+
+/// Money that came without an account of ours goes back by an operator.
+fn by_hand(view: &View<'_>, asked: &RefundAsked<'_>, part: &RefundPart, tasks: &mut Tasks) {
+    let record = if view.channel.records_refunds {
+        "The channel gets a record of it"
+    } else {
+        "Record it at the channel as well"
+    };
+    let what = format!(
+        "Pay {} back to the customer for payment {} (refund {}: {}), which no account of hikiate captured. {record}",
+        view.money(part.amount),
+        part.payment,
+        asked.fact.id,
+        asked.fact.reason
+    );
+    tasks.tell(view, TO_PAY, asked.id, &what);
+}
+
+/// One void. True where a call for it is wanted now.
+fn void(
+    view: &View<'_>,
+    asked: &VoidAsked<'_>,
+    payment: &ExternalId,
+    free: bool,
+    wanted: &mut Wanted,
+    tasks: &mut Tasks,
+) -> bool {
+    let mut tenders = view.order.tenders.iter();
+    let Some(tender) = tenders.find(|tender| tender.key == *payment) else {
+        return false;
+    };
+    let made = view.fold.made_for(Op::Void, asked.key, payment);
+    let open = tender.authorised.saturating_sub(tender.captured);
+    if tender.cancelled || open <= 0 {
+        let moot = made.filter(|intent| intent.open());
+        let why = "nothing of the payment is left to release";
+        wanted
+            .withdraw
+            .extend(moot.and_then(|intent| withdraw(intent, why)));
+        return false;
+    }
+    wanted.pending = true;
+    if made.is_some_and(|intent| intent.open() || intent.taken()) {
+        return false;
+    }
+    let account = view.route(tender).and_then(|route| route.account.as_ref());
+    let Some(account) = account else { return false };
+    if let Some((refused, outcome)) = made.and_then(Intent::refusal)
+        && !view.fold.released_after(REFUND, refused)
+    {
+        let what = format!(
+            "{account} rejected the void of payment {payment}: {} {}. Check the payment there, then release {REFUND} to try again or {DROPPED} to give it up",
+            outcome.code.as_deref().unwrap_or_default(),
+            words_or_none(&outcome.message)
+        );
+        tasks
+            .add("void_rejected", what)
+            .release(REFUND)
+            .release(DROPPED);
+        return false;
+    }
+    if !free || view.goods_under_way() {
+        return false;
+    }
+    wanted.candidates.push(Candidate {
+        account: account.clone(),
+        op: Op::Void,
+        what: IntentWhat::Call {
+            call: Box::new(Call::Void(VoidCall {
+                order: view.input.external_id.clone(),
+                payment: payment.clone(),
+                provider: view.provider_of(tender),
+                key: String::new(),
+                amount: open,
+                currency: view.order.currency,
+            })),
+            parcels: Vec::new(),
+            decision: asked.key.to_owned(),
+        },
+    });
+    true
+}
+
+/// Its payment was voided on purpose, and it still wants goods.
+fn unpaid(view: &View<'_>, tasks: &mut Tasks) {
+    let wants = |line: &Line<'_>| line.item_id.is_some() && line.ordered > line.shipped;
+    let over = view.cancelling() || view.ended().is_some() || view.keeps_goods();
+    if over || !view.lines.iter().any(wants) {
+        return;
+    }
+    tasks
+        .add(
+            "payment_voided",
+            "Its payment was voided with `order void`, but the order is not cancelled, so its goods are held. Cancel it, or have the customer pay again: it then continues".to_owned(),
+        )
+        .action(Action::Cancel {});
+}

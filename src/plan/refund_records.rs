@@ -1,0 +1,139 @@
+//! Records of refunds at the channel: made where it keeps them, where the money went back elsewhere, and where nobody made
+//! one meanwhile. A record moves no money and counts as none.
+
+use chrono::{DateTime, Duration, Utc};
+use hikiate_sdk::{Call, Op, OrderSnapshot, RecordRefundCall};
+
+use super::effects::{Candidate, Wanted};
+use super::fold::Intent;
+use super::refund::{DROPPED, RefundAsked};
+use super::tasks::{Tasks, words_or_none};
+use super::view::View;
+use crate::facts::{FactBody, IntentWhat};
+use crate::operations::REFUND;
+
+/// The provider's plugin at the channel writes its own record of a refund: it is waited for this long.
+const SETTLE: Duration = Duration::minutes(10);
+
+/// Minor units that a channel's order shows as refunded, by its own records.
+fn recorded(order: &OrderSnapshot) -> i64 {
+    order.tenders.iter().fold(0_i64, |sum, tender| {
+        let listed = tender.refunds.iter();
+        let listed = listed.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount));
+        sum.saturating_add(listed.max(tender.refunded))
+    })
+}
+
+impl View<'_> {
+    /// What the channel's own last reading before a fact showed as refunded.
+    fn recorded_before(&self, fact: i64) -> i64 {
+        let facts = self.input.facts.iter().rev();
+        let mut readings = facts.filter_map(|known| match &known.body {
+            FactBody::Order(told) if known.id < fact => Some(&told.order),
+            _ => None,
+        });
+        readings.next().map_or(0, recorded)
+    }
+
+    /// What of a refund the channel does not learn by itself: its own account gives none of it back.
+    fn to_record(&self, asked: &RefundAsked<'_>) -> i64 {
+        let parts = asked.fact.parts.iter();
+        parts
+            .filter(|part| part.account.as_ref() != Some(&self.input.channel))
+            .fold(0_i64, |sum, part| sum.saturating_add(part.amount))
+    }
+
+    /// When the last of its money went back; `None` while some has not. What an operator pays counts as paid.
+    fn given_at(&self, asked: &RefundAsked<'_>) -> Option<DateTime<Utc>> {
+        let mut parts = asked.fact.parts.iter();
+        let all = parts.all(|part| part.account.is_none() || self.is_given(asked, part));
+        let made = self.fold.of_op(Op::Refund);
+        let ends = made
+            .filter(|intent| intent.decision() == asked.key)
+            .filter_map(|intent| intent.outcome.map(|(id, _)| id));
+        let last = ends.max().unwrap_or(asked.id);
+        let fact = self.input.facts.iter().find(|fact| fact.id == last);
+        all.then(|| fact.map_or(asked.at, |fact| fact.recorded_at))
+    }
+}
+
+/// Adds what is to be recorded; when a record is waited for no longer.
+pub(super) fn records(
+    view: &View<'_>,
+    wanted: &mut Wanted,
+    tasks: &mut Tasks,
+) -> Option<DateTime<Utc>> {
+    if !view.channel.records_refunds {
+        return None;
+    }
+    let mut next = None;
+    let mut free = !view.fold.of_op(Op::RecordRefund).any(Intent::open);
+    let now = view.recorded_before(i64::MAX);
+    let first = view.refunds_asked().next();
+    let base = first.map_or(0, |asked| view.recorded_before(asked.id));
+    // Records that the refunds up to this one ought to have, since the first of them was asked for.
+    let mut ought = 0_i64;
+    for asked in view.refunds_asked() {
+        let amount = view.to_record(asked);
+        ought = ought.saturating_add(asked.fact.amount);
+        let Some(given) = view.given_at(asked).filter(|_| amount > 0) else {
+            continue;
+        };
+        let made = view.fold.of_op(Op::RecordRefund);
+        let made = made.filter(|intent| intent.decision() == asked.key).last();
+        if made.is_some_and(|intent| intent.open()) {
+            wanted.pending = true;
+            continue;
+        }
+        let is_shown = now.saturating_sub(base) >= ought;
+        let over = is_shown || view.fold.is_dropped(asked.id);
+        if over || made.is_some_and(|intent| intent.taken()) {
+            continue;
+        }
+        wanted.pending = true;
+        if let Some((refused, outcome)) = made.and_then(Intent::refusal)
+            && !view.fold.released_after(REFUND, refused)
+        {
+            let what = format!(
+                "The channel rejected the record of refund {} ({}), which was made: {}. Record it there by hand without a payment, then release {DROPPED}; or release {REFUND} to try again",
+                asked.fact.id,
+                view.money(amount),
+                words_or_none(&outcome.message)
+            );
+            tasks
+                .add("refund_record_rejected", what)
+                .release(DROPPED)
+                .release(REFUND);
+            continue;
+        }
+        // Where no account gave it back, no plugin of one records it.
+        let by_account = asked.fact.parts.iter().any(|part| part.account.is_some());
+        let due = if by_account { given + SETTLE } else { given };
+        if due > view.now {
+            next = next.into_iter().chain([due]).min();
+            continue;
+        }
+        if !free || view.cancelled_at_channel.is_some() {
+            continue;
+        }
+        free = false;
+        wanted.candidates.push(Candidate {
+            account: view.input.channel.clone(),
+            op: Op::RecordRefund,
+            what: IntentWhat::Call {
+                call: Box::new(Call::RecordRefund(RecordRefundCall {
+                    order: view.input.external_id.clone(),
+                    key: String::new(),
+                    amount,
+                    currency: view.order.currency,
+                    expected_refunded_total: now.saturating_add(amount),
+                    reason: Some(asked.fact.reason.clone()),
+                    lines: asked.fact.lines.clone(),
+                })),
+                parcels: Vec::new(),
+                decision: asked.key.to_owned(),
+            },
+        });
+    }
+    next
+}
