@@ -1,15 +1,16 @@
 """What must be true once all is done, asked of the shop, the warehouse and the books."""
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from decimal import Decimal
 
 import checks
 import merchant
-from orders import gross, meta, rounded
+from orders import gross, major, meta, rounded
 from people import BY_HAND
 
 # Tasks that an order may rest with: money that no account of hikiate's can pay back is an operator's.
 TASKS = {"refunded": {"refund_to_pay"}, "cancelled": {"refund_to_pay", "ended_captured"}}
+OWED = (merchant.TITLES["receivable"], merchant.TITLES["advance"])
 ENTRY = re.compile(r"^\d{4}-\d\d-\d\d \* \((?P<reference>[^)]*)\)")
 POSTING = re.compile(r"^    (?P<account>\S.*?)  (?P<amount>-?[\d.]+) (?P<currency>[A-Z]{3})\b")
 
@@ -107,18 +108,27 @@ class Judge:
             self._must(rounded(-parts, shown["currency"]) == cost, own, f"the refund's lines come to {-parts}, not {cost}")
 
     def books(self):
-        """Every entry is balanced, and what customers owe by the books is what the shop's orders come to."""
+        """Every entry is balanced, and what customers owe by the books, order by order and in all, is what the shop's orders come to."""
         files = self.run.journals()
         wrong = [] if files else ["no journal file was written"]
-        receivable = defaultdict(Decimal)
+        owed = Decimal(0)
         for file in files:
-            wrong += _entries(file, receivable)
+            off, debited = entries(file)
+            wrong += off
+            owed += debited
+        due = sum(self.due.values())
+        if owed != due:
+            wrong.append(f"the books: {owed} is owed by customers, the shop says {due}")
         for own in self.orders.own:
-            number = self.rows.get(own.id, {}).get("number", "?")
-            owed = sum(amount for reference, amount in receivable.items() if number in reference)
-            if owed != self.due[own.id]:
-                wrong.append(f"{own.name}: {owed} is booked, the shop says {self.due[own.id]}")
+            ledger = self.run.daemon.ask("order", "ledger", f"shop/{own.id}") or {}
+            recognised = ledger.get("recognised")
+            if recognised is None or major(recognised, own.made["currency"]) != self.due[own.id]:
+                wrong.append(f"{own.name}: {recognised} is recognised (minor units), the shop says {self.due[own.id]}")
         return wrong
+
+    def hledger(self):
+        """The same balance by another program, where it is installed."""
+        return checks.balanced(self.run.journals())
 
     def _due(self, own):
         """What the shop's order comes to, without what was given back."""
@@ -143,18 +153,18 @@ class Judge:
             self.wrong.append(f"{own.name}: {words}")
 
 
-def _entries(file, receivable):
-    """Adds what each entry debits to customers; returns the entries that are not balanced."""
-    wrong, sums, reference = [], defaultdict(Decimal), None
+def entries(file):
+    """The entries of a journal that are not balanced, and what all of them debit to customers."""
+    wrong, debited, sums, reference = [], Decimal(0), Counter(), None
     for line in [*file.read_text(encoding="utf-8").splitlines(), ""]:
         entry, posting = ENTRY.match(line), POSTING.match(line)
         if entry:
             reference = entry["reference"]
         elif posting and reference is not None:
             sums[posting["currency"]] += Decimal(posting["amount"])
-            if posting["account"] in (merchant.TITLES["receivable"], merchant.TITLES["advance"]):
-                receivable[reference] += Decimal(posting["amount"])
+            if posting["account"] in OWED:
+                debited += Decimal(posting["amount"])
         elif not line.strip() and reference is not None:
             wrong += [f"{file.name}: the entry {reference} is off by {amount} {currency}" for currency, amount in sums.items() if amount]
-            sums, reference = defaultdict(Decimal), None
-    return wrong
+            sums, reference = Counter(), None
+    return wrong, debited

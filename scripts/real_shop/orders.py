@@ -153,7 +153,16 @@ def gross(line):
     return Decimal(line["total"]) + Decimal(line["total_tax"])
 
 
+def digits(currency):
+    """Of its minor unit."""
+    return 0 if currency in NO_MINOR else 3 if currency in THREE_DIGITS else 2
+
+
 def rounded(amount, currency):
     """To the currency's minor unit, half up."""
-    digits = 0 if currency in NO_MINOR else 3 if currency in THREE_DIGITS else 2
-    return Decimal(amount).quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP)
+    return Decimal(amount).quantize(Decimal(1).scaleb(-digits(currency)), rounding=ROUND_HALF_UP)
+
+
+def major(minor, currency):
+    """From minor units."""
+    return Decimal(minor).scaleb(-digits(currency))
