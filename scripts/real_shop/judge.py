@@ -8,8 +8,8 @@ import merchant
 from orders import gross, major, meta, rounded
 from people import BY_HAND
 
-# Tasks that an order may rest with: money that no account of hikiate's can pay back is an operator's.
-TASKS = {"refunded": {"refund_to_pay"}, "cancelled": {"refund_to_pay", "ended_captured"}}
+# Tasks that an order must rest with: money that no account of hikiate's can pay back is an operator's.
+TASKS = {"refunded": ["refund_to_pay"], "cancelled": ["over_captured"]}
 OWED = (merchant.TITLES["receivable"], merchant.TITLES["advance"])
 ENTRY = re.compile(r"^\d{4}-\d\d-\d\d \* \((?P<reference>[^)]*)\)")
 POSTING = re.compile(r"^    (?P<account>\S.*?)  (?P<amount>-?[\d.]+) (?P<currency>[A-Z]{3})\b")
@@ -38,8 +38,9 @@ class Judge:
         self._refunds(own, shown)
         number = self.rows.get(own.id, {}).get("number", "?")
         open_tasks = [task for task in self.tasks if number in task["subject"]]
-        odd = [(task["kind"], task["detail"]) for task in open_tasks if task["kind"] not in TASKS.get(own.role, ())]
-        self._must(not odd, own, f"tasks {odd}")
+        kinds = [task["kind"] for task in open_tasks]
+        told = [(task["kind"], task["detail"]) for task in open_tasks]
+        self._must(kinds == TASKS.get(own.role, []), own, f"its tasks are {told}, not {TASKS.get(own.role, [])}")
         good = len(self.wrong) + len(self.twice) == before
         self.right["orders"] += own.id in self.rows
         if own.role not in ("cancelled", "by_hand"):
