@@ -1,10 +1,10 @@
 # Everything a developer types. `make help` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test model pairs prove hostile soak real bench cards sqlx fmt lint ci postgres
+.PHONY: help demo test model pairs prove hostile soak real real-shop bench cards sqlx fmt lint ci postgres
 
 help: ## list these targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: postgres ## 300 orders from three simulated shops to a balanced journal, in one go
 	cargo run --features demo -- demo
@@ -25,6 +25,9 @@ hostile: postgres ## SECONDS of odd bytes for each parser, read and stored by th
 
 real: postgres ## 20 orders through real Medusa, SFTP and SMTP servers (needs the lab)
 	scripts/real.sh
+
+real-shop: postgres ## N=20 orders of its own through a shop: KIND=woocommerce URL=… KEY=… SECRET=… [KEEP=1]
+	@scripts/real-shop.sh
 
 soak: postgres ## two daemons and their database killed and set back under load: MINUTES=10 [SEED=N]
 	cargo build --bin hikiate --features demo

@@ -13,6 +13,7 @@ pub mod hooks;
 pub mod model;
 pub mod pairs;
 pub mod parsers;
+pub mod shop;
 pub mod soak;
 pub mod support;
 pub mod wire;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use hikiate_prove::{hooks, model, pairs, soak, world};
+use hikiate_prove::{hooks, model, pairs, shop, soak, world};
 
 #[derive(Parser)]
 #[command(name = "hikiate-prove", about = "Tries to break hikiate")]
@@ -24,6 +24,8 @@ enum Tool {
     Hostile(world::HostileArgs),
     /// Webhooks at a rate, taken by a daemon that works beside it.
     Hooks(hooks::HooksArgs),
+    /// A simulated shop for another process, until SIGTERM: `make real-shop` runs against it.
+    Shop(shop::ShopArgs),
     /// Real processes under load, killed at random, and a database set back to a backup.
     Soak(soak::SoakArgs),
 }
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Tool::Soak(args) => return soak::run(&args),
         Tool::Pairs(args) => pairs::pairs(&args),
         Tool::Hooks(args) => hooks::hooks(&args),
+        Tool::Shop(args) => shop::shop(&args),
     };
     if well {
         ExitCode::SUCCESS

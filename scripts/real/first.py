@@ -22,7 +22,7 @@ class FirstStart:
         run.wait("the old orders to be known", lambda: self.old.keys() <= {row["external_id"] for row in run.rows()})
         run.soon(lambda: False, LOOK_FOR)
         self.judge("before begin")
-        if run.warehouse.files or run.mailed("-") or list((run.folder / "books").glob("**/*.journal")):
+        if run.warehouse.files or run.mailed("-") or run.journals():
             run.problems.append("before begin: a file was sent, a mail, or a journal")
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         begin = ["begin", "shop", "--from", now, "--reason", "the run begins"]

@@ -2,14 +2,10 @@
 by hand. See docs/real-run.md."""
 import argparse
 import json
-import os
 import random
 import secrets
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -19,25 +15,19 @@ from pathlib import Path
 
 import checks
 import merchant
-from daemon import Daemon
 from first import FirstStart
 from kills import Kills
 from maillog import MailLog
+from refunds import Refunds
+from running import BEGAN, Running, conduct
 from sftp import Sftp
 from shop import Shop
-from refunds import Refunds
 from staff import Staff
 from warehouse import Warehouse
 
 ORDERS = 20
 SFTP_PORT, SFTP_USER, SMTP_PORT = 9822, "tpl", 9825
 LOOK_AFTER = 3.0  # seconds until a person looks: a mail the server was still taking is in its log by then
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-BEGAN = time.monotonic()
-
-
-def say(words):
-    print(f"real: {time.monotonic() - BEGAN:6.1f} s  {words}", flush=True)
 
 
 class Placing(threading.Thread):
@@ -58,15 +48,13 @@ class Placing(threading.Thread):
             self.failed = error
 
 
-class Run:
-    """Everything one run starts, and its end."""
+class Run(Running):
+    """Everything one run starts."""
 
     def __init__(self, lab, binary, seed, deadline):
-        self.lab, self.seed, self.deadline = lab, seed, deadline
+        super().__init__(binary, deadline)
+        self.lab, self.seed = lab, seed
         self.name = f"real-{secrets.token_hex(4)}"
-        self.folder = Path(tempfile.mkdtemp(prefix="hikiate-real."))
-        # The private PostgreSQL runs as another user when this is root, and must reach its folder below.
-        self.folder.chmod(0o711)
         self.since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         self.shop = Shop(json.loads((lab / "medusa/seed.json").read_text()))
         self.maillog = MailLog(lab / "log/smtp.log")
@@ -74,27 +62,25 @@ class Run:
         known_hosts, host_key = self.folder / "known_hosts", (keys / "hk.pub").read_text()
         known_hosts.write_text(f"[127.0.0.1]:{SFTP_PORT} {' '.join(host_key.split()[:2])}\n")
         printed = subprocess.run(["ssh-keygen", "-lf", keys / "hk.pub"], capture_output=True, text=True, check=True).stdout
-        self.sftp = Sftp(SFTP_PORT, SFTP_USER, keys / "id", known_hosts)
         scratch = self.folder / "warehouse"
         scratch.mkdir()
-        (self.folder / "books/outgoing").mkdir(parents=True)
-        self.warehouse = Warehouse(self.sftp, self.name, scratch, merchant.ZONE, seed)
+        self.sftp = Sftp(SFTP_PORT, SFTP_USER, keys / "id", known_hosts, scratch)
         config = merchant.write(
             self.folder, self.shop.seed, sales_channel=self.shop.channel, since=self.since, sftp_port=SFTP_PORT,
             sftp_user=SFTP_USER, sftp_key=keys / "id", fingerprint=printed.split()[1], root=self.name, smtp_port=SMTP_PORT)
-        self.daemon = Daemon(binary, config, self.folder / "state", self.folder / "daemon.log")
+        self.equip(config, Warehouse(self.sftp, self.name, merchant.ZONE, seed))
         self.placing = Placing(self.shop, self.name, seed)
-        self.kills = Kills(seed)
+        self.planned = Kills(seed)
         self.first = FirstStart(self)
         self.staff = Staff(self)
         self.refunds = Refunds(self)
         self.unresolved = {}  # effect id -> when it was first seen
         self.resolved = Counter()
-        self.problems = []
+        self.told = None
 
     def carry(self):
         """From the first order to the last booking."""
-        say(f"seed {self.seed}, files in {self.folder}, sftp folder {self.name}, orders since {self.since}")
+        self.say(f"seed {self.seed}, files in {self.folder}, sftp folder {self.name}, orders since {self.since}")
         print(self.daemon.tell("check"), end="", flush=True)
         self.daemon.start()
         self.warehouse.put_stock({"MUG-RED": 500, "MUG-BLUE": 500})
@@ -102,37 +88,42 @@ class Run:
         self.warehouse.start()
         self.first.play()
         self.placing.start()
-        while not self.kills.is_over():
-            self.wait("orders to be placed", lambda: self.kills.is_due(len(self.placing.placed)), pause=0.02)
-            self.kill()
-        say("the last kill is over; waiting for every order to be booked")
+        while not self.planned.is_over():
+            self.wait("orders to be placed", lambda: self.planned.is_due(len(self.placing.placed)), pause=0.02)
+            self.killed(self.kill, self.planned.pause())
+        self.say("the last kill is over; waiting for every order to be booked")
         self.wait("every order to be booked", self.all_booked, pause=1.0)
         line = self.judge()
-        say("staff act on other orders by hand")
+        self.say("staff act on other orders by hand")
         self.staff.play()
         acts, wrong = self.staff.judge()
         refunds, wrong_money = self.refunds.play()
         wrong += wrong_money
         self.problems += wrong
         self.finish()
-        return f"{line} staff={acts + refunds} wrong={len(wrong)}"
+        self.told = f"{line} staff={acts + refunds} wrong={len(wrong)}"
 
-    def kill(self):
-        server = self.daemon.postgres()
-        moment = self.kills.carry_out(self.daemon, self.maillog, self.open_orders)
-        say(f"kill -9 number {self.kills.done}: {moment}; {len(self.placing.placed)} placed, {len(self.warehouse.told)} instructed, "
-            f"{len(self.warehouse.shipped)} shipped, {self.mailed()} mailed")
-        time.sleep(self.kills.pause())
-        if server is None or self.daemon.postgres() != server:
-            self.problems.append(f"kill {self.kills.done}: PostgreSQL {server} did not outlive the daemon")
-        self.daemon.start()
-        self.wait("the daemon to answer again", lambda: self.daemon.ask("stock", "show") is not None)
-        if self.daemon.postgres() != server:
-            self.problems.append(f"kill {self.kills.done}: PostgreSQL {server} was not adopted, {self.daemon.postgres()} runs now")
+    def line(self):
+        """The last line, once all was judged."""
+        return self.told
 
-    def all_booked(self):
+    def look(self):
         if self.placing.failed:
             raise RuntimeError(f"placing orders failed: {self.placing.failed}")
+        super().look()
+
+    def soon(self, condition, seconds):
+        def looked_after():
+            self.resolve_mails()
+            return condition()
+        return super().soon(looked_after, seconds)
+
+    def kill(self):
+        moment = self.planned.carry_out(self.daemon, self.maillog, self.open_orders)
+        self.say(f"kill -9 number {self.planned.done}: {moment}; {len(self.placing.placed)} placed, {len(self.warehouse.told)} instructed, "
+                 f"{len(self.warehouse.shipped)} shipped, {self.mailed()} mailed")
+
+    def all_booked(self):
         self.resolve_mails()
         ours = {order["id"] for order in self.placing.placed}
         booked = sum(row["status"] == "booked" for row in self.rows() if row["external_id"] in ours)
@@ -152,7 +143,7 @@ class Run:
             verdict = "done" if message_id in [m for m, _ in self.maillog.mails()] else "not-done"
             self.daemon.tell("effect", "resolve", str(row["id"]), verdict, "--reason", f"mail log: {message_id}")
             self.resolved[verdict] += 1
-            say(f"mail {message_id} of {row['subject']} was unknown: {verdict} by the mail log")
+            self.say(f"mail {message_id} of {row['subject']} was unknown: {verdict} by the mail log")
         self.unresolved = seen
 
     def mailed(self, whose="-c"):
@@ -164,61 +155,11 @@ class Run:
     def open_orders(self):
         return len(self.placing.placed) - self.mailed()
 
-    def rows(self):
-        """The orders that hikiate knows."""
-        return self.daemon.ask("order", "list", "--limit", "200") or []
-
-    def tasks_of(self, order):
-        """Open tasks of the order with the shop's id."""
-        number = next((row["number"] for row in self.rows() if row["external_id"] == order), None)
-        return [task for task in self.daemon.ask("tasks") or [] if number and number in task["subject"]]
-
     def rest(self):
         """Stops the daemon as an operator does."""
         status = self.daemon.stop()
         if status != 0:
             self.problems.append(f"stopped while staff act, the daemon's exit: {status}")
-
-    def wake(self):
-        self.daemon.start()
-        self.wait("the daemon to answer again", lambda: self.daemon.ask("stock", "show") is not None)
-
-    def soon(self, condition, seconds):
-        """Whether it comes true in time, while the daemon runs and mails are looked after."""
-        def looked_after():
-            if not self.daemon.is_running():
-                raise RuntimeError(f"the daemon ended by itself with {self.daemon.process.poll()}")
-            self.resolve_mails()
-            return condition()
-        return self.patient(looked_after, seconds)
-
-    def patient(self, condition, seconds):
-        """Whether it comes true in time."""
-        until = min(time.monotonic() + seconds, self.deadline)
-        while not condition():
-            if time.monotonic() > until:
-                return False
-            time.sleep(0.5)
-        return True
-
-    @staticmethod
-    def say(words):
-        say(words)
-
-    def wait(self, what, condition, pause=0.3):
-        while not condition():
-            if self.placing.failed:
-                raise RuntimeError(f"placing orders failed: {self.placing.failed}")
-            if not self.daemon.is_running():
-                raise RuntimeError(f"the daemon ended by itself with {self.daemon.process.poll()} while waiting for {what}")
-            if time.monotonic() > self.deadline:
-                raise RuntimeError(f"gave up waiting for {what}: {self.where()}")
-            time.sleep(pause)
-
-    def where(self):
-        orders = Counter((row["status"], row["blocked_by"] or "") for row in self.daemon.ask("order", "list") or [])
-        effects = [(e["subject"], e["op"], e["state"], e["error"]) for e in self.daemon.ask("effect", "list") or []]
-        return f"orders {dict(orders)}, effects {effects}, tasks {self.daemon.ask('tasks')}"
 
     def judge(self):
         """Asks everybody what became of the customers' orders; returns the last line's beginning."""
@@ -238,12 +179,12 @@ class Run:
             self.problems += wrong
         mailed, wrong = checks.mails(orders, self.maillog, self.name + "-c")
         self.problems += wrong
-        journal = checks.journal(orders, self.folder / "books")
+        journal = checks.journal(orders, self.journals())
         self.problems += journal
-        say(f"{len(self.warehouse.told)} shipments in {len(self.warehouse.files)} files, {sum(self.resolved.values())} mails resolved "
-            f"by hand ({dict(self.resolved)})")
+        self.say(f"{len(self.warehouse.told)} shipments in {len(self.warehouse.files)} files, {sum(self.resolved.values())} mails resolved "
+                 f"by hand ({dict(self.resolved)})")
         return (f"real: orders={len(orders)} booked={by_status['booked']} captured_once={once} mails={mailed} "
-                f"journal={'bad' if journal else 'ok'} kills={self.kills.done}")
+                f"journal={'bad' if journal else 'ok'} kills={self.kills}")
 
     def finish(self):
         """What must be true of all orders together, once nothing more is going on."""
@@ -251,31 +192,15 @@ class Run:
         self.warehouse.stop()
         self.warehouse.recheck()
         self.problems += self.warehouse.problems + [f"told twice: {line}" for line in self.warehouse.twice()]
-        self.problems += checks.balanced(sorted((self.folder / "books").glob("**/*.journal")))
+        self.problems += checks.balanced(self.journals())
         twice = Counter(message for message, to in self.maillog.mails() if to.startswith(self.name + "-"))
         self.problems += [f"Message-ID {message} was taken {n} times" for message, n in twice.items() if n > 1]
 
-    def end(self):
-        """Leaves no process behind, whatever happened and however impatient somebody is."""
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
-        self.warehouse.stop()
-        status = self.daemon.stop()
-        if status not in (None, 0):
-            self.problems.append(f"the daemon's exit: {status}")
-        if self.daemon.end_postgres():
-            self.problems.append("the daemon left its PostgreSQL running")
-
     def clean(self):
-        """After a good run nothing is kept."""
         removals = [f"-rm {self.name}/{sub}/*" for sub in ("in", "out", "archive")]
         removals += [f"-rmdir {self.name}/{sub}" for sub in ("in", "out", "archive")]
         self.sftp.run(*removals, f"-rmdir {self.name}")
-        shutil.rmtree(self.folder)
-
-
-def interrupted(*_):
-    raise RuntimeError("interrupted")
+        super().clean()
 
 
 def main():
@@ -286,31 +211,8 @@ def main():
     parser.add_argument("--limit", type=float, default=900.0, help="seconds until the run gives up")
     chosen = parser.parse_args()
     seed = secrets.randbelow(10**6) if chosen.seed is None else chosen.seed
-    for number in SIGNALS:
-        signal.signal(number, interrupted)
-    try:
-        run = Run(chosen.lab, chosen.binary.resolve(), seed, BEGAN + chosen.limit)
-    except Exception as error:  # noqa: BLE001  (nothing was started yet)
-        print(f"real: WRONG: before anything was started: {type(error).__name__}: {error}", flush=True)
-        return 1
-    line = None
-    try:
-        line = run.carry()
-    except Exception as error:  # noqa: BLE001  (everything that goes wrong is told, and the processes are ended)
-        run.problems.append(f"{type(error).__name__}: {error}")
-    finally:
-        run.end()
-    if run.problems or line is None:
-        for problem in run.problems:
-            print(f"real: WRONG: {problem}", flush=True)
-        for complaint in run.daemon.complaints():
-            print(f"real: daemon: {complaint}", flush=True)
-        print(f"real: failed with seed {seed}; everything is kept in {run.folder}", flush=True)
-    elif not os.environ.get("REAL_KEEP"):
-        run.clean()
-    if line is not None:
-        print(line, flush=True)
-    return 1 if run.problems or line is None else 0
+    make = lambda: Run(chosen.lab, chosen.binary.resolve(), seed, BEGAN + chosen.limit)
+    return conduct(Run.word, make, f" with seed {seed}")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
-"""A merchant's configuration for the lab's systems."""
+"""A merchant's configuration: what all runs have, and the lab's systems."""
 
 TITLES = {"sales": "Income:Sales", "returns": "Income:Returns", "receivable": "Assets:Receivable", "tax": "Liabilities:VAT", "rounding": "Expenses:Rounding",
           "advance": "Liabilities:Advances"}
 ZONE = "Europe/Berlin"
 
-TEMPLATE = """\
+# What every merchant of these runs has.
+BASE = """\
 [shop]
-name = "Mug Shop"
+name = "{name}"
 timezone = "{zone}"
-currency = "EUR"
+currency = "{currency}"
 tax_rounding = "half-up"
 
 [database]
@@ -24,6 +25,24 @@ listen = "off"
 [engine]
 idle = "200ms"
 
+[accounts.books]
+connector = "files"
+folder = "books"
+layout = "hledger"
+
+[delivery]
+presume = "0s"
+presume_abroad = "0s"
+
+[booking]
+recognise = "shipped"
+account = "books"
+close = {{ every = "10s" }}
+titles = {{ {titles} }}
+
+"""
+
+LAB = """\
 [accounts.shop]
 connector = "medusa"
 url = "{url}"
@@ -56,11 +75,6 @@ port = {smtp_port}
 tls = "none"
 from = "Mug Shop <shop@lab.test>"
 
-[accounts.books]
-connector = "files"
-folder = "books"
-layout = "hledger"
-
 [channels.shop]
 mail = ["shipped"]
 payments = {{ "pp_system_default" = {{ method = "card", account = "shop" }} }}
@@ -72,30 +86,27 @@ account = "three-pl"
 dispatch = {{ mode = "continuous" }}
 reply_within = "5m"
 
-[delivery]
-presume = "0s"
-presume_abroad = "0s"
-
 [mail]
 account = "post"
 language = "en"
-
-[booking]
-recognise = "shipped"
-account = "books"
-close = {{ every = "10s" }}
-titles = {{ {titles} }}
 """
 
 
-def write(folder, seed, *, sales_channel, since, sftp_port, sftp_user, sftp_key, fingerprint, root, smtp_port):
-    """Writes hikiate.toml and the two secrets it names into `folder`; returns its path."""
-    for name, secret in (("medusa-key", seed["secret_key"]), ("sftp-key", sftp_key.read_text())):
-        (folder / name).touch(mode=0o600)
-        (folder / name).write_text(secret)
+def place(folder, secrets, more, *, name, zone, currency):
+    """Writes hikiate.toml and the files of the secrets it names into `folder`; returns its path. `more` follows what all have."""
+    for file, secret in secrets.items():
+        (folder / file).touch(mode=0o600)
+        (folder / file).write_text(secret, encoding="utf-8")
+    (folder / "books/outgoing").mkdir(parents=True)
     titles = ", ".join(f'{key} = "{title}"' for key, title in TITLES.items())
     config = folder / "hikiate.toml"
-    config.write_text(TEMPLATE.format(
-        zone=ZONE, url=seed["url"], location=seed["location"], sales_channel=sales_channel, since=since, sftp_port=sftp_port,
-        sftp_user=sftp_user, fingerprint=fingerprint, root=root, smtp_port=smtp_port, titles=titles))
+    config.write_text(BASE.format(name=name, zone=zone, currency=currency, titles=titles) + more, encoding="utf-8")
     return config
+
+
+def write(folder, seed, *, sales_channel, since, sftp_port, sftp_user, sftp_key, fingerprint, root, smtp_port):
+    """The lab's: Medusa, SFTP and SMTP."""
+    more = LAB.format(url=seed["url"], location=seed["location"], sales_channel=sales_channel, since=since, sftp_port=sftp_port,
+                      sftp_user=sftp_user, fingerprint=fingerprint, root=root, smtp_port=smtp_port)
+    secrets = {"medusa-key": seed["secret_key"], "sftp-key": sftp_key.read_text()}
+    return place(folder, secrets, more, name="Mug Shop", zone=ZONE, currency="EUR")

@@ -20,7 +20,7 @@ class Refunds:
     def play(self):
         """From the first order to the last entry in the books."""
         run = self.run
-        before = checks.balances(self._files())
+        before = checks.balances(self.run.journals())
         self.warehouse.keep_back()
         for name, (red, blue, _) in ORDERS.items():
             order = self.shop.place(f"{run.name}-r-{name}@lab.test", red, blue)
@@ -41,7 +41,7 @@ class Refunds:
         expected = self._expected()
         self._must(run.soon(lambda: self._moved(before) == expected, DONE_WITHIN),
                    f"the books moved by {self._moved(before)}, by Medusa {expected} (minor units)")
-        self.wrong += checks.balanced(self._files())
+        self.wrong += checks.balanced(self.run.journals())
         for name, order in self.placed.items():
             seen = run.tasks_of(order)
             self._must(not seen, f"{name} has tasks: {[(t['kind'], t['detail']) for t in seen]}")
@@ -60,12 +60,9 @@ class Refunds:
         return {merchant.TITLES["receivable"]: receivable, merchant.TITLES["tax"]: -tax}
 
     def _moved(self, before):
-        now = checks.balances(self._files())
+        now = checks.balances(self.run.journals())
         return {title: now.get(title, 0) - before.get(title, 0)
                 for title in (merchant.TITLES["receivable"], merchant.TITLES["tax"])}
-
-    def _files(self):
-        return sorted((self.run.folder / "books").glob("**/*.journal"))
 
     def _statuses(self):
         return {row["external_id"]: row["status"] for row in self.run.rows() if row["external_id"] in self.placed.values()}

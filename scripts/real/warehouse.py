@@ -1,4 +1,4 @@
-"""A small warehouse that works by files over SFTP: it reads instructions (出荷指示), answers them (受付), ships, and reports
+"""A small warehouse that works by files, over SFTP or in a folder: it reads instructions (出荷指示), answers them (受付), ships, and reports
 what left (出荷実績). It shares no code with the program under test and remembers every instruction it was ever told."""
 import csv
 import hashlib
@@ -13,10 +13,9 @@ from zoneinfo import ZoneInfo
 class Warehouse:
     """Works in a thread of its own between `start` and `stop`."""
 
-    def __init__(self, sftp, root, scratch, zone, seed):
-        self.sftp = sftp
+    def __init__(self, place, root, zone, seed):
+        self.place = place
         self.inbox, self.outbox = f"{root}/in", f"{root}/out"
-        self.scratch = scratch
         self.zone = ZoneInfo(zone)
         self.random = random.Random(seed)
         self.files = {}       # name -> SHA-256 of its bytes when it was first read
@@ -32,7 +31,7 @@ class Warehouse:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="warehouse", daemon=True)
         for folder in (root, self.inbox, self.outbox):
-            sftp.run(f"mkdir {folder}")
+            place.make(folder)
 
     def start(self):
         self._thread.start()
@@ -101,13 +100,10 @@ class Warehouse:
         return datetime.now(self.zone).strftime("%Y/%m/%d %H:%M:%S")
 
     def _instruction_files(self):
-        return sorted(name for name in self.sftp.names(self.inbox) if name.endswith(".csv"))
+        return sorted(name for name in self.place.names(self.inbox) if name.endswith(".csv"))
 
     def _get(self, name):
-        local = self.scratch / "received.csv"
-        local.unlink(missing_ok=True)
-        self.sftp.run(f"get {self.inbox}/{name} {local}")
-        return local.read_bytes()
+        return self.place.read(f"{self.inbox}/{name}")
 
     def _tick(self):
         replies, refusals = [], []
@@ -162,14 +158,9 @@ class Warehouse:
             self.shipped.update(left)
 
     def _put(self, kind, rows):
-        """Uploads under a temporary name and renames, as a careful far side does."""
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\r\n")
         writer.writeheader()
         writer.writerows(rows)
         self.number += 1
-        name = f"{kind}-{self.number:06}.csv"
-        local = self.scratch / name
-        local.write_bytes(text.getvalue().encode("utf-8"))
-        part = f"{self.outbox}/{name}.tmp"
-        self.sftp.run(f"-rm {part}", f"put {local} {part}", f"rename {part} {self.outbox}/{name}")
+        self.place.write(f"{self.outbox}/{kind}-{self.number:06}.csv", text.getvalue().encode("utf-8"))

@@ -91,6 +91,11 @@ impl WooSim {
         self.state().fulfilments_offered = offered;
     }
 
+    /// From now on orders that are made over the API are taxed: per cent as decimal text, and whether prices have it in them.
+    pub fn tax(&self, percent: &str, included: bool) {
+        self.state().tax = (money::basis_points(percent), included);
+    }
+
     /// From now on the shop believes in TLS only where a proxy says so: `X-Forwarded-Proto: https`.
     pub fn stand_behind_proxy(&self) {
         self.state().behind_proxy = true;

@@ -36,6 +36,12 @@ pub(super) fn of(value: &Value) -> Option<Micro> {
     }
 }
 
+/// Per cent as decimal text in basis points; what is none is no tax.
+pub(super) fn basis_points(percent: &str) -> u32 {
+    let of = read(percent).and_then(|micro| u32::try_from(micro / 10_000).ok());
+    of.unwrap_or(0)
+}
+
 /// Decimal text with so many digits behind the point, rounded half up, as `dp` asks for it.
 pub(super) fn text(amount: Micro, dp: u32) -> String {
     let dp = dp.min(6);

@@ -8,6 +8,9 @@ use super::state::{Order, State};
 use super::{list, render, writes};
 use crate::client::API;
 
+/// What the shop says of itself.
+const INDEX: &str = "/wp-json/";
+
 /// A refusal: status, code, words; the status is in the body too, as an object or as a number.
 #[derive(Debug)]
 pub(super) struct Refused {
@@ -168,6 +171,12 @@ fn answer(state: &mut State, request: &Request, now: i64) -> Result<Found, Refus
             .into_owned()
             .collect(),
     );
+    if path == INDEX && request.method == Method::Get {
+        // The shop's zone is nine hours ahead of GMT.
+        return Ok(Found::One(
+            json!({ "timezone_string": "Asia/Tokyo", "gmt_offset": 9 }),
+        ));
+    }
     let path = path.strip_prefix(API).ok_or_else(Refused::no_route)?;
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let dp = query.digits()?;
@@ -237,6 +246,14 @@ fn answer(state: &mut State, request: &Request, now: i64) -> Result<Found, Refus
             let fields = query.one("_fields");
             Ok(Found::One(render::product(state, product, fields)))
         }
+        (Method::Delete, ["products", id]) => {
+            let number = id.parse().map_err(|_| Refused::no_route())?;
+            writes::delete_product(state, number)?;
+            Ok(Found::One(json!({ "id": number })))
+        }
+        (Method::Get, ["settings", "general", "woocommerce_default_country"]) => Ok(Found::One(
+            json!({ "id": "woocommerce_default_country", "value": "JP:JP13" }),
+        )),
         (Method::Get, ["products", id, "variations"]) => {
             let id = id.parse().map_err(|_| Refused::no_route())?;
             list::variations(state, id, &query)

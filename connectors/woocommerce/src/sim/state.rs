@@ -25,6 +25,8 @@ const STATUSES: [&str; 8] = [
 
 pub(super) struct State {
     pub(super) currency: Currency,
+    /// On orders that are made over the API: basis points, and whether prices have it in them.
+    pub(super) tax: (u32, bool),
     pub(super) orders: Vec<Order>,
     pub(super) by_id: HashMap<u64, usize>,
     pub(super) products: Vec<Product>,
@@ -212,6 +214,7 @@ impl State {
     pub(super) fn new(currency: Currency) -> Self {
         Self {
             currency,
+            tax: (0, false),
             orders: Vec::new(),
             by_id: HashMap::new(),
             products: Vec::new(),
@@ -336,9 +339,7 @@ impl State {
     }
 
     pub(super) fn place(&mut self, new: &NewOrder, now: i64, lacking: Option<String>) -> String {
-        let bp = money::read(&new.tax_percent)
-            .and_then(|micro| u32::try_from(micro / 10_000).ok())
-            .unwrap_or(0);
+        let bp = money::basis_points(&new.tax_percent);
         let (included, currency) = (new.prices_include_tax, self.currency);
         let mut lines = Vec::with_capacity(new.lines.len());
         for (sku, quantity, price) in &new.lines {

@@ -152,6 +152,16 @@ fn a_shop_is_filled_and_worked_over_its_own_api() {
         &path,
         &json!({ "line_items": [{ "id": line, "quantity": 1 }] }),
     );
+    assert_eq!(
+        edited["total"], "29.90",
+        "amounts that it is not told stay as they are"
+    );
+    let (_, edited) = send(
+        &sim,
+        Method::Put,
+        &path,
+        &json!({ "line_items": [{ "id": line, "quantity": 1, "subtotal": "12.50", "total": "12.50" }] }),
+    );
     assert_eq!(edited["total"], "17.40");
     assert_eq!(
         send(&sim, Method::Put, &path, &json!({ "status": "picking" })).0,
@@ -172,6 +182,34 @@ fn a_shop_is_filled_and_worked_over_its_own_api() {
         200
     );
     assert_eq!(get(&sim, &path).0, 404);
+}
+
+#[test]
+fn an_order_made_over_the_api_is_taxed_as_the_shop_taxes() {
+    let (_, sim) = shop();
+    let product = json!({ "sku": "CUP", "regular_price": "11" });
+    let (_, made) = send(&sim, Method::Post, "/products", &product);
+    let body = json!({
+        "payment_method": "bacs", "set_paid": true, "line_items": [{ "product_id": made["id"], "quantity": 2 }],
+        "shipping_lines": [{ "method_id": "flat_rate", "method_title": "DHL", "total": "5" }],
+    });
+    let mut totals = Vec::new();
+    for included in [false, true] {
+        sim.tax("10", included);
+        let (_, order) = send(&sim, Method::Post, "/orders", &body);
+        totals.push((order["total"].clone(), order["total_tax"].clone()));
+    }
+    // Shipping is told without tax either way.
+    let want = [("29.70", "2.70"), ("27.50", "2.50")];
+    assert_eq!(totals, want.map(|(a, b)| (json!(a), json!(b))));
+    let path = format!("/products/{}?force=true", made["id"]);
+    assert_eq!(send(&sim, Method::Delete, &path, &json!({})).0, 200);
+    assert_eq!(send(&sim, Method::Delete, &path, &json!({})).0, 404);
+    let last = sim.orders().pop().unwrap();
+    assert_eq!(
+        get(&sim, &format!("/orders/{}", last.id)).1["line_items"][0]["sku"],
+        json!(null)
+    );
 }
 
 #[test]

@@ -69,10 +69,11 @@ fn party(value: &Value) -> Party {
     }
 }
 
-/// Creates an order. Its prices are without tax, and there is none.
+/// Creates an order, with the shop's tax on everything.
 pub(super) fn create(state: &mut State, body: &Value, now: i64) -> Result<String, Refused> {
     let id = state.id();
     let currency = state.currency;
+    let (bp, included) = state.tax;
     let mut lines = Vec::new();
     for item in all(body, "line_items") {
         let product = item.get("variation_id").or_else(|| item.get("product_id"));
@@ -86,16 +87,19 @@ pub(super) fn create(state: &mut State, body: &Value, now: i64) -> Result<String
         };
         let line = state.line(product, quantity, price.ok_or_else(invalid)?);
         let mut line = line.ok_or_else(invalid)?;
-        line.reprice(0, false, currency);
+        line.reprice(bp, included, currency);
         lines.push(line);
     }
     let mut ways = Vec::new();
     for way in all(body, "shipping_lines") {
+        // Whatever prices are, what is told here is net.
+        let net = way.get("total").and_then(money::of).unwrap_or(0);
+        let (net, tax) = money::split(net, bp, false, currency);
         ways.push(Way {
             id: state.id(),
             title: text(way, "method_title"),
-            net: way.get("total").and_then(money::of).unwrap_or(0),
-            tax: 0,
+            net,
+            tax,
         });
     }
     let meta = metas(state, body)?;
@@ -106,8 +110,8 @@ pub(super) fn create(state: &mut State, body: &Value, now: i64) -> Result<String
         updated: now,
         status: "pending".to_owned(),
         before_bin: None,
-        included: false,
-        rate_bp: 0,
+        included,
+        rate_bp: bp,
         lines,
         ways,
         fees: Vec::new(),
@@ -160,11 +164,16 @@ pub(super) fn update(state: &mut State, id: &str, body: &Value, now: i64) -> Res
         let line = item.get("id").and_then(Value::as_u64);
         let quantity = item.get("quantity").and_then(Value::as_u64);
         let quantity = quantity.and_then(|n| u32::try_from(n).ok());
-        let (bp, included) = (order.rate_bp, order.included);
+        let net = item.get("total").and_then(money::of);
+        let bp = order.rate_bp;
         let known = order.lines.iter_mut().find(|known| Some(known.id) == line);
         if let (Some(known), Some(quantity)) = (known, quantity) {
             known.quantity = quantity;
-            known.reprice(bp, included, currency);
+            // Unlike its order screen, the API leaves amounts alone that it is not told.
+            if let Some(net) = net {
+                (known.net, known.tax) = money::split(net, bp, false, currency);
+                known.subtotal = item.get("subtotal").and_then(money::of).unwrap_or(net);
+            }
         }
         order.lines.retain(|line| line.quantity > 0);
     }
@@ -315,6 +324,21 @@ pub(super) fn product(state: &mut State, body: &Value) -> Result<u64, Refused> {
         known.price = price.unwrap_or(0);
     }
     Ok(id)
+}
+
+/// Deletes a product for good; the shop keeps it in orders by its name.
+pub(super) fn delete_product(state: &mut State, id: u64) -> Result<(), Refused> {
+    let known = state.products.len();
+    state.products.retain(|product| product.id != id);
+    if state.products.len() == known {
+        return Err(Refused::no_such("product"));
+    }
+    for order in &mut state.orders {
+        let of = order.lines.iter_mut();
+        of.filter(|line| line.product.max(line.variation) == id)
+            .for_each(|line| line.sku.clear());
+    }
+    Ok(())
 }
 
 /// What staff type into the order screen.
