@@ -63,7 +63,7 @@ async fn a_refund_is_made_once_and_the_books_balance() {
     world.rounds(3).await;
     assert_eq!(
         world.journal_total(),
-        2750 + 300,
+        2750 - 300,
         "a return of 300 on its day"
     );
     assert_eq!(world.tasks().await, Vec::<String>::new());
