@@ -92,7 +92,7 @@ pub(crate) struct Order {
     #[serde(default)]
     pub(crate) payment_method: Option<String>,
     /// The provider's id of the payment, where the gateway writes it here.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     pub(crate) transaction_id: Option<String>,
     /// Free keys.
     #[serde(default)]

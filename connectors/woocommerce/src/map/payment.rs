@@ -53,12 +53,11 @@ pub(super) fn tenders(
 /// The provider's id of the payment: from the key that is configured, else as the gateway wrote it.
 fn provider(order: &Order, settings: &Settings) -> Option<String> {
     let told = match &settings.payment_reference {
-        Some(key) => meta(&order.meta_data, key).and_then(Value::as_str),
-        None => order.transaction_id.as_deref(),
+        Some(key) => meta(&order.meta_data, key).and_then(number),
+        None => order.transaction_id.clone(),
     };
-    told.map(str::trim)
-        .filter(|id| !id.is_empty())
-        .map(str::to_owned)
+    let told = told.map(|id| id.trim().to_owned());
+    told.filter(|id| !id.is_empty())
 }
 
 /// In the order they were made. The shop's total leaves them out.

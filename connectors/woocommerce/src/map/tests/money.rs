@@ -167,6 +167,27 @@ fn a_payment_is_named_as_its_provider_knows_it() {
         provider(&plain, |_| ()),
         Some(PaymentRef::by_key("pi_3SIM"))
     );
+    // What kind of id it is, the provider's account sees.
+    for (told, key) in [
+        (json!("ch_3SIM"), "ch_3SIM"),
+        (json!(" ch_3SIM "), "ch_3SIM"),
+        (json!(4711), "4711"),
+    ] {
+        let mut order = order();
+        order["transaction_id"] = told.clone();
+        let (plainly, _) = read(&bundle(&order));
+        order["meta_data"] = json!([{ "id": 1, "key": "_stripe_charge_id", "value": told }]);
+        order["transaction_id"] = json!("pi_other");
+        let settings = Settings {
+            payment_reference: Some("_stripe_charge_id".to_owned()),
+            ..Settings::default()
+        };
+        let (by_meta, _) = read_with(&bundle(&order), &settings);
+        for read in [plainly, by_meta] {
+            let provider = read.tenders[0].provider.clone();
+            assert_eq!(provider, Some(PaymentRef::by_key(key)), "{key}");
+        }
+    }
     assert_eq!(provider(&plain, |o| o["transaction_id"] = json!("")), None);
     let named = Settings {
         payment_reference: Some("_stripe_intent_id".to_owned()),
