@@ -47,13 +47,17 @@ fn words(line: &str) -> impl Iterator<Item = String> {
     words.into_iter()
 }
 
-/// Tests, the demo and the run against real external systems are users of them: they name whom they play.
+/// Tests, the demo and the runs against real external systems are users of them: they name whom they play. Recorded facts hold
+/// the account names that people chose.
 fn may_name(path: &Path, connector: &str) -> bool {
     path == Path::new("src/registry.rs")
         || path.starts_with("src/demo")
-        // The run against real external systems.
+        || path.starts_with("src/facts/corpus")
+        // The runs against real external systems.
         || path.starts_with("scripts/real")
+        || path.starts_with("scripts/real_shop")
         || path == Path::new("scripts/real.sh")
+        || path == Path::new("scripts/real-shop.sh")
         || path.starts_with(Path::new("connectors").join(connector))
         || path
             .file_name()

@@ -243,7 +243,7 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
         &mut checks,
         "payment_reference",
         keys.payment_reference,
-        "meta_data._stripe_intent_id",
+        "meta_data._payment_intent",
     );
     let hook = checks.rotating(
         "hook_secret",

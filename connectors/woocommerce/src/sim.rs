@@ -60,7 +60,7 @@ pub struct NewOrder {
     pub tax_percent: String,
     /// Whether the prices above have the tax in them.
     pub prices_include_tax: bool,
-    /// The gateway's id: `bacs`, `cod`, `stripe`.
+    /// The gateway's id: `bacs`, `cod`, `cheque`.
     pub payment_method: String,
     /// What the gateway writes into `transaction_id`; empty for nothing.
     pub transaction_id: String,

@@ -88,7 +88,7 @@ pub(crate) struct Order {
     /// Where to; all empty where nothing is shipped or nobody filled it in.
     #[serde(default)]
     pub(crate) shipping: Address,
-    /// The gateway's id: `bacs`, `cod`, `stripe`; empty where none was chosen.
+    /// The gateway's id: `bacs`, `cod`, `cheque`; empty where none was chosen.
     #[serde(default)]
     pub(crate) payment_method: Option<String>,
     /// The provider's id of the payment, where the gateway writes it here.
