@@ -8,7 +8,7 @@ use super::orders;
 /// Who runs with a configuration; their database, sizes and times differ.
 #[derive(Clone, Copy, Debug)]
 pub enum Reader<'a> {
-    /// The demo's daemon, with [`wide`].
+    /// The demo's daemon, with `wide`.
     Demo,
     /// The benchmark's: sizes for many orders.
     Bench,
