@@ -220,12 +220,7 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
             Remarks::default()
         }
     };
-    let hook = checks.rotating(
-        "hook_secret",
-        keys.hook_secret,
-        "hook_secret_previous",
-        keys.hook_secret_previous,
-    );
+    let hook = checks.hook_secrets(keys.hook_secret, keys.hook_secret_previous);
     let fields = Fields::read(keys.fields.unwrap_or_default(), &mut checks);
     let payment_reference = keys.payment_reference.as_deref().and_then(|path| {
         MetadataPath::read(path, "metadata.payment_intent")

@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 use hikiate_sdk::hooks::{
     Arrival, Arrived, HookSpec, HookTrust, Hooks, Nudge, reply, verify_timed,
 };
-use hikiate_sdk::http::Method;
 use hikiate_sdk::{ExternalId, Kind};
 use serde::Deserialize;
 
@@ -51,20 +50,14 @@ impl Hooks for Medusa {
 
     fn arrive(&self, hook: &str, arrived: &Arrived<'_>, now: DateTime<Utc>) -> Arrival {
         let Some(secrets) = self.hook.as_ref().filter(|_| hook == NAME) else {
-            return Arrival::Refuse {
-                why: "unknown hook",
-                reply: reply(404, ""),
-            };
+            return Arrival::unknown();
         };
         let signature = arrived.header(SIGNATURE);
         if let Err(denied) = verify_timed(secrets, signature, arrived.body, now, TOLERANCE) {
             return Arrival::denied(denied);
         }
-        if arrived.method != Method::Post || !arrived.rest.is_empty() {
-            return Arrival::Refuse {
-                why: "it is not a POST to the hook's address",
-                reply: reply(405, ""),
-            };
+        if !arrived.is_posted() {
+            return Arrival::not_posted();
         }
         match serde_json::from_slice::<Posted>(arrived.body) {
             Err(_) => Arrival::Refuse {
@@ -97,6 +90,7 @@ mod tests {
     use hikiate_sdk::Link;
     use hikiate_sdk::budget::Clock;
     use hikiate_sdk::hooks::{HookSecrets, sign_timed};
+    use hikiate_sdk::http::Method;
     use secrecy::SecretString;
 
     use super::*;

@@ -43,14 +43,7 @@ impl ConnectorKind for MedusaKind {
             .hook
             .map(|(current, previous)| HookSecrets::read(&current, previous.as_ref()))
             .transpose()
-            .map_err(|(previous, message)| {
-                let key = if previous {
-                    "hook_secret_previous"
-                } else {
-                    "hook_secret"
-                };
-                vec![Problem::new(key, message)]
-            })?;
+            .map_err(|problem| vec![problem])?;
         let site = Site {
             allow_insecure: reach.allow_insecure,
             timeout: reach.timeout,

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::duration::Span;
+use crate::hooks::{HOOK_SECRET, HOOK_SECRET_PREVIOUS};
 use crate::{Problem, Secret, SecretRef};
 
 /// A table and what was found wrong with it so far.
@@ -134,18 +135,17 @@ impl<'a> Checks<'a> {
         read
     }
 
-    /// A secret and the one before it, which holds too while the external system is given the new one.
-    pub fn rotating(
+    /// The secret of hooks and the one before it, which holds too while the external system is given the new one; opened by
+    /// [`HookSecrets::read`](crate::hooks::HookSecrets::read).
+    pub fn hook_secrets(
         &mut self,
-        key: &str,
         secret: Option<SecretRef>,
-        previous_key: &str,
         previous: Option<SecretRef>,
     ) -> Option<(SecretRef, Option<SecretRef>)> {
         if secret.is_none() && previous.is_some() {
             self.problem(
-                previous_key,
-                format!("{key} is not set: set it to the new secret, or remove this one"),
+                HOOK_SECRET_PREVIOUS,
+                format!("{HOOK_SECRET} is not set: set it to the new secret, or remove this one"),
             );
         }
         secret.map(|secret| (secret, previous))
@@ -202,7 +202,7 @@ mod tests {
         checks.within("pages", keys.pages.unwrap_or(1), 1..=100);
         checks.rate("pages", keys.pages);
         checks.instant("since", keys.since.as_deref());
-        checks.rotating("next", None, "token", keys.token);
+        checks.hook_secrets(None, keys.token);
         checks.finish(url.map(|url| (url, wait)))
     }
 
@@ -229,7 +229,7 @@ mod tests {
     fn a_missing_key_is_told_once_and_what_is_no_table_is_said() {
         let missing = read(&json!({ "token": { "env": "OLD" } })).unwrap_err();
         let keys: Vec<&str> = missing.iter().map(|p| p.key.as_str()).collect();
-        assert_eq!(keys, ["url", "token"], "{missing:?}");
+        assert_eq!(keys, ["url", "hook_secret_previous"], "{missing:?}");
         let no_table = read(&json!(5)).unwrap_err();
         assert_eq!(no_table.len(), 1, "{no_table:?}");
         assert_eq!(no_table[0].message, "not a table");

@@ -196,12 +196,7 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
         }
         key.map(str::to_owned)
     });
-    let hook = checks.rotating(
-        "hook_secret",
-        keys.hook_secret,
-        "hook_secret_previous",
-        keys.hook_secret_previous,
-    );
+    let hook = checks.hook_secrets(keys.hook_secret, keys.hook_secret_previous);
     let secret = checks.required(
         "secret",
         keys.secret,

@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 use hikiate_sdk::hooks::{
     Arrival, Arrived, HookSpec, HookTrust, Hooks, MAX_HOOK_BODY, Nudge, reply, verify_timed,
 };
-use hikiate_sdk::http::Method;
 use hikiate_sdk::{ExternalId, Kind};
 use serde_json::Value;
 
@@ -35,20 +34,14 @@ impl Hooks for Stripe {
 
     fn arrive(&self, hook: &str, arrived: &Arrived<'_>, now: DateTime<Utc>) -> Arrival {
         let Some(secrets) = self.hook.as_ref().filter(|_| hook == NAME) else {
-            return Arrival::Refuse {
-                why: "unknown hook",
-                reply: reply(404, ""),
-            };
+            return Arrival::unknown();
         };
         let signature = arrived.header(SIGNATURE);
         if let Err(denied) = verify_timed(secrets, signature, arrived.body, now, TOLERANCE) {
             return Arrival::denied(denied);
         }
-        if arrived.method != Method::Post || !arrived.rest.is_empty() {
-            return Arrival::Refuse {
-                why: "it is not a POST to the hook's address",
-                reply: reply(405, ""),
-            };
+        if !arrived.is_posted() {
+            return Arrival::not_posted();
         }
         let Ok(event) = serde_json::from_slice::<Value>(arrived.body) else {
             return Arrival::Refuse {
@@ -99,6 +92,7 @@ mod tests {
     use hikiate_sdk::Link;
     use hikiate_sdk::budget::Clock;
     use hikiate_sdk::hooks::{HookSecrets, sign_timed};
+    use hikiate_sdk::http::Method;
     use serde_json::json;
 
     use super::*;

@@ -245,12 +245,7 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
         keys.payment_reference,
         "meta_data._payment_intent",
     );
-    let hook = checks.rotating(
-        "hook_secret",
-        keys.hook_secret,
-        "hook_secret_previous",
-        keys.hook_secret_previous,
-    );
+    let hook = checks.hook_secrets(keys.hook_secret, keys.hook_secret_previous);
     let what = "the shop's address, for example \"https://shop.example\"";
     let url = checks.required("url", keys.url, what);
     if url.as_deref().is_some_and(is_plain_and_distant) {

@@ -57,10 +57,7 @@ impl Hooks for WooCommerce {
 
     fn arrive(&self, hook: &str, arrived: &Arrived<'_>, _now: DateTime<Utc>) -> Arrival {
         let Some(secrets) = self.hook.as_ref().filter(|_| hook == NAME) else {
-            return Arrival::Refuse {
-                why: "unknown hook",
-                reply: reply(404, ""),
-            };
+            return Arrival::unknown();
         };
         let Some(signature) = arrived.header(SIGNATURE) else {
             return if is_ping(arrived) {
@@ -72,11 +69,8 @@ impl Hooks for WooCommerce {
         if let Err(denied) = verify_hmac(secrets, Encoding::Base64, &[arrived.body], signature) {
             return Arrival::denied(denied);
         }
-        if arrived.method != Method::Post || !arrived.rest.is_empty() {
-            return Arrival::Refuse {
-                why: "it is not a POST to the hook's address",
-                reply: reply(405, ""),
-            };
+        if !arrived.is_posted() {
+            return Arrival::not_posted();
         }
         // The header is not signed: what it can be changed to makes at most another order due.
         let of_orders = arrived.header(RESOURCE) == Some("order");

@@ -39,14 +39,7 @@ impl ConnectorKind for WooCommerceKind {
             .hook
             .map(|(current, previous)| HookSecrets::read(&current, previous.as_ref()))
             .transpose()
-            .map_err(|(previous, message)| {
-                let key = if previous {
-                    "hook_secret_previous"
-                } else {
-                    "hook_secret"
-                };
-                vec![Problem::new(key, message)]
-            })?;
+            .map_err(|problem| vec![problem])?;
         let site = Site {
             timeout: reach.timeout,
             ..site(reach.url, key, secret)

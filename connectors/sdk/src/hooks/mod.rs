@@ -6,7 +6,7 @@ mod signature;
 #[cfg(test)]
 mod tests;
 
-pub use secrets::HookSecrets;
+pub use secrets::{HOOK_SECRET, HOOK_SECRET_PREVIOUS, HookSecrets};
 #[cfg(any(test, feature = "sim"))]
 pub use signature::sign_timed;
 pub use signature::{Denied, Encoding, verify_hmac, verify_standard, verify_timed, verify_token};
@@ -76,6 +76,12 @@ pub struct Arrived<'a> {
 }
 
 impl Arrived<'_> {
+    /// A POST to the hook's own address, with nothing behind it.
+    #[must_use]
+    pub fn is_posted(&self) -> bool {
+        self.method == Method::Post && self.rest.is_empty()
+    }
+
     /// The value of a header (name in lower case) that came exactly once. Of two, one would be checked and the other used.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -126,6 +132,24 @@ impl Arrival {
         Self::Refuse {
             why: denied.why(),
             reply: reply(401, ""),
+        }
+    }
+
+    /// Refuses a request to a hook that the account does not have, with 404.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self::Refuse {
+            why: "unknown hook",
+            reply: reply(404, ""),
+        }
+    }
+
+    /// Refuses what is not [`Arrived::is_posted`], with 405.
+    #[must_use]
+    pub fn not_posted() -> Self {
+        Self::Refuse {
+            why: "it is not a POST to the hook's address",
+            reply: reply(405, ""),
         }
     }
 }

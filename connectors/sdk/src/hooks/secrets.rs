@@ -2,7 +2,12 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::SecretRef;
+use crate::{Problem, SecretRef};
+
+/// The account's key of the secret that hooks are signed with.
+pub const HOOK_SECRET: &str = "hook_secret";
+/// The account's key of the secret before it.
+pub const HOOK_SECRET_PREVIOUS: &str = "hook_secret_previous";
 
 /// What requests to a hook may be signed with. While a secret is replaced at the external system, all of them hold.
 #[derive(Clone)]
@@ -18,11 +23,12 @@ impl HookSecrets {
     /// Reads them from where the configuration says, a second place of each ([`SecretRef::next`]) too.
     ///
     /// # Errors
-    /// Which of the two (`true`: the one before) cannot be read and why, never what is inside.
-    pub fn read(current: &SecretRef, previous: Option<&SecretRef>) -> Result<Self, (bool, String)> {
-        let mut secrets = current.all().map_err(|why| (false, why))?;
+    /// Which of the keys [`HOOK_SECRET`] and [`HOOK_SECRET_PREVIOUS`] cannot be read and why, never what is inside.
+    pub fn read(current: &SecretRef, previous: Option<&SecretRef>) -> Result<Self, Problem> {
+        let all = |key, place: &SecretRef| place.all().map_err(|why| Problem::new(key, why));
+        let mut secrets = all(HOOK_SECRET, current)?;
         if let Some(previous) = previous {
-            secrets.extend(previous.all().map_err(|why| (true, why))?);
+            secrets.extend(all(HOOK_SECRET_PREVIOUS, previous)?);
         }
         Ok(Self(secrets))
     }

@@ -57,7 +57,10 @@ fn a_second_place_of_a_secret_holds_too() {
     }
     let neither = both(place("new"), None);
     let refused = HookSecrets::read(&neither, None).unwrap_err();
-    assert!(!refused.0 && refused.1.contains("next"), "{refused:?}");
+    assert!(
+        refused.key == HOOK_SECRET && refused.message.contains("next"),
+        "{refused:?}"
+    );
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
