@@ -54,6 +54,7 @@ const NAMES: &[&str] = &[
     "packed_by_others",
     "refund_dropped",
     "refund_not_shown",
+    "refund_record_rejected",
     "refund_to_pay",
     "refund_wanted",
     "refunded_in_full",

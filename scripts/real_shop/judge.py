@@ -139,10 +139,6 @@ class Judge:
         refunds = self.orders.refunds(own.id) if shown["refunds"] else []
         return rounded(Decimal(shown["total"]), shown["currency"]) - sum(Decimal(one["amount"]) for one in refunds)
 
-    def hledger(self):
-        """The same balance by another program, where it is installed."""
-        return checks.balanced(self.run.journals())
-
     def _once(self, count, own, words):
         if count > 1:
             self.twice.append(f"{own.name}: {words}")

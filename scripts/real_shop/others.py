@@ -22,10 +22,12 @@ class Others:
         wrong = []
         for order in changed[:LOOK_AT]:
             wrong += [f"order #{order['number']} of another customer: {words}" for words in self._marks(order)]
+        if len(changed) > LOOK_AT:
+            wrong.append(f"{len(changed) - LOOK_AT} changed orders of other customers were not looked at: run it when the shop is quieter")
         wrong += [f"order {row['number']} of another customer: hikiate meant to call: {key}" for row, key in self._intents(run, ours)]
         known = [row for row in run.rows() if int(row["external_id"]) not in ours]
         waiting = sorted({str(row["blocked_by"]) for row in known})
-        run.say(f"other orders of the shop: {len(self.before)} were there before, {len(changed)} came or were changed by others meanwhile; "
+        run.say(f"other orders of the shop: {len(self.before)} of the latest {LATEST} are known from before, {len(changed)} came or were changed by others meanwhile; "
                 f"hikiate read {len(known)} ({', '.join(waiting) or 'none'}) and wrote to none" if not wrong else "other orders were written to")
         return wrong
 

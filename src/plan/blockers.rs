@@ -207,6 +207,9 @@ fn refunded(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
         .collect();
     let open = view.lines.iter().any(open);
     if refunded <= 0 || !in_full || !open && with.is_empty() {
+        if open {
+            paid_back_by_hand(view, blockers, tasks);
+        }
         return;
     }
     let since = view
@@ -231,6 +234,27 @@ fn refunded(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
         view.money(refunded)
     );
     tasks.add(REFUNDED, detail).release(REFUNDED);
+}
+
+/// All of the money goes back by hand, which no reading shows. While that is to be done, its own task says so.
+fn paid_back_by_hand(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
+    let Some((asked, amount, paid)) = view.full_by_hand() else {
+        return;
+    };
+    if view.fold.released_after(REFUNDED, asked) {
+        return;
+    }
+    blockers.block(REFUNDED);
+    if paid {
+        let detail = format!(
+            "{} was paid back by hand, but the order is not cancelled. Cancel it, or release it to ship anyway",
+            view.money(amount)
+        );
+        tasks
+            .add(REFUNDED, detail)
+            .action(Action::Cancel {})
+            .release(REFUNDED);
+    }
 }
 
 /// A warehouse has or sent more of an item than its line wants, and another line still wants it: staff moved it from

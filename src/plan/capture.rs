@@ -475,7 +475,7 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
         if amount > 0 && parts == Parts::Whole && not_whole(view, tender, amount, tasks) {
             continue;
         }
-        if amount > 0 && !open && !view.money_goes_back() {
+        if amount > 0 && !open {
             wanted
                 .candidates
                 .push(candidate(view, tender, account, amount, settled));

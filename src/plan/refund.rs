@@ -19,6 +19,8 @@ pub(crate) const DROPPED: &str = "refund_dropped";
 pub(crate) const WANTED: &str = "refund_wanted";
 /// The kind of the task about money that no account of ours can give back.
 const TO_PAY: &str = "refund_to_pay";
+/// The kind of the task about a refund or void that its account does not show.
+const NOT_SHOWN: &str = "refund_not_shown";
 /// An order that was refunded is read again this soon, until a reading shows it.
 pub(crate) const LOOK_AGAIN: Duration = Duration::minutes(1);
 /// A refund that is not shown by then may have failed afterwards.
@@ -154,7 +156,40 @@ impl<'a> View<'a> {
         made.is_some_and(|intent| intent.taken())
     }
 
-    /// The last refund that was made and that no reading shows: the fact of its outcome, and when that was stored.
+    /// A full refund that an operator pays by hand, at least a part of it: its decision, its amount, and whether the operator has
+    /// confirmed the payment.
+    pub(crate) fn full_by_hand(&self) -> Option<(i64, i64, bool)> {
+        let mut full = self.refunds_asked().filter(|asked| asked.fact.full);
+        let asked =
+            full.find(|asked| asked.fact.parts.iter().any(|part| part.account.is_none()))?;
+        let paid = self.fold.released_after(TO_PAY, asked.id);
+        Some((asked.id, asked.fact.amount, paid))
+    }
+
+    /// A refund or void that was not sent yet may still be given up.
+    pub(crate) fn may_give_up(&self) -> bool {
+        let mut refunds = self.refunds_asked().filter(|asked| !self.is_begun(asked));
+        let refunds = refunds.any(|asked| {
+            let mut parts = asked.fact.parts.iter();
+            parts.any(|part| part.account.is_some() || !self.fold.released_after(TO_PAY, asked.id))
+        });
+        refunds || self.order.tenders.iter().any(|t| self.is_open_void(t))
+    }
+
+    /// An operator asked for the void of a payment of which something is still authorised.
+    fn is_open_void(&self, tender: &Tender) -> bool {
+        !tender.cancelled && tender.authorised > tender.captured && self.is_to_void(tender)
+    }
+
+    /// Minor units that are due for what has shipped, and neither captured nor received. An order that its channel cancelled owes
+    /// nothing.
+    pub(crate) fn missing_for_shipped(&self) -> i64 {
+        let due = self.due(&self.departed(|_| true));
+        let due = due.filter(|_| self.any_shipped() && self.cancelled_at_channel.is_none());
+        due.map_or(0, |due| due.saturating_sub(self.held_in_all()).max(0))
+    }
+
+    /// The last refund or void that was made and that no reading shows: the fact of its outcome, and when that was stored.
     fn unshown(&self) -> Option<(i64, DateTime<Utc>)> {
         let mut last = None;
         for tender in &self.order.tenders {
@@ -167,6 +202,12 @@ impl<'a> View<'a> {
                 .fold(0_i64, |sum, (_, amount)| sum.saturating_add(*amount));
             if sum > tender.refunded {
                 let ends = given.iter().filter_map(|(intent, _)| intent.outcome);
+                last = last.max(ends.map(|(id, _)| id).max());
+            }
+            if self.is_open_void(tender) {
+                let voids = self.fold.of_op(Op::Void).filter(|intent| intent.taken());
+                let voids = voids.filter(|intent| payment_of(intent) == Some(&tender.key));
+                let ends = voids.filter_map(|intent| intent.outcome);
                 last = last.max(ends.map(|(id, _)| id).max());
             }
         }
@@ -229,7 +270,8 @@ impl<'a> View<'a> {
 
     /// Goods that are not sealed may not go: all of the money, or that of some units, is to be given back or released.
     pub(crate) fn keeps_goods(&self) -> bool {
-        let unshown = self.refund_unshown();
+        let unshown = self.unshown();
+        let unshown = unshown.is_some_and(|(id, _)| !self.fold.released_after(NOT_SHOWN, id));
         let refunds = self.refunds_asked().any(|asked| {
             let units = asked.fact.full || !asked.fact.lines.is_empty();
             let by_account = asked.fact.parts.iter().filter(|p| p.account.is_some());
@@ -238,10 +280,7 @@ impl<'a> View<'a> {
                     .clone()
                     .any(|p| unshown || !self.is_given(asked, p))
         });
-        let voids = self.order.tenders.iter().any(|tender| {
-            !tender.cancelled && tender.authorised > tender.captured && self.is_to_void(tender)
-        });
-        refunds || voids
+        refunds || self.order.tenders.iter().any(|t| self.is_open_void(t))
     }
 
     /// A warehouse has goods of the order that may still leave, and not all of it has shipped.
@@ -314,8 +353,8 @@ pub(crate) fn refunds(view: &View<'_>, tasks: &mut Tasks) -> (Wanted, Option<Dat
         if due > view.now {
             next = next.into_iter().chain([due]).min();
         } else {
-            let what = "A refund was made more than an hour ago, and its account shows less as refunded. It may have failed afterwards: check it there, and refund by hand what is missing";
-            tasks.tell(view, "refund_not_shown", id, what);
+            let what = "A refund or void was made more than an hour ago, and its account does not show it. It may have failed afterwards: check it there, and refund or void by hand what is missing";
+            tasks.tell(view, NOT_SHOWN, id, what);
         }
         wanted.pending |= due > view.now;
     }
@@ -449,7 +488,7 @@ fn again(view: &View<'_>, others: i64, tender: Option<&Tender>) -> bool {
 
 /// Money that came without an account of ours goes back by an operator.
 fn by_hand(view: &View<'_>, asked: &RefundAsked<'_>, part: &RefundPart, tasks: &mut Tasks) {
-    let record = if view.channel.records_refunds {
+    let record = if view.records_refunds() {
         "The channel gets a record of it"
     } else {
         "Record it at the channel as well"
@@ -492,7 +531,13 @@ fn void(
         return false;
     }
     let account = view.route(tender).and_then(|route| route.account.as_ref());
-    let Some(account) = account else { return false };
+    let Some(account) = account else {
+        let what = format!(
+            "No account is configured for payment {payment} any more, so its void is not made. Configure its route, or void it by hand and release {DROPPED}"
+        );
+        tasks.add("void_rejected", what).release(DROPPED);
+        return false;
+    };
     if let Some((refused, outcome)) = made.and_then(Intent::refusal)
         && !view.fold.released_after(REFUND, refused)
     {
@@ -508,6 +553,21 @@ fn void(
         return false;
     }
     if !free || view.goods_under_way() {
+        return false;
+    }
+    let missing = view.missing_for_shipped();
+    if missing > 0 {
+        let others = view.tenders().filter(|other| !view.is_to_void(other));
+        let others = others.fold(0_i64, |sum, other| {
+            sum.saturating_add(other.authorised.saturating_sub(other.captured))
+        });
+        if missing > others {
+            let what = format!(
+                "The goods shipped before the void of payment {payment} was sent, and {} is due for them. Release {DROPPED} to have it captured; if nothing is to be paid, void the payment by hand",
+                view.money(missing)
+            );
+            tasks.add("void_too_late", what).release(DROPPED);
+        }
         return false;
     }
     wanted.candidates.push(Candidate {

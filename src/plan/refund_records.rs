@@ -6,11 +6,14 @@ use hikiate_sdk::{Call, Op, OrderSnapshot, RecordRefundCall};
 
 use super::effects::{Candidate, Wanted};
 use super::fold::Intent;
-use super::refund::{DROPPED, RefundAsked};
+use super::refund::RefundAsked;
 use super::tasks::{Tasks, words_or_none};
 use super::view::View;
 use crate::facts::{FactBody, IntentWhat};
 use crate::operations::REFUND;
+
+/// The word that a record which the channel rejected was made by hand.
+const NOT_RECORDED: &str = "refund_record_rejected";
 
 /// The provider's plugin at the channel writes its own record of a refund: it is waited for this long.
 const SETTLE: Duration = Duration::minutes(10);
@@ -25,6 +28,11 @@ fn recorded(order: &OrderSnapshot) -> i64 {
 }
 
 impl View<'_> {
+    /// The channel keeps records of refunds; an order that was cancelled there gets none.
+    pub(super) fn records_refunds(&self) -> bool {
+        self.channel.records_refunds && self.cancelled_at_channel.is_none()
+    }
+
     /// What the channel's own last reading before a fact showed as refunded.
     fn recorded_before(&self, fact: i64) -> i64 {
         let facts = self.input.facts.iter().rev();
@@ -63,7 +71,7 @@ pub(super) fn records(
     wanted: &mut Wanted,
     tasks: &mut Tasks,
 ) -> Option<DateTime<Utc>> {
-    if !view.channel.records_refunds {
+    if !view.records_refunds() {
         return None;
     }
     let mut next = None;
@@ -86,23 +94,25 @@ pub(super) fn records(
             continue;
         }
         let is_shown = now.saturating_sub(base) >= ought;
-        let over = is_shown || view.fold.is_dropped(asked.id);
+        let refused = made.and_then(Intent::refusal);
+        let by_hand = refused.is_some_and(|(id, _)| view.fold.released_after(NOT_RECORDED, id));
+        let over = is_shown || by_hand || view.fold.is_dropped(asked.id);
         if over || made.is_some_and(|intent| intent.taken()) {
             continue;
         }
         wanted.pending = true;
-        if let Some((refused, outcome)) = made.and_then(Intent::refusal)
+        if let Some((refused, outcome)) = refused
             && !view.fold.released_after(REFUND, refused)
         {
             let what = format!(
-                "The channel rejected the record of refund {} ({}), which was made: {}. Record it there by hand without a payment, then release {DROPPED}; or release {REFUND} to try again",
+                "The channel rejected the record of refund {} ({}), which was made: {}. Record it there by hand without a payment, then release {NOT_RECORDED}; or release {REFUND} to try again",
                 asked.fact.id,
                 view.money(amount),
                 words_or_none(&outcome.message)
             );
             tasks
-                .add("refund_record_rejected", what)
-                .release(DROPPED)
+                .add(NOT_RECORDED, what)
+                .release(NOT_RECORDED)
                 .release(REFUND);
             continue;
         }
@@ -113,7 +123,7 @@ pub(super) fn records(
             next = next.into_iter().chain([due]).min();
             continue;
         }
-        if !free || view.cancelled_at_channel.is_some() {
+        if !free {
             continue;
         }
         free = false;

@@ -92,16 +92,9 @@ impl Dialect for Answers {
     }
 
     fn reading(&self, answer: &Answer<'_>) -> Option<Reading> {
-        if answer.response.status == 429 {
-            let after = answer.response.retry_after();
-            return Some(Reading::Over {
-                class: EVERY,
-                after,
-            });
-        }
         let units = answer.response.header("x-ratelimit-remaining")?;
         let units = units.trim().parse().ok()?;
-        Some(Reading::Left {
+        Some(Reading {
             class: EVERY,
             units,
             each: None,
@@ -238,7 +231,7 @@ mod tests {
             })
         };
         let left = |units| {
-            Some(Reading::Left {
+            Some(Reading {
                 class: EVERY,
                 units,
                 each: None,
@@ -246,12 +239,6 @@ mod tests {
         };
         assert_eq!((read(200, "59"), read(422, "0")), (left(59), left(0)));
         assert_eq!(read(200, "many"), None);
-        assert_eq!(
-            read(429, "0"),
-            Some(Reading::Over {
-                class: EVERY,
-                after: None
-            })
-        );
+        assert_eq!(read(429, "0"), left(0));
     }
 }

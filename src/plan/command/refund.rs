@@ -118,11 +118,7 @@ fn rooms<'v>(view: &'v View<'_>) -> Result<Vec<Room<'v>>, String> {
         };
         let room = match (&route.account, route.method) {
             (Some(_), _) => view.refundable(tender),
-            (None, PaymentMethod::Prepaid) => by_hand(view, tender, view.taken(tender)),
-            (None, PaymentMethod::BankTransfer) => {
-                let came = view.payment().deposited.max(tender.captured);
-                by_hand(view, tender, came)
-            }
+            (None, PaymentMethod::Prepaid) => by_hand(view, &[tender], view.taken(tender)),
             (None, _) => 0,
         };
         if room <= 0 {
@@ -136,18 +132,38 @@ fn rooms<'v>(view: &'v View<'_>) -> Result<Vec<Room<'v>>, String> {
         }
         rooms.push((tender, room, route.account.is_some()));
     }
+    rooms.extend(transferred(view));
     // What an account gives back needs no operator.
     rooms.sort_by_key(|(_, _, by_account)| !by_account);
     Ok(rooms)
 }
 
+/// What came by bank transfer. A deposit pays the order, whatever payments by transfer the channel lists for it.
+fn transferred<'v>(view: &'v View<'_>) -> Option<Room<'v>> {
+    let by_bank = |tender: &&Tender| {
+        let route = view.route(tender);
+        route.is_some_and(|r| r.account.is_none() && r.method == PaymentMethod::BankTransfer)
+    };
+    let all: Vec<&Tender> = view.order.tenders.iter().filter(by_bank).collect();
+    let named = all.iter().rev().find(|tender| !tender.cancelled);
+    let named = named.or(all.last()).copied()?;
+    let captured = all
+        .iter()
+        .fold(0_i64, |sum, tender| sum.saturating_add(tender.captured));
+    let room = by_hand(view, &all, view.payment().deposited.max(captured));
+    (room > 0).then_some((named, room, false))
+}
+
 /// What came without an account of ours, less what was given back of it or is asked to be.
-fn by_hand(view: &View<'_>, tender: &Tender, came: i64) -> i64 {
+fn by_hand(view: &View<'_>, tenders: &[&Tender], came: i64) -> i64 {
     let asked = view.refunds_asked().flat_map(|asked| &asked.fact.parts);
     let asked = asked
-        .filter(|part| part.payment == tender.key)
+        .filter(|part| tenders.iter().any(|tender| tender.key == part.payment))
         .fold(0_i64, |sum, part| sum.saturating_add(part.amount));
-    came.saturating_sub(tender.refunded.max(asked)).max(0)
+    let refunded = tenders
+        .iter()
+        .fold(0_i64, |sum, tender| sum.saturating_add(tender.refunded));
+    came.saturating_sub(refunded.max(asked)).max(0)
 }
 
 fn parts(view: &View<'_>, rooms: Vec<Room<'_>>, amount: i64) -> Vec<RefundPart> {
@@ -278,7 +294,7 @@ fn consequences(view: &View<'_>, fact: &RefundWantedFact, wish: &mut Wish) {
         .iter()
         .any(|part| part.account.as_ref() != Some(&view.input.channel));
     let channel = &view.input.channel;
-    if elsewhere && view.channel.records_refunds {
+    if elsewhere && view.records_refunds() {
         wish.does.push(format!(
             "{channel} gets a record of it, which moves no money, unless one has appeared by then"
         ));
@@ -287,12 +303,15 @@ fn consequences(view: &View<'_>, fact: &RefundWantedFact, wish: &mut Wish) {
             .push(format!("{channel} keeps no record of it: enter it there"));
     }
     if fact.full {
-        goods(view, wish);
+        if fact.parts.iter().any(|part| part.account.is_some()) {
+            waits(view, wish);
+        }
+        held(view, wish);
     }
 }
 
-/// What a full refund or a void waits for, and what it means for goods.
-fn goods(view: &View<'_>, wish: &mut Wish) {
+/// What a full refund by an account or a void waits for.
+fn waits(view: &View<'_>, wish: &mut Wish) {
     let waits = view.waits_for_goods();
     if !waits.is_empty() {
         wish.does.push(format!(
@@ -300,6 +319,10 @@ fn goods(view: &View<'_>, wish: &mut Wish) {
             waits.join(", ")
         ));
     }
+}
+
+/// What a full refund or a void means for goods.
+fn held(view: &View<'_>, wish: &mut Wish) {
     let open = view
         .lines
         .iter()
@@ -371,16 +394,15 @@ pub fn void(on: Now<'_>, reason: &str) -> Result<Wish, String> {
             format!("order {number}: nothing is authorised and not captured")
         });
     }
-    let due = view.due(&view.departed(|_| true));
-    let due = due.filter(|_| view.any_shipped() && view.cancelled_at_channel.is_none());
-    let missing = due.map_or(0, |due| due.saturating_sub(view.held_in_all()));
+    let missing = view.missing_for_shipped();
     if missing > 0 || view.captures_under_way() {
         return Err(format!(
             "order {number}: goods have shipped, and their capture is not finished ({} is due): void it once they are captured",
-            view.money(missing.max(0))
+            view.money(missing)
         ));
     }
-    goods(&view, &mut wish);
+    waits(&view, &mut wish);
+    held(&view, &mut wish);
     while_stopped(&view, &mut wish);
     let n = view.fold.voids_wanted.len().saturating_add(1);
     let body = FactBody::VoidWanted(VoidWantedFact {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::ended::ENDED;
+use super::super::refund::DROPPED;
 use super::{Now, Planned};
 use crate::action::Action;
 
@@ -24,7 +25,7 @@ pub fn release(on: Now<'_>, rule: Option<&str>) -> Result<Vec<String>, String> {
     Ok(rules)
 }
 
-/// Its open holds, the gates that its tasks name, and its end.
+/// Its open holds, the gates that its tasks name, its end, and a refund or void that may be given up.
 fn named(on: Now<'_>, planned: &Planned<'_>) -> BTreeSet<String> {
     let holds = planned.holds.open.iter().map(|hold| hold.rule.clone());
     let actions = planned.plan.tasks.iter().flat_map(|task| &task.actions);
@@ -37,7 +38,14 @@ fn named(on: Now<'_>, planned: &Planned<'_>) -> BTreeSet<String> {
     let many = many.map(|of| format!("changed:{of}"));
     let ended = planned.view.as_ref().and_then(|view| view.ended());
     let ended = ended.map(|_| ENDED.to_owned());
-    holds.chain(gates).chain(many).chain(ended).collect()
+    let given_up = planned.view.as_ref().filter(|view| view.may_give_up());
+    let given_up = given_up.map(|_| DROPPED.to_owned());
+    holds
+        .chain(gates)
+        .chain(many)
+        .chain(ended)
+        .chain(given_up)
+        .collect()
 }
 
 fn nothing(on: Now<'_>, what: &str, named: &BTreeSet<String>) -> String {

@@ -37,6 +37,7 @@ mod payments;
 mod presence;
 mod random;
 mod refund;
+mod refund_ends;
 mod reported;
 mod revenue;
 mod shipping;

@@ -25,7 +25,7 @@ impl World {
         calls.collect()
     }
 
-    fn records(&self) -> Vec<RecordRefundCall> {
+    pub(super) fn records(&self) -> Vec<RecordRefundCall> {
         let calls = self.calls(Op::RecordRefund).into_iter();
         let calls = calls.map(|call| match call {
             Call::RecordRefund(call) => call,
@@ -34,7 +34,7 @@ impl World {
         calls.collect()
     }
 
-    fn voids(&self) -> Vec<VoidCall> {
+    pub(super) fn voids(&self) -> Vec<VoidCall> {
         let calls = self.calls(Op::Void).into_iter().map(|call| match call {
             Call::Void(call) => call,
             other => panic!("{other:?}"),
@@ -43,7 +43,7 @@ impl World {
     }
 
     /// Ends the only queued effect of an operation under the external system's id.
-    fn done_as(&mut self, op: Op, id: &str) {
+    pub(super) fn done_as(&mut self, op: Op, id: &str) {
         let rows: Vec<_> = self.input.queue.iter().filter(|row| row.op == op).collect();
         assert_eq!(rows.len(), 1, "{op} in {:?}", self.input.queue);
         let intent = rows[0].key.clone();
@@ -57,7 +57,7 @@ impl World {
         });
     }
 
-    fn wants(&mut self, amount: &str) {
+    pub(super) fn wants(&mut self, amount: &str) {
         self.typed(|now| refund(now, RefundOf::Amount(amount), None, "came late"));
     }
 
@@ -73,11 +73,11 @@ impl World {
     }
 }
 
-fn kinds(plan: &OrderPlan) -> Vec<&str> {
+pub(super) fn kinds(plan: &OrderPlan) -> Vec<&str> {
     plan.tasks.iter().map(|task| task.kind.as_str()).collect()
 }
 
-fn ops(plan: &OrderPlan) -> Vec<Op> {
+pub(super) fn ops(plan: &OrderPlan) -> Vec<Op> {
     plan.effects.iter().map(|effect| effect.intent.op).collect()
 }
 

@@ -408,17 +408,13 @@ impl std::fmt::Debug for Turn {
 impl Turn {
     /// What the answer to this call says of the budget.
     pub fn read(&self, reading: Reading) {
-        match reading {
-            Reading::Left { class, units, each } => {
-                let (mut state, now) = (self.meter.state(), self.meter.now());
-                state.queue.left(class, units, each, self.ask.cost, now);
-                state.wake(now);
-            }
-            Reading::Over { class, after } => self.meter.throttled(class, after),
-        }
+        let Reading { class, units, each } = reading;
+        let (mut state, now) = (self.meter.state(), self.meter.now());
+        state.queue.left(class, units, each, self.ask.cost, now);
+        state.wake(now);
     }
 
-    /// How the call ended, where that is not an answer with a reading of its own.
+    /// How the call ended.
     pub fn ended(&self, error: Option<&Error>) {
         match error.map(|e| e.class) {
             Some(ErrorClass::RateLimited { after }) => self.meter.throttled(self.ask.class, after),

@@ -83,23 +83,13 @@ pub enum Limit {
 
 /// What an answer says of a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
-    /// What a bucket holds after this call.
-    Left {
-        /// Its class.
-        class: &'static str,
-        /// Units, without calls in progress.
-        units: u32,
-        /// Time in which one unit comes back, where the answer says so.
-        each: Option<Duration>,
-    },
-    /// Nothing is left.
-    Over {
-        /// Its class.
-        class: &'static str,
-        /// When to come back, where the answer says so.
-        after: Option<Duration>,
-    },
+pub struct Reading {
+    /// The class of the bucket.
+    pub class: &'static str,
+    /// Units that it holds after this call, without calls in progress.
+    pub units: u32,
+    /// Time in which one unit comes back, where the answer says so.
+    pub each: Option<Duration>,
 }
 
 /// The calls of a class on a day.

@@ -209,7 +209,7 @@ impl Dialect for Odd {
 
     fn reading(&self, answer: &Answer<'_>) -> Option<Reading> {
         let left = answer.response.header("x-left")?.parse().ok()?;
-        Some(Reading::Left {
+        Some(Reading {
             class: EVERY,
             units: left,
             each: None,

@@ -18,8 +18,6 @@ const REASONS: [&str; 3] = ["duplicate", "fraudulent", "requested_by_customer"];
 /// What [`Prepared::bytes`] hold.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Frozen {
-    /// Always `POST`.
-    pub(super) method: String,
     /// Below Stripe's address.
     pub(super) path: String,
     /// The fields of the form, without those that depend on the payment as it stands when it is sent.
@@ -154,7 +152,6 @@ fn capture(call: &CaptureCall) -> Result<Frozen, Error> {
     wire_amount(call.expected_captured_total, call.currency)?;
     form.push(field("expand[]", "latest_charge"));
     Ok(Frozen {
-        method: "POST".to_owned(),
         path: format!("/v1/payment_intents/{intent}/capture"),
         form,
         key: idempotency_key(Op::Capture, &intent, &call.key),
@@ -171,7 +168,6 @@ fn capture(call: &CaptureCall) -> Result<Frozen, Error> {
 fn void(call: &VoidCall) -> Result<Frozen, Error> {
     let intent = intent(call.payment_there().as_str())?;
     Ok(Frozen {
-        method: "POST".to_owned(),
         path: format!("/v1/payment_intents/{intent}/cancel"),
         form: vec![field("expand[]", "latest_charge")],
         key: idempotency_key(Op::Void, &intent, &call.key),
@@ -201,7 +197,6 @@ fn refund(call: &RefundCall) -> Result<Frozen, Error> {
         }
     }
     Ok(Frozen {
-        method: "POST".to_owned(),
         path: "/v1/refunds".to_owned(),
         form,
         key: idempotency_key(Op::Refund, &intent, &call.key),
