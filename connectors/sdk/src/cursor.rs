@@ -13,7 +13,11 @@
 use std::cmp::Ordering;
 
 use chrono::{DateTime, Duration, DurationRound, Utc};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Error, ErrorClass};
 
 /// A stored cursor. Its form is part of what connectors have stored: fields are added, never renamed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -269,6 +273,38 @@ impl Cursor {
             None => None,
         }
     }
+}
+
+/// The cursor of a stream as it was stored; its beginning where none was.
+///
+/// # Errors
+/// [`ErrorClass::Config`] for one that another connector wrote.
+pub fn stored<T: Default + DeserializeOwned>(
+    stream: &str,
+    cursor: Option<&Value>,
+) -> Result<T, Error> {
+    let Some(cursor) = cursor else {
+        return Ok(T::default());
+    };
+    T::deserialize(cursor).map_err(|_| {
+        Error::new(
+            ErrorClass::Config,
+            format!("the stored cursor of the stream {stream} is not one of this connector"),
+        )
+    })
+}
+
+/// A cursor as it is stored.
+///
+/// # Errors
+/// [`ErrorClass::Config`] for one that cannot be written as JSON.
+pub fn stored_as<T: Serialize>(cursor: &T) -> Result<Value, Error> {
+    serde_json::to_value(cursor).map_err(|e| {
+        Error::new(
+            ErrorClass::Config,
+            format!("the cursor cannot be stored: {e}"),
+        )
+    })
 }
 
 #[cfg(test)]

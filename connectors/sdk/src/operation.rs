@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::answers::only;
 use crate::refund::{RecordRefundCall, RefundCall, VoidCall};
 use crate::{
-    Ability, Error, ExternalId, Identity, Instruction, JournalBatch, LineKey, MailMessage, Parts,
-    PaymentRef, ShipmentReference,
+    Ability, Error, ErrorClass, ExternalId, Identity, Instruction, JournalBatch, LineKey,
+    MailMessage, Parts, PaymentRef, ShipmentReference,
 };
 
 /// The kinds of operations; the word is used in business keys, tables, metrics and commands.
@@ -441,6 +442,32 @@ pub struct Prepared {
     pub bytes: Vec<u8>,
     /// What it is, fit for a log: `POST /admin/orders/order_01/fulfillments`, a file name.
     pub label: String,
+}
+
+impl Prepared {
+    /// A connector's own form of a call, as JSON.
+    ///
+    /// # Errors
+    /// [`ErrorClass::Rejected`] for what cannot be written as JSON.
+    pub fn of<T: Serialize>(what: &T, label: String) -> Result<Self, Error> {
+        let bytes = serde_json::to_vec(what)
+            .map_err(|e| Error::new(ErrorClass::Rejected, format!("{label}: {e}")))?;
+        Ok(Self { bytes, label })
+    }
+
+    /// Reads what [`Self::of`] wrote.
+    ///
+    /// # Errors
+    /// [`ErrorClass::Config`] for bytes of another form.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_slice(&self.bytes).map_err(|_| {
+            let label = &self.label;
+            Error::new(
+                ErrorClass::Config,
+                format!("{label}: not prepared by this version of the connector"),
+            )
+        })
+    }
 }
 
 impl fmt::Debug for Prepared {

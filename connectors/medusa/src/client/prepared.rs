@@ -64,21 +64,6 @@ pub(super) enum Find {
     Note { order: String, note: Option<String> },
 }
 
-impl Frozen {
-    /// Reads prepared bytes back.
-    pub(super) fn read(prepared: &Prepared) -> Result<Self, Error> {
-        serde_json::from_slice(&prepared.bytes).map_err(|_| {
-            Error::new(
-                ErrorClass::Config,
-                format!(
-                    "{}: not prepared by this version of the connector",
-                    prepared.label
-                ),
-            )
-        })
-    }
-}
-
 /// Renders a call.
 pub(super) fn prepare(call: &Call) -> Result<Prepared, Error> {
     let frozen = match call {
@@ -108,9 +93,7 @@ pub(super) fn prepare(call: &Call) -> Result<Prepared, Error> {
         other => return Err(not_offered(other.op())),
     };
     let label = format!("{} {}", frozen.method, frozen.path);
-    let bytes = serde_json::to_vec(&frozen)
-        .map_err(|e| Error::new(ErrorClass::Rejected, format!("{label}: {e}")))?;
-    Ok(Prepared { bytes, label })
+    Prepared::of(&frozen, label)
 }
 
 /// The error for an operation a shop does not have.
@@ -306,7 +289,7 @@ mod tests {
                 bytes: bytes.into_bytes(),
                 label: "POST /x".to_owned(),
             };
-            let read = Frozen::read(&prepared).unwrap();
+            let read = prepared.read::<Frozen>().unwrap();
             assert_eq!(serde_json::to_string(&read.find).unwrap(), find);
         }
     }
@@ -337,13 +320,15 @@ mod tests {
         let one = prepare(&fulfil_call(Some("sloc_1"))).unwrap();
         assert_eq!(one, prepare(&fulfil_call(Some("sloc_1"))).unwrap());
         assert_eq!(one.label, "POST /admin/orders/order_1/fulfillments");
-        let frozen = Frozen::read(&one).unwrap();
+        let frozen = one.read::<Frozen>().unwrap();
         assert_eq!(
             frozen.body,
             json!({ "items": [{ "id": "ordli_1", "quantity": 2 }], "location_id": "sloc_1", "metadata": { "hikiate_ref": "HK1-S1" }, "no_notification": true })
         );
         assert!(
-            Frozen::read(&prepare(&fulfil_call(None)).unwrap())
+            prepare(&fulfil_call(None))
+                .unwrap()
+                .read::<Frozen>()
                 .unwrap()
                 .body
                 .get("location_id")
@@ -354,7 +339,9 @@ mod tests {
     #[test]
     fn amounts_are_decimal_numbers_and_all_is_no_amount() {
         let body = |amount| {
-            Frozen::read(&prepare(&capture_call(amount)).unwrap())
+            prepare(&capture_call(amount))
+                .unwrap()
+                .read::<Frozen>()
                 .unwrap()
                 .body
                 .to_string()
@@ -380,7 +367,7 @@ mod tests {
             lines: lines(),
             parcels: vec![parcel(Some(" T1 ")), parcel(None)],
         });
-        let frozen = Frozen::read(&prepare(&call).unwrap()).unwrap();
+        let frozen = prepare(&call).unwrap().read::<Frozen>().unwrap();
         assert_eq!(
             frozen.body["labels"],
             json!([{ "tracking_number": "T1", "tracking_url": "", "label_url": "" }])

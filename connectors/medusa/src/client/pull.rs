@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
-use hikiate_sdk::cursor::{Cursor, Reach, Sort};
+use hikiate_sdk::cursor::{Cursor, Reach, Sort, stored, stored_as};
 use hikiate_sdk::{
     Error, ErrorClass, ExternalId, Here, InFile, Kind, Page, Record, Source, StreamSpec,
 };
@@ -237,30 +237,6 @@ impl Medusa {
             .collect();
         Ok(Page::new(records, stored_as(&next)?, more))
     }
-}
-
-fn stored<T: Default + for<'de> Deserialize<'de>>(
-    stream: &str,
-    cursor: Option<&Value>,
-) -> Result<T, Error> {
-    let Some(cursor) = cursor else {
-        return Ok(T::default());
-    };
-    T::deserialize(cursor).map_err(|_| {
-        Error::new(
-            ErrorClass::Config,
-            format!("the stored cursor of the stream {stream} is not one of this connector"),
-        )
-    })
-}
-
-fn stored_as<T: Serialize>(cursor: &T) -> Result<Value, Error> {
-    serde_json::to_value(cursor).map_err(|e| {
-        Error::new(
-            ErrorClass::Config,
-            format!("the cursor cannot be stored: {e}"),
-        )
-    })
 }
 
 /// As the shop's filters take it.

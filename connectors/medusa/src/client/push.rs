@@ -70,7 +70,7 @@ impl Operations for Medusa {
 
 impl Medusa {
     async fn write(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
-        let frozen = Frozen::read(prepared)?;
+        let frozen = prepared.read::<Frozen>()?;
         match &frozen.find {
             Find::Fulfilment {
                 order,
@@ -113,7 +113,7 @@ impl Medusa {
     }
 
     async fn find(&self, op: Op, prepared: &Prepared) -> Result<LookUp, Error> {
-        let frozen = Frozen::read(prepared)?;
+        let frozen = prepared.read::<Frozen>()?;
         let found = match &frozen.find {
             Find::Fulfilment {
                 order, reference, ..

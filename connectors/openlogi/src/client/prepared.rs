@@ -26,19 +26,6 @@ impl Frozen {
             Self::Cancel { reference } => reference,
         }
     }
-
-    /// Reads prepared bytes back.
-    pub(super) fn read(prepared: &Prepared) -> Result<Self, Error> {
-        serde_json::from_slice(&prepared.bytes).map_err(|_| {
-            Error::new(
-                ErrorClass::Config,
-                format!(
-                    "{}: not prepared by this version of the connector",
-                    prepared.label
-                ),
-            )
-        })
-    }
 }
 
 /// Renders a call.
@@ -72,9 +59,7 @@ pub(super) fn prepare(call: &Call, settings: &Settings) -> Result<Prepared, Erro
         }
         other => return Err(not_offered(other.op())),
     };
-    let bytes = serde_json::to_vec(&frozen)
-        .map_err(|e| Error::new(ErrorClass::Rejected, format!("{label}: {e}")))?;
-    Ok(Prepared { bytes, label })
+    Prepared::of(&frozen, label)
 }
 
 /// The error for an operation that OPENLOGI does not have.

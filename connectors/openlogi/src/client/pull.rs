@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
+use hikiate_sdk::cursor::{stored, stored_as};
 use hikiate_sdk::http::Response;
 use hikiate_sdk::{
     Error, ErrorClass, ExternalId, Here, InFile, Kind, Page, Record, Source, StreamSpec,
@@ -48,7 +49,7 @@ impl Source for Openlogi {
         here: Here<'_>,
     ) -> Result<Page, Error> {
         match stream {
-            SHIPMENTS => self.shipments(stored(cursor)?, here.now).await,
+            SHIPMENTS => self.shipments(stored(SHIPMENTS, cursor)?, here.now).await,
             STOCK => self.stock(here.codes).await,
             _ => Err(Error::new(
                 ErrorClass::Config,
@@ -105,11 +106,11 @@ impl Source for Openlogi {
         if stream != SHIPMENTS {
             return None;
         }
-        let mut cursor = stored(cursor).ok()?;
+        let mut cursor: Cursor = stored(SHIPMENTS, cursor).ok()?;
         let since = today(since);
         cursor.step = Step::Open;
         cursor.day = Some(cursor.day.map_or(since, |day| day.min(since)));
-        serde_json::to_value(cursor).ok()
+        stored_as(&cursor).ok()
     }
 
     fn says(&self) -> Vec<String> {
@@ -132,12 +133,7 @@ fn records(listed: Listed) -> Vec<Record> {
 fn page(listed: Listed, endings: Vec<Record>, cursor: &Cursor, more: bool) -> Result<Page, Error> {
     let mut all = records(listed);
     all.extend(endings);
-    let next = serde_json::to_value(cursor).map_err(|e| {
-        Error::new(
-            ErrorClass::Config,
-            format!("the cursor cannot be stored: {e}"),
-        )
-    })?;
+    let next = stored_as(&cursor)?;
     Ok(Page::new(all, next, more))
 }
 
@@ -217,16 +213,4 @@ impl Openlogi {
         let records = records.filter_map(|raw| stock::record(raw.get(), warehouse));
         Ok(Page::new(records.collect(), Value::Null, false))
     }
-}
-
-fn stored(cursor: Option<&Value>) -> Result<Cursor, Error> {
-    let Some(cursor) = cursor else {
-        return Ok(Cursor::default());
-    };
-    serde::Deserialize::deserialize(cursor).map_err(|_| {
-        Error::new(
-            ErrorClass::Config,
-            format!("the stored cursor of the stream {SHIPMENTS} is not one of this connector"),
-        )
-    })
 }

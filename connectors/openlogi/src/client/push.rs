@@ -81,7 +81,7 @@ impl Openlogi {
         let mut answers: BTreeMap<usize, Result<Outcome, Error>> = BTreeMap::new();
         let mut open: Vec<(usize, Box<NewShipment>)> = Vec::new();
         for (n, call) in calls.iter().enumerate() {
-            match Frozen::read(call) {
+            match call.read::<Frozen>() {
                 Ok(Frozen::Create(shipment)) => open.push((n, shipment)),
                 Ok(Frozen::Cancel { .. }) => {
                     drop(answers.insert(n, Err(prepared::not_offered(Op::Instruct))))
@@ -187,7 +187,7 @@ impl Openlogi {
     /// Deletes it, or asks for it where somebody works on it already. Of the two looks the second is for one whose work began in
     /// between.
     async fn stop(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
-        let Frozen::Cancel { reference } = Frozen::read(prepared)? else {
+        let Frozen::Cancel { reference } = prepared.read::<Frozen>()? else {
             return Err(prepared::not_offered(op));
         };
         let path = format!("/shipments/{}/{reference}", self.settings.account);
@@ -257,7 +257,7 @@ impl Openlogi {
 
     async fn find(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<LookUp, Error>> {
         let frozen: Vec<Result<Frozen, Error>> =
-            calls.iter().map(|call| Frozen::read(call)).collect();
+            calls.iter().map(|call| call.read::<Frozen>()).collect();
         let references: Vec<&str> = frozen.iter().flatten().map(Frozen::reference).collect();
         let listed = match references.as_slice() {
             [] => Ok(Listed::default()),

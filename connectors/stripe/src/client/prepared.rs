@@ -98,19 +98,6 @@ impl Frozen {
         intent.clone_into(self.find.payment_mut());
         self
     }
-
-    /// Reads prepared bytes back.
-    pub(super) fn read(prepared: &Prepared) -> Result<Self, Error> {
-        serde_json::from_slice(&prepared.bytes).map_err(|_| {
-            Error::new(
-                ErrorClass::Config,
-                format!(
-                    "{}: not prepared by this version of the connector",
-                    prepared.label
-                ),
-            )
-        })
-    }
 }
 
 /// Renders a call.
@@ -126,8 +113,7 @@ pub(super) fn prepare(call: &Call) -> Result<Prepared, Error> {
         Find::Refund(refund) => format!("POST /v1/refunds of {}", refund.intent),
         _ => format!("POST {}", frozen.path),
     };
-    let bytes = serde_json::to_vec(&frozen).map_err(|e| rejected(format!("{label}: {e}")))?;
-    Ok(Prepared { bytes, label })
+    Prepared::of(&frozen, label)
 }
 
 /// The error for an operation that Stripe does not have.
@@ -301,7 +287,7 @@ mod tests {
     }
 
     fn frozen(call: &Call) -> Frozen {
-        Frozen::read(&prepare(call).unwrap()).unwrap()
+        prepare(call).unwrap().read::<Frozen>().unwrap()
     }
 
     fn form(call: &Call) -> Vec<(String, String)> {
@@ -413,7 +399,7 @@ mod tests {
                 bytes: bytes.into_bytes(),
                 label: "POST /x".to_owned(),
             };
-            let read = Frozen::read(&prepared).unwrap();
+            let read = prepared.read::<Frozen>().unwrap();
             assert_eq!(serde_json::to_string(&read.find).unwrap(), find);
         }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use hikiate_sdk::cursor::{stored, stored_as};
 use hikiate_sdk::{
     Error, ErrorClass, ExternalId, Here, InFile, Kind, Page, Record, Source, StreamSpec,
 };
@@ -65,7 +66,7 @@ impl Source for Stripe {
             let why = format!("a stripe account has no stream {stream:?}");
             return Err(Error::new(ErrorClass::Config, why));
         }
-        let cursor = stored(cursor)?;
+        let cursor: Cursor = stored(PAYMENTS, cursor)?;
         match cursor.ask(here.now) {
             Ask::Begin => {
                 let newest = self.newest_event().await?;
@@ -113,7 +114,7 @@ impl Source for Stripe {
     }
 
     fn rewind(&self, _: &str, cursor: Option<&Value>, since: DateTime<Utc>) -> Option<Value> {
-        let cursor = stored(cursor).ok()?.rewound(since)?;
+        let cursor = stored::<Cursor>(PAYMENTS, cursor).ok()?.rewound(since)?;
         serde_json::to_value(cursor).ok()
     }
 
@@ -295,25 +296,4 @@ fn is_gone(error: &Error) -> bool {
 /// A page of nothing, from which reading starts over.
 fn over(cursor: &Cursor) -> Result<Page, Error> {
     Ok(Page::new(Vec::new(), stored_as(cursor)?, true))
-}
-
-fn stored(cursor: Option<&Value>) -> Result<Cursor, Error> {
-    let Some(cursor) = cursor else {
-        return Ok(Cursor::default());
-    };
-    serde::Deserialize::deserialize(cursor).map_err(|_| {
-        Error::new(
-            ErrorClass::Config,
-            "the stored cursor of the stream payments is not one of this connector",
-        )
-    })
-}
-
-fn stored_as(cursor: &Cursor) -> Result<Value, Error> {
-    serde_json::to_value(cursor).map_err(|e| {
-        Error::new(
-            ErrorClass::Config,
-            format!("the cursor cannot be stored: {e}"),
-        )
-    })
 }

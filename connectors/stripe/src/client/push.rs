@@ -64,7 +64,7 @@ impl Operations for Stripe {
 impl Stripe {
     /// A call whose payment is known by its PaymentIntent.
     async fn resolved(&self, prepared: &Prepared) -> Result<Frozen, Error> {
-        let mut frozen = Frozen::read(prepared)?;
+        let mut frozen = prepared.read::<Frozen>()?;
         let Some(charge) = frozen.charge() else {
             return Ok(frozen);
         };

@@ -58,19 +58,6 @@ impl Wanted {
             Self::Cancelled { order } | Self::Note { order, .. } => order,
         }
     }
-
-    /// Reads prepared bytes back.
-    pub(super) fn read(prepared: &Prepared) -> Result<Self, Error> {
-        serde_json::from_slice(&prepared.bytes).map_err(|_| {
-            Error::new(
-                ErrorClass::Config,
-                format!(
-                    "{}: not prepared by this version of the connector",
-                    prepared.label
-                ),
-            )
-        })
-    }
 }
 
 /// Renders a call.
@@ -99,8 +86,7 @@ pub(super) fn prepare(call: &Call) -> Result<Prepared, Error> {
         }
         other => return Err(not_offered(other.op())),
     };
-    let bytes = serde_json::to_vec(&wanted).map_err(|e| rejected(format!("{label}: {e}")))?;
-    Ok(Prepared { bytes, label })
+    Prepared::of(&wanted, label)
 }
 
 /// The error for an operation a shop does not have.
@@ -235,7 +221,7 @@ mod tests {
                 bytes: stored.as_bytes().to_vec(),
                 label: "x".to_owned(),
             };
-            let read = Wanted::read(&prepared).unwrap();
+            let read = prepared.read::<Wanted>().unwrap();
             assert_eq!(serde_json::to_string(&read).unwrap(), stored);
         }
     }
@@ -271,7 +257,7 @@ mod tests {
         ];
         let prepared = prepare(&call(&[("315", 2)], &parcels)).unwrap();
         assert_eq!(prepared.label, "ship HK1-S1 of /wp-json/wc/v3/orders/7");
-        let Wanted::Shipped(ship) = Wanted::read(&prepared).unwrap() else {
+        let Wanted::Shipped(ship) = prepared.read::<Wanted>().unwrap() else {
             return assert_eq!(prepared.label, "a shipment");
         };
         assert_eq!(ship.shipped.tracking, ["T1", "T2"]);

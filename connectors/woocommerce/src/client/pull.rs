@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
-use hikiate_sdk::cursor::{Cursor, Reach, Sort, Stamp};
+use hikiate_sdk::cursor::{Cursor, Reach, Sort, Stamp, stored, stored_as};
 use hikiate_sdk::{
     Error, ErrorClass, ExternalId, Here, InFile, Kind, Page, Record, Source, StreamSpec,
 };
@@ -469,28 +469,4 @@ fn is_of_one(error: &Error) -> bool {
 fn stamp(raw: &RawValue) -> Stamp {
     let stamp = map::stamp(raw.get());
     (map::id(&stamp), map::changed(&stamp))
-}
-
-fn stored<T: Default + for<'de> Deserialize<'de>>(
-    stream: &str,
-    cursor: Option<&Value>,
-) -> Result<T, Error> {
-    let Some(cursor) = cursor else {
-        return Ok(T::default());
-    };
-    T::deserialize(cursor).map_err(|_| {
-        Error::new(
-            ErrorClass::Config,
-            format!("the stored cursor of the stream {stream} is not one of this connector"),
-        )
-    })
-}
-
-fn stored_as<T: Serialize>(cursor: &T) -> Result<Value, Error> {
-    serde_json::to_value(cursor).map_err(|e| {
-        Error::new(
-            ErrorClass::Config,
-            format!("the cursor cannot be stored: {e}"),
-        )
-    })
 }

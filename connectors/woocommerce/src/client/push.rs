@@ -60,7 +60,7 @@ impl Operations for WooCommerce {
 
 impl WooCommerce {
     async fn carry_out(&self, op: Op, prepared: &Prepared) -> Result<Outcome, Error> {
-        let wanted = Wanted::read(prepared)?;
+        let wanted = prepared.read::<Wanted>()?;
         let _turn = self.turn(wanted.order()).await;
         match wanted {
             Wanted::Shipped(ship) if op == Op::Ship => self.ship(&ship).await,
@@ -74,7 +74,7 @@ impl WooCommerce {
     }
 
     async fn find(&self, op: Op, prepared: &Prepared) -> Result<LookUp, Error> {
-        let found = match Wanted::read(prepared)? {
+        let found = match prepared.read::<Wanted>()? {
             Wanted::Shipped(ship) if op == Op::Ship => self.is_shipped(&ship).await?,
             Wanted::Cancelled { order } if op == Op::CancelOrder => {
                 let seen = self.order(&order).await?;

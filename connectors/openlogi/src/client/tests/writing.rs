@@ -363,7 +363,7 @@ fn a_call_of_an_earlier_version_can_still_be_read_and_a_batch_has_one() {
             label: "x".to_owned(),
         };
         assert!(
-            crate::client::prepared::Frozen::read(&prepared).is_ok(),
+            prepared.read::<crate::client::prepared::Frozen>().is_ok(),
             "{bytes}"
         );
     }
