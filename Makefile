@@ -35,8 +35,9 @@ soak: postgres ## two daemons and their database killed and set back under load:
 	target="$${CARGO_TARGET_DIR:-target}/debug"; exec "$$target/hikiate-prove" soak --minutes $(or $(MINUTES),10) \
 	  $(if $(SEED),--seed $(SEED)) $(SOAK)
 
-bench: postgres ## 10,000 simulated orders to booked, optimised build
+bench: postgres ## 10,000 simulated orders to booked, then each connector by itself; optimised build
 	cargo run --release --features demo -- demo --bench 10000
+	cargo run --release -p hikiate-prove -- bench
 
 cards: ## rewrite the capability cards in docs/connectors.md after a change of a connector
 	HIKIATE_CARDS=write cargo test --workspace --all-features --test cards every_connector

@@ -7,6 +7,7 @@
     reason = "tools for tests: they stop at the first surprise"
 )]
 
+pub mod bench;
 pub mod cards;
 pub mod fault;
 pub mod hooks;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use hikiate_prove::{hooks, model, pairs, shop, soak, world};
+use hikiate_prove::{bench, hooks, model, pairs, shop, soak, world};
 
 #[derive(Parser)]
 #[command(name = "hikiate-prove", about = "Tries to break hikiate")]
@@ -14,6 +14,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Tool {
+    /// Each connector by itself: orders a second against its simulator, and its budget on a virtual clock.
+    Bench(bench::BenchArgs),
     /// Random commands against the pure planner, with every invariant after every step.
     Model(model::tool::Options),
     /// Every interleaving of every pair of things that are done at once, on a real PostgreSQL.
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Tool::World(args) => return world::run(&args),
         Tool::Hostile(args) => return world::run_hostile(&args),
         Tool::Soak(args) => return soak::run(&args),
+        Tool::Bench(args) => bench::run(&args),
         Tool::Pairs(args) => pairs::pairs(&args),
         Tool::Hooks(args) => hooks::hooks(&args),
         Tool::Shop(args) => shop::shop(&args),

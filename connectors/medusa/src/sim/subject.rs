@@ -74,6 +74,7 @@ pub struct Shop {
 struct Far {
     sim: Arc<MedusaSim>,
     clock: SimClock,
+    page_size: usize,
 }
 
 fn account(link: &Link, settings: Settings) -> Medusa {
@@ -124,6 +125,17 @@ impl Subject for Shop {
     }
 
     async fn fresh(&self) -> Bench {
+        self.bench(PAGE)
+    }
+
+    async fn fresh_full_pages(&self) -> Bench {
+        self.bench(Settings::default().page_size)
+    }
+}
+
+impl Shop {
+    /// An account with pages of this many records.
+    fn bench(&self, page_size: usize) -> Bench {
         let clock = SimClock::at("2026-11-21T10:00:00Z".parse().unwrap());
         // Without stock, so that the stock stream starts empty.
         let sim = Arc::new(MedusaSim::new(clock.clone(), TOKEN, Currency::EUR));
@@ -134,13 +146,17 @@ impl Subject for Shop {
         );
         let link = Link::new(Clock::default()).over(seam.clone());
         let settings = Settings {
-            page_size: PAGE,
+            page_size,
             sales_channel: Some(SALES_CHANNEL.to_owned()),
             ..Settings::default()
         };
         Bench {
             connector: Arc::new(account(&link, settings)),
-            far: Arc::new(Far { sim, clock }),
+            far: Arc::new(Far {
+                sim,
+                clock,
+                page_size,
+            }),
             seam,
             link,
         }
@@ -156,7 +172,7 @@ impl Far {
 #[async_trait]
 impl TestSystem for Far {
     fn page_size(&self, _stream: &str) -> usize {
-        PAGE
+        self.page_size
     }
 
     async fn seed(&self, stream: &str, count: usize, times: Times) -> Vec<String> {

@@ -26,6 +26,12 @@ pub trait Subject: Send + Sync {
 
     /// A new account on a new and empty external system with a fault seam between; asked for once a check.
     async fn fresh(&self) -> Bench;
+
+    /// The same with pages of the account's default size: the suite's are small, and a measurement would count calls that no
+    /// account makes. The default is for accounts whose pages have no size.
+    async fn fresh_full_pages(&self) -> Bench {
+        self.fresh().await
+    }
 }
 
 /// One account on its external system.

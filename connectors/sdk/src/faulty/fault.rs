@@ -126,6 +126,11 @@ pub trait FaultSeam: Send + Sync {
     /// How many of each have really happened.
     fn injected(&self) -> BTreeMap<Fault, u64>;
 
+    /// From now on each call is answered after this time. False where the seam cannot do that.
+    fn answer_after(&self, _delay: Duration) -> bool {
+        false
+    }
+
     /// When each call came to the external system, faulty ones too; `None` where single calls cannot be told apart.
     fn arrivals(&self) -> Option<Vec<Instant>> {
         None

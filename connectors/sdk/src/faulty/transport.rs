@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::Instant;
@@ -62,6 +63,7 @@ pub type Words = fn(Fault, &str) -> Option<Response>;
 
 #[derive(Default)]
 struct State {
+    delay: Duration,
     arrivals: Vec<Instant>,
     script: Vec<(When, Fault)>,
     drawn: Option<Drawn>,
@@ -185,7 +187,12 @@ impl Drawn {
 impl Transport for FaultyTransport {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
         let lost = |why: &str| Err(TransportError::NoAnswer(why.to_owned()));
-        let Some(fault) = self.next(&request) else {
+        let fault = self.next(&request);
+        let delay = self.state().delay;
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        let Some(fault) = fault else {
             return self.inner.send(request).await;
         };
         if let Some(answer) = (self.words)(fault, &self.echo) {
@@ -269,6 +276,11 @@ impl FaultSeam for FaultyTransport {
 
     fn injected(&self) -> BTreeMap<Fault, u64> {
         self.state().injected.clone()
+    }
+
+    fn answer_after(&self, delay: Duration) -> bool {
+        self.state().delay = delay;
+        true
     }
 
     fn arrivals(&self) -> Option<Vec<Instant>> {

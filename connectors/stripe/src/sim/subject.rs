@@ -47,6 +47,7 @@ pub struct Till {
 struct Far {
     sim: Arc<StripeSim>,
     clock: SimClock,
+    page_size: usize,
 }
 
 fn customer() -> (String, String) {
@@ -87,6 +88,17 @@ impl Subject for Till {
     }
 
     async fn fresh(&self) -> Bench {
+        self.bench(PAGE)
+    }
+
+    async fn fresh_full_pages(&self) -> Bench {
+        self.bench(Settings::default().page_size)
+    }
+}
+
+impl Till {
+    /// An account with pages of this many records.
+    fn bench(&self, page_size: usize) -> Bench {
         // Stripe tells whole seconds and the suite asks by the machine's clock: an hour is enough for all that is made one
         // second after the other.
         let clock = SimClock::at(SimClock::real().now() - Duration::from_secs(3600));
@@ -100,14 +112,18 @@ impl Subject for Till {
         let secret = SecretString::from(KEY.to_owned());
         let http = link.http(site("https://api.stripe.example", secret.into()));
         let settings = Settings {
-            page_size: PAGE,
+            page_size,
             mode: Some(Mode::Test),
             ..Settings::default()
         };
         let secrets = HookSecrets::new(HOOK_SECRET.to_owned().into(), None);
         Bench {
             connector: Arc::new(Stripe::new(http.unwrap(), settings).with_hook(secrets)),
-            far: Arc::new(Far { sim, clock }),
+            far: Arc::new(Far {
+                sim,
+                clock,
+                page_size,
+            }),
             seam,
             link,
         }
@@ -162,7 +178,7 @@ impl Far {
 #[async_trait]
 impl TestSystem for Far {
     fn page_size(&self, _stream: &str) -> usize {
-        PAGE
+        self.page_size
     }
 
     async fn seed(&self, _stream: &str, count: usize, times: Times) -> Vec<String> {

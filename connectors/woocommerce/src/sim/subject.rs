@@ -49,6 +49,7 @@ struct Far {
     sim: Arc<WooSim>,
     clock: SimClock,
     fulfilments: bool,
+    page_size: usize,
 }
 
 impl Shop {
@@ -134,6 +135,17 @@ impl Subject for Shop {
     }
 
     async fn fresh(&self) -> Bench {
+        self.bench(PAGE)
+    }
+
+    async fn fresh_full_pages(&self) -> Bench {
+        self.bench(Settings::default().page_size)
+    }
+}
+
+impl Shop {
+    /// An account with pages of this many records.
+    fn bench(&self, page_size: usize) -> Bench {
         let clock = SimClock::at("2026-11-21T10:00:00Z".parse().unwrap());
         let sim = Arc::new(WooSim::new(clock.clone(), KEY, SECRET, Currency::EUR));
         sim.offer_fulfilments(self.fulfilments);
@@ -146,7 +158,7 @@ impl Subject for Shop {
         );
         let link = Link::new(Clock::default()).over(seam.clone());
         let settings = Settings {
-            page_size: PAGE,
+            page_size,
             fulfilments: Fulfilments::Auto,
             complete_when_shipped: !self.fulfilments,
             ..Settings::default()
@@ -156,6 +168,7 @@ impl Subject for Shop {
             far: Arc::new(Far {
                 sim,
                 clock,
+                page_size,
                 fulfilments: self.fulfilments,
             }),
             seam,
@@ -173,7 +186,7 @@ impl Far {
 #[async_trait]
 impl TestSystem for Far {
     fn page_size(&self, _stream: &str) -> usize {
-        PAGE
+        self.page_size
     }
 
     async fn seed(&self, stream: &str, count: usize, times: Times) -> Vec<String> {
