@@ -40,8 +40,10 @@ pub struct Engine {
     pub plan_batch: i64,
     /// Effects of an account claimed at once, at the most.
     pub push_batch: i64,
-    /// Pause of a loop that found nothing to do.
+    /// The shortest pause of a loop that found nothing to do.
     pub idle: std::time::Duration,
+    /// The longest one, where nobody tells of work.
+    pub longest_idle: std::time::Duration,
     /// How long calls under way may take to end at shutdown.
     pub drain: std::time::Duration,
     /// What keeps a wrong rule or a deadly order from doing harm.

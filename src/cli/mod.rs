@@ -85,6 +85,10 @@ async fn command(cli: Cli, typed: &[OsString]) -> Result<(), Failure> {
                 typed.extend(acts::dated(&session, &mut command).await?);
             }
             let ended = beside_the_daemon(&session, command).await;
+            if writes {
+                // A daemon that is not told polls.
+                let _told = session.store.wake(None).await;
+            }
             // Done is done, whether or not its answer could be written.
             if writes && matches!(ended, Ok(()) | Err(Failure::Untold(_))) {
                 acts::tell(&session, &typed).await;

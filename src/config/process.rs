@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use secrecy::SecretString;
 
@@ -71,6 +72,16 @@ impl Settings {
                 }
             }),
         );
+        let longest_idle = p.value(
+            &["engine", "longest_idle"],
+            units::length(&engine.longest_idle, 0).and_then(|longest| match &idle {
+                Some(idle) if longest < *idle => Err("is shorter than idle".to_owned()),
+                _ if longest > Duration::from_secs(60) => {
+                    Err("use at most \"1m\": what only time makes due may be late by it".to_owned())
+                }
+                _ => Ok(longest),
+            }),
+        );
         let drain = p.value(&["engine", "drain"], units::length(&engine.drain, 1));
         let templates = templates::read(&file.mail, base_dir, p);
         Some(Self {
@@ -86,6 +97,7 @@ impl Settings {
                 automation_burst: i32::try_from(engine.automation_burst).unwrap_or(i32::MAX),
                 lease_seconds: lease?,
                 idle: idle?,
+                longest_idle: longest_idle?,
                 drain: drain?,
             },
             templates,

@@ -94,8 +94,10 @@ pub struct EngineSettings {
     pub lease_seconds: i32,
     /// Effects a rule may make in a minute without new input before it pauses itself.
     pub automation_burst: i32,
-    /// Pause of a loop that found nothing to do.
+    /// The shortest pause of a loop that found nothing to do.
     pub idle: Duration,
+    /// The longest one, where nobody tells of work.
+    pub longest_idle: Duration,
     /// How long running calls may take to end at shutdown.
     pub drain: Duration,
 }

@@ -6,10 +6,12 @@ mod batches;
 mod housekeeping;
 mod plan;
 mod recover;
+mod rounds;
 mod run;
 mod schedule;
 mod seal;
 mod start;
+mod wake;
 
 pub use allocate::allocate_step;
 pub use batches::batch_step;

@@ -1,14 +1,15 @@
 //! The daemon's loops. A loop that finds work goes on at once; one that finds none waits a moment.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, RwLock};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
+use super::rounds::{Idle, Rounds};
+use super::wake::{Wake, listen, tell};
 use super::{allocate_step, batch_step, plan_step, recover_step, seal_step};
 use crate::account::Account;
 use crate::engine::Engine;
@@ -49,72 +50,64 @@ pub async fn run(
         "accounts owned"
     );
     let mut loops = JoinSet::new();
+    let wake = Wake::new();
+    loops.spawn(tell(Arc::clone(&engine), wake.clone(), stop.clone()));
+    loops.spawn(listen(Arc::clone(&engine), wake.clone(), stop.clone()));
+    let rounds = |name: String, idle: Idle| Rounds {
+        name,
+        idle,
+        readiness: readiness.clone(),
+        stop: stop.clone(),
+        store: engine.store.clone(),
+    };
+    let woken = || {
+        let pause = wake.pause(engine.idle, engine.longest_idle);
+        Idle::Woken(wake.clone(), pause)
+    };
     for account in engine.accounts.values() {
         for work in [Work::Pull, Work::Push] {
             let (engine, account, owned) =
                 (Arc::clone(&engine), account.clone(), Arc::clone(&owned));
             let name = format!("{work:?} {}", account.slug);
-            let idle = engine.idle;
-            loops.spawn(every(
-                name,
-                idle,
-                readiness.clone(),
-                stop.clone(),
-                move || {
-                    account_round(
-                        Arc::clone(&engine),
-                        account.clone(),
-                        Arc::clone(&owned),
-                        work,
-                    )
-                },
-            ));
+            loops.spawn(rounds(name, woken()).every(move || {
+                account_round(
+                    Arc::clone(&engine),
+                    account.clone(),
+                    Arc::clone(&owned),
+                    work,
+                )
+            }));
         }
     }
-    for (name, idle, step) in [
-        ("plan", engine.idle, Step::Plan),
-        ("allocate", engine.idle, Step::Allocate),
-        ("batches", engine.idle, Step::Batches),
-        ("seal", engine.idle, Step::Seal),
+    for (name, step) in [
+        ("plan", Step::Plan),
+        ("allocate", Step::Allocate),
+        ("batches", Step::Batches),
+        ("seal", Step::Seal),
     ] {
         let engine = Arc::clone(&engine);
-        loops.spawn(every(
-            name.to_owned(),
-            idle,
-            readiness.clone(),
-            stop.clone(),
-            move || step_round(Arc::clone(&engine), step),
-        ));
+        let rounds = rounds(name.to_owned(), woken());
+        loops.spawn(rounds.every(move || step_round(Arc::clone(&engine), step)));
     }
     {
         let (engine, owned) = (Arc::clone(&engine), Arc::clone(&owned));
         let pause =
             Duration::from_secs(u64::try_from(engine.lease_seconds).unwrap_or(60).max(3) / 3);
-        loops.spawn(every(
-            "lease".to_owned(),
-            pause,
-            readiness.clone(),
-            stop.clone(),
-            move || renew(Arc::clone(&engine), Arc::clone(&owned)),
-        ));
+        let rounds = rounds("lease".to_owned(), Idle::For(pause));
+        loops.spawn(rounds.every(move || renew(Arc::clone(&engine), Arc::clone(&owned))));
     }
     {
         let (engine, owned, told) = (Arc::clone(&engine), Arc::clone(&owned), readiness.clone());
         let said = Arc::new(Mutex::new(None));
-        loops.spawn(every(
-            "recovery".to_owned(),
-            RECOVERY_PAUSE,
-            readiness.clone(),
-            stop.clone(),
-            move || {
-                recovery(
-                    Arc::clone(&engine),
-                    Arc::clone(&owned),
-                    told.clone(),
-                    Arc::clone(&said),
-                )
-            },
-        ));
+        let rounds = rounds("recovery".to_owned(), Idle::For(RECOVERY_PAUSE));
+        loops.spawn(rounds.every(move || {
+            recovery(
+                Arc::clone(&engine),
+                Arc::clone(&owned),
+                told.clone(),
+                Arc::clone(&said),
+            )
+        }));
     }
     let mut housekeeping = super::housekeeping::start(Arc::clone(&engine)).await?;
     stop.cancelled().await;
@@ -214,52 +207,4 @@ async fn renew(engine: Arc<Engine>, owned: Owned) -> Result<bool, StoreError> {
     let now_owned = engine.own(false).await?;
     *owned.write().await = now_owned;
     Ok(false)
-}
-
-/// Repeats a round: at once while it finds work, after `idle` when it finds none, and with patience while
-/// the database is away (one log line a minute).
-async fn every<F, Fut>(
-    name: String,
-    idle: Duration,
-    readiness: Readiness,
-    stop: CancellationToken,
-    mut round: F,
-) where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = Result<bool, StoreError>>,
-{
-    let mut away: Option<tokio::time::Instant> = None;
-    while !stop.is_cancelled() {
-        let wait = match round().await {
-            Ok(busy) => {
-                if away.take().is_some() {
-                    readiness.clear("database");
-                    info!(name, "the database is available again");
-                }
-                if busy { Duration::ZERO } else { idle }
-            }
-            Err(StoreError::Replan) => Duration::ZERO,
-            Err(StoreError::LostLease(_)) => idle,
-            Err(error) if error.is_away() => {
-                let now = tokio::time::Instant::now();
-                if away.is_none_or(|said| now - said >= Duration::from_secs(60)) {
-                    readiness.block("database", error.to_string());
-                    warn!(name, %error, "the database is unavailable; waiting for it");
-                    away = Some(now);
-                }
-                Duration::from_secs(1)
-            }
-            Err(error) => {
-                warn!(name, %error, "a round failed; retrying");
-                debug!(name, ?error, "in detail");
-                Duration::from_secs(1)
-            }
-        };
-        if !wait.is_zero() {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = tokio::time::sleep(wait) => {}
-            }
-        }
-    }
 }

@@ -88,6 +88,7 @@ pub async fn start(
         plan_batch: loaded.settings.engine.plan_batch,
         push_batch: loaded.settings.engine.push_batch,
         idle: loaded.settings.engine.idle,
+        longest_idle: loaded.settings.engine.longest_idle,
         drain: loaded.settings.engine.drain,
         guards: PlanningLimits::new(loaded.settings.engine.automation_burst),
     };

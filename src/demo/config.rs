@@ -116,7 +116,7 @@ pub fn merchant(root: &Path, reader: Reader<'_>) -> Merchant {
         name: "見本市",
         process: format!(
             "[database]\nstate_dir = {state}\n{shared}connections = {connections}\n[log]\nformat = \"pretty\"\nlevel = \"{level}\"\n\
-             [engine]\nplan_batch = {plan}\npush_batch = 100\nlease = \"{lease}\""
+             [engine]\nplan_batch = {plan}\npush_batch = 100\nlease = \"{lease}\"\nlongest_idle = \"500ms\""
         ),
         root: root.to_owned(),
         shops: vec![

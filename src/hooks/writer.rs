@@ -47,6 +47,8 @@ async fn write(store: Store, mut receiver: mpsc::Receiver<Waiting>) {
                     // Whoever asked may have gone away; it is stored all the same.
                     let _ = answer.send(Some(kept));
                 }
+                // A daemon that is not told polls.
+                let _told = store.wake(None).await;
             }
             Err(error) => {
                 if !away {

@@ -8,7 +8,7 @@ use super::effects::{Candidate, Wanted, withdraw};
 use super::fold::{Fold, Intent};
 use super::refund_records::records;
 use super::tasks::{Tasks, words_or_none};
-use super::view::{Line, View};
+use super::view::View;
 use crate::action::Action;
 use crate::facts::{IntentWhat, RefundPart, RefundWantedFact, VoidWantedFact};
 use crate::operations::REFUND;
@@ -285,9 +285,8 @@ impl<'a> View<'a> {
 
     /// A warehouse has goods of the order that may still leave, and not all of it has shipped.
     fn goods_under_way(&self) -> bool {
-        let is_left = |line: &Line<'_>| line.item_id.is_some() && line.ordered > line.shipped;
         let mut shipments = self.fold.shipments.iter();
-        self.lines.iter().any(is_left)
+        self.has_unshipped()
             && shipments.any(|one| one.instructed() && one.batch_rejected().is_none())
     }
 
@@ -591,9 +590,8 @@ fn void(
 
 /// Its payment was voided on purpose, and it still wants goods.
 fn unpaid(view: &View<'_>, tasks: &mut Tasks) {
-    let wants = |line: &Line<'_>| line.item_id.is_some() && line.ordered > line.shipped;
     let over = view.cancelling() || view.ended().is_some() || view.keeps_goods();
-    if over || !view.lines.iter().any(wants) {
+    if over || !view.has_unshipped() {
         return;
     }
     tasks

@@ -388,6 +388,11 @@ impl<'a> View<'a> {
         self.lines.iter().any(|line| line.shipped > 0) || !self.departures().is_empty()
     }
 
+    /// Some goods of ours have shipped nowhere, those whose code is unknown too.
+    pub(crate) fn has_unshipped(&self) -> bool {
+        self.lines.iter().any(|line| line.ordered > line.shipped)
+    }
+
     /// All goods of ours are with warehouses or have left: nothing of the order is to be instructed any more.
     pub(crate) fn all_under_way(&self) -> bool {
         let begun = self.any_shipped() || self.fold.shipments.iter().any(|s| s.instructed());

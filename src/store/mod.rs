@@ -28,6 +28,7 @@ mod load;
 mod lost;
 mod names;
 mod operator;
+mod panics;
 mod pause;
 mod payments;
 mod planning;
@@ -57,6 +58,7 @@ mod unbooked;
 
 mod unmapped;
 mod vacuum;
+mod wake;
 pub mod waves;
 pub mod witness;
 

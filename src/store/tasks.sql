@@ -113,6 +113,11 @@ SELECT kind, subject, detail, since, due_at, actions FROM (
   FROM effects e JOIN facts f ON f.id = e.intent_id JOIN subjects u ON u.id = e.subject_id JOIN accounts a ON a.id = e.account_id
   WHERE e.state = 'planned' AND e.attempts >= 5
   UNION ALL
+  SELECT 'loop_panicked', loop, 'This loop of the daemon panicked ' || times || CASE times WHEN 1 THEN ' time' ELSE ' times' END || ', the last time at '
+    || to_char(last_at, 'YYYY-MM-DD HH24:MI:SS') || ' UTC: ' || why || '. It starts again automatically, and the task closes after an hour without a panic. '
+    || 'That is a fault of hikiate: report it with the log lines of that moment', first_at, NULL, '[]'
+  FROM loop_panics WHERE last_at > (SELECT hk_now()) - interval '1 hour'
+  UNION ALL
   SELECT 'automation_paused', b.automation || '/' || a.slug, b.reason || '. Check what it did, correct the cause, then resume it', b.paused_at, NULL,
     jsonb_build_array(jsonb_build_object('command', 'effect list', 'args', '{}'::jsonb),
       jsonb_build_object('command', 'rule resume', 'args', jsonb_build_object('rule', b.automation, 'account', a.slug)))

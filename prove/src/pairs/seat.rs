@@ -148,6 +148,7 @@ fn over(like: &Engine, pool: PgPool) -> Engine {
         plan_batch: like.plan_batch,
         push_batch: like.push_batch,
         idle: like.idle,
+        longest_idle: like.longest_idle,
         drain: like.drain,
         guards: PlanningLimits::default(),
     }

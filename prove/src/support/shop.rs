@@ -138,6 +138,7 @@ impl Shop {
             plan_batch: 100,
             push_batch: 100,
             idle: Duration::from_millis(10),
+            longest_idle: Duration::from_millis(10),
             drain: Duration::from_secs(5),
             guards: PlanningLimits::default(),
         };

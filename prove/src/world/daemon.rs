@@ -103,6 +103,7 @@ impl Daemon {
             plan_batch: base.plan_batch,
             push_batch: base.push_batch,
             idle: base.idle,
+            longest_idle: base.longest_idle,
             drain: base.drain,
             guards: PlanningLimits::new(base.guards.automation_burst),
             witness: Witness::none(),

@@ -94,8 +94,10 @@ pub struct EngineTable {
     pub automation_burst: u32,
     /// How long a claim of an account or effect lasts.
     pub lease: String,
-    /// Pause of a loop that found nothing to do.
+    /// The shortest pause of a loop that found nothing to do.
     pub idle: String,
+    /// The longest one, where nobody tells of work.
+    pub longest_idle: String,
     /// How long running calls may take to end at shutdown.
     pub drain: String,
 }

@@ -323,11 +323,7 @@ fn waits(view: &View<'_>, wish: &mut Wish) {
 
 /// What a full refund or a void means for goods.
 fn held(view: &View<'_>, wish: &mut Wish) {
-    let open = view
-        .lines
-        .iter()
-        .any(|line| line.item_id.is_some() && line.ordered > line.shipped);
-    if open && !view.cancelling() && view.ended().is_none() {
+    if view.has_unshipped() && !view.cancelling() && view.ended().is_none() {
         wish.stays.push(
             "the order is not cancelled: what is not sealed is held and keeps its stock".to_owned(),
         );
