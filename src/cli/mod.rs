@@ -87,7 +87,7 @@ async fn command(cli: Cli, typed: &[OsString]) -> Result<(), Failure> {
             let ended = beside_the_daemon(&session, command).await;
             if writes {
                 // A daemon that is not told polls.
-                let _told = session.store.wake(None).await;
+                let _told = session.store.tell_of_work(None).await;
             }
             // Done is done, whether or not its answer could be written.
             if writes && matches!(ended, Ok(()) | Err(Failure::Untold(_))) {

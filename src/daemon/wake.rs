@@ -90,7 +90,7 @@ pub(super) async fn tell(engine: Arc<Engine>, wake: Wake, stop: CancellationToke
     let telling = async {
         loop {
             wake.to_tell.notified().await;
-            if let Err(error) = engine.store.wake(Some(&engine.instance)).await {
+            if let Err(error) = engine.store.tell_of_work(Some(&engine.instance)).await {
                 debug!(%error, "other daemons could not be told of work; they poll");
             }
             sleep(engine.idle).await;
@@ -104,7 +104,7 @@ pub(super) async fn listen(engine: Arc<Engine>, wake: Wake, stop: CancellationTo
     let listening = async {
         loop {
             let lost = async {
-                let mut told = engine.store.wakes().await?;
+                let mut told = engine.store.hear_of_work().await?;
                 loop {
                     told.next(&engine.instance).await?;
                     wake.heard();
@@ -144,7 +144,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_loop_without_work_looks_more_and_more_seldom() {
-        let mut pause = Wake::new().pause(SHORT, LONG);
+        let wake = Wake::new();
+        let mut pause = wake.pause(SHORT, LONG);
         let mut all = Vec::new();
         for _ in 0..8 {
             pause.round();

@@ -48,7 +48,7 @@ async fn write(store: Store, mut receiver: mpsc::Receiver<Waiting>) {
                     let _ = answer.send(Some(kept));
                 }
                 // A daemon that is not told polls.
-                let _told = store.wake(None).await;
+                let _told = store.tell_of_work(None).await;
             }
             Err(error) => {
                 if !away {

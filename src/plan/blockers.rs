@@ -153,6 +153,12 @@ fn completed(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
         return;
     }
     blockers.block(COMPLETED);
+    // The channel completes what is refunded in full: that is its own task.
+    if let Some((asked, ..)) = view.full_by_hand()
+        && !view.fold.released_after(REFUNDED, asked)
+    {
+        return;
+    }
     let until = view.completed_until(at);
     blockers.at(until, view.now);
     let open: Vec<String> = view

@@ -161,7 +161,7 @@ impl<'a> View<'a> {
     }
 
     /// What others captured: the most any reading showed beyond what we had asked for by then.
-    fn captured_by_others(&self, tender: &Tender) -> i64 {
+    pub(crate) fn captured_by_others(&self, tender: &Tender) -> i64 {
         let beyond = self.beyond(tender).map(|(_, _, beyond)| beyond);
         beyond.max().unwrap_or(0).max(0)
     }
@@ -428,6 +428,9 @@ pub(crate) fn captures(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted
         if view.is_to_void(tender) {
             let why = "an operator wants the payment voided";
             take_all_back(view, tender, why, &mut wanted);
+            // What somebody captured of it pays; what is still authorised is a task of the void.
+            let pays = view.held(tender).max(0);
+            rest -= rest.min(pays.saturating_add(view.open_authorisation(tender)));
             continue;
         }
         let parts = parts(view, tender, route);

@@ -7,7 +7,7 @@ use hikiate_sdk::{
 use super::apportion::apportion;
 use super::fold::{Fold, Reading};
 use super::view::{Left, View};
-use crate::facts::{Features, RefundReason};
+use crate::facts::{FactBody, Features, RefundReason};
 
 /// An amount taken off the whole order, or off some lines of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -233,6 +233,25 @@ impl<'a> View<'a> {
         mistakes.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount))
     }
 
+    /// What the channel's records of refunds take off a payment at another account of which nothing was captured by then: it
+    /// gives nothing back, and is paid no more.
+    pub(crate) fn lowered_before_capture(&self, tender: &Tender) -> i64 {
+        let Some(known) = tender.provider.as_ref().and_then(|name| name.key.as_ref()) else {
+            return 0;
+        };
+        let captured = self.input.facts.iter().find(|fact| match &fact.body {
+            FactBody::Payment(told) => told.payment.key == *known && told.payment.captured > 0,
+            _ => false,
+        });
+        let captured = captured.map_or(i64::MAX, |fact| fact.id);
+        let lowering = tender.refunds.iter().filter(|refund| {
+            let shown = |order: &OrderSnapshot| refunds(order).any(|one| one.key == refund.key);
+            self.effect_of(self.order, refund) == Some(RefundEffect::Lowers)
+                && self.first_shown(shown) < captured
+        });
+        lowering.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount))
+    }
+
     /// What is paid of an order, or is to be: all payments, less what was given back of them and is explained.
     fn paid_in_the_end(&self, order: &OrderSnapshot) -> i64 {
         let live = order.tenders.iter().filter(|tender| !tender.cancelled);
@@ -243,8 +262,10 @@ impl<'a> View<'a> {
             let untold = tender.refunds.iter();
             let untold = untold.filter(|refund| self.effect_of(order, refund).is_none());
             let untold = untold.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount));
+            let given = tender.refunded.saturating_sub(untold);
+            let refunded = given.max(self.lowered_before_capture(tender));
             sum.saturating_add(amount.max(tender.captured))
-                .saturating_sub(tender.refunded.saturating_sub(untold))
+                .saturating_sub(refunded)
         })
     }
 

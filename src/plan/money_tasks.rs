@@ -42,7 +42,7 @@ fn too_much_taken(view: &View<'_>, tasks: &mut Tasks) {
     let held = |order: &OrderSnapshot| {
         order.tenders.iter().fold(0_i64, |sum, tender| {
             sum.saturating_add(taken(tender))
-                .saturating_sub(view.given_back(tender))
+                .saturating_sub(view.given_or_asked(tender))
         })
     };
     let now = held(view.order);
@@ -53,7 +53,7 @@ fn too_much_taken(view: &View<'_>, tasks: &mut Tasks) {
         .fold
         .unchanged_since(|order| held(order) == now && order.total == view.order.total);
     let what = format!(
-        "{} was captured or received, and the order's charges are {}. Refund {} at the payment provider",
+        "{} was captured or received, and the order's charges are {}. Refund {} with `order refund`, or at the payment provider",
         view.money(now),
         view.money(charged),
         view.money(now.saturating_sub(charged))
@@ -223,7 +223,11 @@ fn deposits(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
     let last = view.fold.deposits.last().map(|one| one.id);
     let wanted = payment.bank_wanted.unwrap_or(0);
     let came = payment.deposited;
+    let back = view.transfers_asked_back();
     let mut over = came.saturating_sub(wanted);
+    if over > 0 {
+        over = over.saturating_sub(back).max(0);
+    }
     // What a card no longer pays, as after a refund by mistake, is paid by what came beyond.
     if let Some(charged) = view.charged_total()
         && over > 0
@@ -242,10 +246,10 @@ fn deposits(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
         tasks.tell(view, "deposit_currency", last.unwrap_or(0), &what);
     }
     if let Some(last) = last.filter(|_| view.ended().is_none()) {
-        if view.cancelling() && came > 0 && !view.any_shipped() {
+        if view.cancelling() && came > back && !view.any_shipped() {
             let what = format!(
-                "{} was received for a cancelled order. Refund it",
-                view.money(came)
+                "{} was received for a cancelled order and is not refunded. Refund it with `order refund`",
+                view.money(came.saturating_sub(back))
             );
             tasks.tell(view, "deposit_for_cancelled_order", last, &what);
         } else if payment.bank_wanted.is_some()

@@ -12,6 +12,7 @@ use super::view::View;
 use crate::action::Action;
 use crate::facts::{IntentWhat, RefundPart, RefundWantedFact, VoidWantedFact};
 use crate::operations::REFUND;
+use crate::policy::PaymentMethod;
 
 /// The word that gives up a refund or void which was asked for and is not made.
 pub(crate) const DROPPED: &str = "refund_dropped";
@@ -24,7 +25,7 @@ const NOT_SHOWN: &str = "refund_not_shown";
 /// An order that was refunded is read again this soon, until a reading shows it.
 pub(crate) const LOOK_AGAIN: Duration = Duration::minutes(1);
 /// A refund that is not shown by then may have failed afterwards.
-const SHOWN_WITHIN: Duration = Duration::hours(1);
+pub(super) const SHOWN_WITHIN: Duration = Duration::hours(1);
 
 /// A refund as an operator asked for it.
 #[derive(Clone, Copy, Debug)]
@@ -117,18 +118,60 @@ impl<'a> View<'a> {
         tender.captured.saturating_sub(given).max(0)
     }
 
+    /// What was given back of a payment, or an operator asked to be.
+    pub(crate) fn given_or_asked(&self, tender: &Tender) -> i64 {
+        let asked = self.refunds_asked().flat_map(|asked| &asked.fact.parts);
+        let asked = asked
+            .filter(|part| part.payment == tender.key)
+            .fold(0_i64, |sum, part| sum.saturating_add(part.amount));
+        asked.max(self.given_back(tender))
+    }
+
+    /// What an operator asked to pay back by hand of payments by bank transfer.
+    pub(crate) fn transfers_asked_back(&self) -> i64 {
+        let by_bank = |tender: &&Tender| {
+            let route = self.route(tender);
+            route.is_some_and(|route| route.method == PaymentMethod::BankTransfer)
+        };
+        let transfers: Vec<&ExternalId> = self
+            .order
+            .tenders
+            .iter()
+            .filter(by_bank)
+            .map(|tender| &tender.key)
+            .collect();
+        let asked = self.refunds_asked().flat_map(|asked| &asked.fact.parts);
+        asked
+            .filter(|part| part.account.is_none() && transfers.contains(&&part.payment))
+            .fold(0_i64, |sum, part| sum.saturating_add(part.amount))
+    }
+
+    /// Minor units of a payment that are authorised and not captured. A channel that cancels an order cancels its payments with
+    /// it; what another account holds it does not release.
+    pub(crate) fn open_authorisation(&self, tender: &Tender) -> i64 {
+        let account = self.route(tender).and_then(|route| route.account.as_ref());
+        let elsewhere = account.is_some_and(|account| *account != self.input.channel);
+        if tender.cancelled && !elsewhere {
+            return 0;
+        }
+        tender.authorised.saturating_sub(tender.captured).max(0)
+    }
+
     /// Refunds that an operator asked for and nobody gave up.
     pub(crate) fn refunds_asked(&self) -> impl Iterator<Item = &RefundAsked<'a>> {
         let all = self.fold.refunds_wanted.iter();
         all.filter(|asked| !self.fold.is_dropped(asked.id) || self.is_begun(asked))
     }
 
-    /// A part of it was given back, or may have been: giving it up changes nothing of that.
+    /// A part of it was given back or recorded at the channel, or may have been: giving it up changes nothing of that.
     fn is_begun(&self, asked: &RefundAsked<'_>) -> bool {
-        asked.fact.parts.iter().any(|part| {
-            let made = self.fold.made_for(Op::Refund, asked.key, &part.payment);
-            made.is_some_and(|intent| !intent.void() && intent.unsent().is_none())
-        })
+        let record = self.record_of(asked);
+        let recorded = record.is_some_and(|intent| !intent.void() && intent.unsent().is_none());
+        recorded
+            || asked.fact.parts.iter().any(|part| {
+                let made = self.fold.made_for(Op::Refund, asked.key, &part.payment);
+                made.is_some_and(|intent| !intent.void() && intent.unsent().is_none())
+            })
     }
 
     /// Voids that an operator asked for and nobody gave up.
@@ -146,8 +189,11 @@ impl<'a> View<'a> {
     /// What an operator asked to void is void, and nothing else pays the order: it is known why it is not paid.
     pub(crate) fn voided_by_us(&self) -> bool {
         let asked = self.order.tenders.iter().any(|t| self.is_to_void(t));
-        let mut others = self.tenders().filter(|t| !self.is_to_void(t));
-        asked && !others.any(|t| t.authorised.max(t.captured) > 0)
+        // What somebody captured before its void was made pays the order all the same.
+        let mut paying = self
+            .tenders()
+            .filter(|t| t.captured > 0 || t.authorised > 0 && !self.is_to_void(t));
+        asked && paying.next().is_none()
     }
 
     /// Money of this part certainly went back.
@@ -173,12 +219,23 @@ impl<'a> View<'a> {
             let mut parts = asked.fact.parts.iter();
             parts.any(|part| part.account.is_some() || !self.fold.released_after(TO_PAY, asked.id))
         });
-        refunds || self.order.tenders.iter().any(|t| self.is_open_void(t))
+        let mut tenders = self.order.tenders.iter();
+        refunds || tenders.any(|t| self.is_undecided_void(t))
+    }
+
+    /// An operator asked for the void of a payment of which something is still authorised, or which somebody else captured.
+    fn is_undecided_void(&self, tender: &Tender) -> bool {
+        self.is_open_void(tender) || self.captured_before_void(tender)
     }
 
     /// An operator asked for the void of a payment of which something is still authorised.
     fn is_open_void(&self, tender: &Tender) -> bool {
-        !tender.cancelled && tender.authorised > tender.captured && self.is_to_void(tender)
+        self.open_authorisation(tender) > 0 && self.is_to_void(tender)
+    }
+
+    /// Somebody else captured what an operator asked to void.
+    fn captured_before_void(&self, tender: &Tender) -> bool {
+        self.is_to_void(tender) && self.captured_by_others(tender) > 0
     }
 
     /// Minor units that are due for what has shipped, and neither captured nor received. An order that its channel cancelled owes
@@ -214,6 +271,12 @@ impl<'a> View<'a> {
         let id = last?;
         let fact = self.input.facts.iter().find(|fact| fact.id == id)?;
         Some((id, fact.recorded_at))
+    }
+
+    /// Its account does not show the last refund or void that was made, and no operator has said what became of it.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.unshown()
+            .is_some_and(|(id, _)| !self.fold.released_after(NOT_SHOWN, id))
     }
 
     /// A refund that was made is not shown yet.
@@ -258,7 +321,9 @@ impl<'a> View<'a> {
             .iter()
             .filter(|tender| self.is_to_void(tender));
         words.extend(to_void.map(|tender| {
-            let is = if tender.cancelled || tender.authorised <= tender.captured {
+            let is = if self.captured_before_void(tender) {
+                "not done, it was captured before"
+            } else if self.open_authorisation(tender) == 0 {
                 "done"
             } else {
                 "not done yet"
@@ -270,8 +335,7 @@ impl<'a> View<'a> {
 
     /// Goods that are not sealed may not go: all of the money, or that of some units, is to be given back or released.
     pub(crate) fn keeps_goods(&self) -> bool {
-        let unshown = self.unshown();
-        let unshown = unshown.is_some_and(|(id, _)| !self.fold.released_after(NOT_SHOWN, id));
+        let unshown = self.is_in_doubt();
         let refunds = self.refunds_asked().any(|asked| {
             let units = asked.fact.full || !asked.fact.lines.is_empty();
             let by_account = asked.fact.parts.iter().filter(|p| p.account.is_some());
@@ -487,7 +551,9 @@ fn again(view: &View<'_>, others: i64, tender: Option<&Tender>) -> bool {
 
 /// Money that came without an account of ours goes back by an operator.
 fn by_hand(view: &View<'_>, asked: &RefundAsked<'_>, part: &RefundPart, tasks: &mut Tasks) {
-    let record = if view.records_refunds() {
+    let record = if view.record_of(asked).is_some_and(Intent::taken) {
+        "The channel has a record of it"
+    } else if view.records_refunds() {
         "The channel gets a record of it"
     } else {
         "Record it at the channel as well"
@@ -516,13 +582,24 @@ fn void(
         return false;
     };
     let made = view.fold.made_for(Op::Void, asked.key, payment);
-    let open = tender.authorised.saturating_sub(tender.captured);
-    if tender.cancelled || open <= 0 {
+    let open = view.open_authorisation(tender);
+    if open == 0 {
         let moot = made.filter(|intent| intent.open());
         let why = "nothing of the payment is left to release";
         wanted
             .withdraw
             .extend(moot.and_then(|intent| withdraw(intent, why)));
+        let kept = tender
+            .captured
+            .saturating_sub(view.given_or_asked(tender))
+            .max(0);
+        if view.captured_before_void(tender) && kept > 0 {
+            let what = format!(
+                "Payment {payment} was captured by someone else before its void was made: {} of it is held, and the order counts as paid. Refund it with `order refund`, or release {DROPPED} if it is to stay paid",
+                view.money(kept)
+            );
+            tasks.add("void_captured", what).release(DROPPED);
+        }
         return false;
     }
     wanted.pending = true;

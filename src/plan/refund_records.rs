@@ -6,7 +6,7 @@ use hikiate_sdk::{Call, Op, OrderSnapshot, RecordRefundCall};
 
 use super::effects::{Candidate, Wanted};
 use super::fold::Intent;
-use super::refund::RefundAsked;
+use super::refund::{RefundAsked, SHOWN_WITHIN};
 use super::tasks::{Tasks, words_or_none};
 use super::view::View;
 use crate::facts::{FactBody, IntentWhat};
@@ -41,6 +41,38 @@ impl View<'_> {
             _ => None,
         });
         readings.next().map_or(0, recorded)
+    }
+
+    /// The last record that was made of a refund, or is being made.
+    pub(super) fn record_of(&self, asked: &RefundAsked<'_>) -> Option<&Intent<'_>> {
+        let made = self.fold.of_op(Op::RecordRefund);
+        made.filter(|intent| intent.decision() == asked.key).last()
+    }
+
+    /// Minor units of our records that the channel took: those that its last reading shows, and those that it does not show
+    /// yet. One that is not shown for an hour was taken out there.
+    fn our_records(&self) -> (i64, i64) {
+        let listed = self.order.tenders.iter().flat_map(|tender| &tender.refunds);
+        let listed: Vec<&str> = listed.map(|refund| refund.key.as_str()).collect();
+        let (mut shown, mut unshown) = (0_i64, 0_i64);
+        let made = self.fold.of_op(Op::RecordRefund);
+        for intent in made.filter(|intent| intent.taken()) {
+            let (Some(Call::RecordRefund(call)), Some((id, outcome))) =
+                (intent.call(), intent.outcome)
+            else {
+                continue;
+            };
+            let key = outcome.id.as_deref();
+            if key.is_some_and(|key| listed.contains(&key)) {
+                shown = shown.saturating_add(call.amount);
+                continue;
+            }
+            let fact = self.input.facts.iter().find(|fact| fact.id == id);
+            if fact.is_some_and(|fact| fact.recorded_at + SHOWN_WITHIN > self.now) {
+                unshown = unshown.saturating_add(call.amount);
+            }
+        }
+        (shown, unshown)
     }
 
     /// What of a refund the channel does not learn by itself: its own account gives none of it back.
@@ -79,25 +111,37 @@ pub(super) fn records(
     let now = view.recorded_before(i64::MAX);
     let first = view.refunds_asked().next();
     let base = first.map_or(0, |asked| view.recorded_before(asked.id));
-    // Records that the refunds up to this one ought to have, since the first of them was asked for.
-    let mut ought = 0_i64;
+    let (ours, unshown) = view.our_records();
+    // Records by others since the first of the refunds was asked for: each of them is of one refund.
+    let mut others = now.saturating_sub(base).saturating_sub(ours);
     for asked in view.refunds_asked() {
         let amount = view.to_record(asked);
-        ought = ought.saturating_add(asked.fact.amount);
+        let made = view.record_of(asked);
+        let by_us = made.is_some_and(Intent::taken);
+        let by_others = if by_us {
+            asked.fact.amount.saturating_sub(amount)
+        } else {
+            asked.fact.amount
+        };
+        let is_shown = !by_us && others >= by_others;
+        others = others.saturating_sub(by_others).max(0);
         let Some(given) = view.given_at(asked).filter(|_| amount > 0) else {
             continue;
         };
-        let made = view.fold.of_op(Op::RecordRefund);
-        let made = made.filter(|intent| intent.decision() == asked.key).last();
-        if made.is_some_and(|intent| intent.open()) {
+        if made.is_some_and(Intent::open) {
             wanted.pending = true;
             continue;
         }
-        let is_shown = now.saturating_sub(base) >= ought;
         let refused = made.and_then(Intent::refusal);
         let by_hand = refused.is_some_and(|(id, _)| view.fold.released_after(NOT_RECORDED, id));
+        // What its account does not show may have failed there after all: the channel is told of no refund that was none.
+        let by_account = asked.fact.parts.iter().any(|part| part.account.is_some());
+        if by_account && view.is_in_doubt() {
+            wanted.pending = true;
+            continue;
+        }
         let over = is_shown || by_hand || view.fold.is_dropped(asked.id);
-        if over || made.is_some_and(|intent| intent.taken()) {
+        if over || by_us {
             continue;
         }
         wanted.pending = true;
@@ -117,7 +161,6 @@ pub(super) fn records(
             continue;
         }
         // Where no account gave it back, no plugin of one records it.
-        let by_account = asked.fact.parts.iter().any(|part| part.account.is_some());
         let due = if by_account { given + SETTLE } else { given };
         if due > view.now {
             next = next.into_iter().chain([due]).min();
@@ -136,7 +179,7 @@ pub(super) fn records(
                     key: String::new(),
                     amount,
                     currency: view.order.currency,
-                    expected_refunded_total: now.saturating_add(amount),
+                    expected_refunded_total: now.saturating_add(unshown).saturating_add(amount),
                     reason: Some(asked.fact.reason.clone()),
                     lines: asked.fact.lines.clone(),
                 })),

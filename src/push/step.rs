@@ -82,6 +82,11 @@ pub async fn push_account(
             done.push((effect.clone(), refused(&effect, &error)));
             continue;
         };
+        if effect.heard {
+            let outcome = outcome_fact(&effect, &Outcome::Done { id: None });
+            done.push((effect, AttemptResult::Finished { outcome }));
+            continue;
+        }
         if let Some(acknowledgement) = apply_loss_risk(&mut effect, &spec) {
             done.push((effect, acknowledgement));
             continue;

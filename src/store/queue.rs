@@ -39,6 +39,8 @@ pub struct ClaimedEffect {
     pub lookups: i16,
     /// A try may have happened.
     pub outcome_unknown: bool,
+    /// The outcome is in doubt, and the warehouse has told of each of its shipments: it arrived.
+    pub heard: bool,
     /// The outcome is to be asked for before it is sent again.
     pub look: bool,
     /// It may have been sent in a window that the database has lost.
@@ -189,6 +191,7 @@ impl Store {
                  RETURNING e.id, e.token, e.subject_id, e.op, e.intent_id, e.attempts, e.sends, e.lookups, e.outcome_unknown, e.look,
                    e.first_sent_at, e.last_sent_at, e.body, e.label, e.lane, e.due_at)
                SELECT t.id, t.token AS "token!", t.subject_id, t.op, t.attempts, t.sends, t.lookups, t.outcome_unknown, t.look, r.lost_first, t.first_sent_at, t.last_sent_at,
+                 t.op = 'instruct' AND t.outcome_unknown AND hk_heard(t.subject_id, t.intent_id) AS "heard!",
                  coalesce(t.body, b.body) AS body, coalesce(t.label, s.external_id) AS "label!", s.number, f.key, f.kind, f.version, f.body AS intent,
                  CASE WHEN r.lost_until IS NULL THEN 0
                    WHEN EXISTS (SELECT FROM facts o WHERE o.subject_id = t.subject_id AND o.kind = 'outcome' AND o.actor NOT IN ('pull', 'plan', 'push')
@@ -233,6 +236,7 @@ impl Store {
                 sends: row.sends,
                 lookups: row.lookups,
                 outcome_unknown: row.outcome_unknown,
+                heard: row.heard,
                 look: row.look,
                 lost_since: row.lost_first.filter(|_| row.loss_risk != 0),
                 loss_risk: match row.loss_risk {
@@ -367,6 +371,7 @@ impl Store {
                  lease_until = (SELECT hk_now()) + make_interval(secs => $7::int)
                FROM unnest($3::bigint[], $4::bigint[], $5::bytea[], $6::text[]) AS b (id, token, body, label), seq
                WHERE e.id = b.id AND e.state = 'leased' AND e.token = b.token
+                 AND (e.op <> 'instruct' OR NOT e.outcome_unknown OR NOT hk_heard(e.subject_id, e.intent_id))
                  AND ((SELECT hk_all_act()) OR NOT hk_waits(e.subject_id)) RETURNING e.id, e.body AS "body!", seq.send_seq"#,
             owned.id, owned.token, &id, &token, &body, &label, lease_seconds
         )

@@ -16,6 +16,7 @@ impl Store {
             "VACUUM (SKIP_LOCKED) effects",
             "VACUUM (SKIP_LOCKED) allocation_requests",
             "VACUUM (SKIP_LOCKED) subjects",
+            "VACUUM (SKIP_LOCKED) reads",
             "VACUUM (SKIP_LOCKED) planning_claims",
             "VACUUM (SKIP_LOCKED) hook_inbox",
         ] {

@@ -17,7 +17,7 @@ impl Store {
     ///
     /// # Errors
     /// The database's; the poll finds the work all the same.
-    pub(crate) async fn wake(&self, from: Option<&Instance>) -> Result<(), StoreError> {
+    pub(crate) async fn tell_of_work(&self, from: Option<&Instance>) -> Result<(), StoreError> {
         let from = from.map_or("", |instance| &instance.0);
         sqlx::query("SELECT pg_notify($1, $2)")
             .bind(CHANNEL)
@@ -27,11 +27,11 @@ impl Store {
         Ok(())
     }
 
-    /// Begins to hear what [`Store::wake`] tells.
+    /// Begins to hear what [`Store::tell_of_work`] tells.
     ///
     /// # Errors
     /// The database's.
-    pub(crate) async fn wakes(&self) -> Result<WakeListener, StoreError> {
+    pub(crate) async fn hear_of_work(&self) -> Result<WakeListener, StoreError> {
         let own = PgPoolOptions::new()
             .max_connections(1)
             .max_lifetime(None)

@@ -13,11 +13,11 @@ use tokio::time::{Instant, sleep};
 /// How long a call takes.
 const CALL: Duration = Duration::from_millis(80);
 
-/// At least this share of a budget is to be used.
-const USED: f64 = 0.98;
+/// At least so many of a thousand allowed calls are to be used.
+const USED: u64 = 980;
 
-/// At most this share of the calls may come too soon.
-const TOO_SOON: f64 = 0.001;
+/// At most so many of a thousand calls may come too soon.
+const TOO_SOON: u64 = 1;
 
 /// What was made of a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,28 +30,19 @@ pub struct Share {
     pub throttled: u64,
 }
 
-impl Share {
-    fn used(&self) -> f64 {
-        ratio(self.arrived, self.allowed)
-    }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "calls of some hours are far below 2^53"
-)]
-fn ratio(part: u64, whole: u64) -> f64 {
-    part as f64 / whole.max(1) as f64
+/// How many of a thousand, rounded down.
+fn per_mille(part: u64, whole: u64) -> u64 {
+    part.saturating_mul(1_000) / whole.max(1)
 }
 
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (used, throttled) = (100.0 * self.used(), self.throttled);
-        let share = 100.0 * ratio(throttled, self.arrived);
+        let used = per_mille(self.arrived, self.allowed);
+        let (whole, tenth) = (used / 10, used % 10);
         write!(
             f,
-            "{used:.1}% of {} calls, throttled={throttled} ({share:.2}%)",
-            self.allowed
+            "{whole}.{tenth}% of {} calls, throttled={}",
+            self.allowed, self.throttled
         )
     }
 }
@@ -59,7 +50,8 @@ impl fmt::Display for Share {
 /// Whether a budget was used and kept.
 #[must_use]
 pub fn kept(share: &Share) -> bool {
-    share.used() >= USED && ratio(share.throttled, share.arrived) <= TOO_SOON
+    per_mille(share.arrived, share.allowed) >= USED
+        && share.throttled.saturating_mul(1_000) <= TOO_SOON.saturating_mul(share.arrived)
 }
 
 /// Reads the first stream again and again for this long, on a runtime whose clock is virtual. `None` where the account declares

@@ -42,8 +42,8 @@ impl fmt::Display for Rate {
         if self.parts.is_empty() {
             return f.write_str("orders=none");
         }
-        let per_second = self.per_second();
-        write!(f, "orders={} per_second={per_second}", self.orders)?;
+        let all = self.per_second();
+        write!(f, "orders={} per_second={all}", self.orders)?;
         for (name, took) in &self.parts {
             write!(f, " {name}={}/s", per_second(self.orders, *took))?;
         }

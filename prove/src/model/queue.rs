@@ -95,6 +95,7 @@ impl Row {
             intent: self.intent.clone(),
             attempts: self.attempts,
             sends: self.sends,
+            heard: false,
             lookups: self.lookups,
             outcome_unknown: self.outcome_unknown,
             first_sent_at: self.first,

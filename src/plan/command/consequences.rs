@@ -63,12 +63,28 @@ pub fn cancel(on: Now<'_>) -> Result<Wish, String> {
         ));
     }
     for tender in view.tenders() {
-        let kept = view.held(tender);
+        let asked = view
+            .given_or_asked(tender)
+            .saturating_sub(view.given_back(tender));
+        let kept = view.held(tender).saturating_sub(asked);
         if kept > 0 {
             wish.stays.push(format!(
-                "{} captured of payment {} is not refunded by hikiate; refund it at the provider",
+                "{} captured of payment {} is not refunded by the cancellation: `hikiate order refund {} --all` does that",
                 view.money(kept),
-                tender.key
+                tender.key,
+                view.input.number
+            ));
+        }
+        let account = view.route(tender).and_then(|route| route.account.as_ref());
+        let open = view.open_authorisation(tender);
+        if let Some(account) = account.filter(|account| **account != view.input.channel)
+            && open > 0
+        {
+            wish.stays.push(format!(
+                "{} stays authorised of payment {} at {account}: `hikiate order void {}` releases it",
+                view.money(open),
+                tender.key,
+                view.input.number
             ));
         }
     }
@@ -80,10 +96,11 @@ pub fn cancel(on: Now<'_>) -> Result<Wish, String> {
         ));
     }
     while_stopped(&view, &mut wish);
-    let deposited = view.payment().deposited;
+    let back = view.transfers_asked_back();
+    let deposited = view.payment().deposited.saturating_sub(back);
     if deposited > 0 {
         wish.stays.push(format!(
-            "{} received by deposit must be refunded by hand",
+            "{} received by deposit must be refunded: `hikiate order refund` records that",
             view.money(deposited)
         ));
     }

@@ -23,7 +23,8 @@ pub enum RefundOf<'a> {
     Lines(&'a [(String, u32)]),
 }
 
-/// `order refund`. Without a name of its own the same command typed again is the same refund.
+/// `order refund`. Without a name of its own, the same amount or the same units of an order are the same refund, whatever reason
+/// is given: two people who answer one request of a customer give different ones.
 ///
 /// # Errors
 /// Why it cannot be given back, or that it was asked for already.
@@ -37,10 +38,7 @@ pub fn refund(
     let number = &view.input.number;
     let id = match name {
         Some(name) => name.to_owned(),
-        None => hex_sha256(format!("{of:?} {reason}").as_bytes())
-            .chars()
-            .take(8)
-            .collect(),
+        None => what(&view, of)?,
     };
     if let Some(asked) = view
         .fold
@@ -70,20 +68,32 @@ pub fn refund(
             .iter()
             .fold(0_i64, |sum, line| sum.saturating_add(line.amount)),
     };
-    if amount > room || room == 0 {
-        let waits = if view.refund_unshown() || view.money_goes_back() {
-            "; what was refunded last is not reported yet"
+    if room == 0 {
+        let open = view
+            .order
+            .tenders
+            .iter()
+            .map(|t| view.open_authorisation(t));
+        let open = open.fold(0_i64, i64::saturating_add);
+        let open = if open > 0 {
+            format!(
+                "; `order void` releases the {} that is authorised",
+                view.money(open)
+            )
         } else {
-            ""
+            String::new()
         };
+        let waits = not_reported(&view);
         return Err(format!(
-            "order {number}: {} is captured or received and not refunded, so {} cannot be refunded{waits}",
+            "order {number}: nothing of it is captured or received and not refunded yet{open}{waits}"
+        ));
+    }
+    if amount > room {
+        return Err(format!(
+            "order {number}: {} is captured or received and not refunded, so {} cannot be refunded{}",
             view.money(room),
-            if amount == 0 {
-                "nothing".to_owned()
-            } else {
-                view.money(amount)
-            }
+            view.money(amount),
+            not_reported(&view)
         ));
     }
     if amount <= 0 {
@@ -105,6 +115,28 @@ pub fn refund(
     wish.facts
         .push(WishedFact::once(format!("refund_wanted:{id}"), body));
     Ok(wish)
+}
+
+/// Names what is asked for: an amount, or units by the channel's lines, however they were typed.
+fn what(view: &View<'_>, of: RefundOf<'_>) -> Result<String, String> {
+    let words = match of {
+        RefundOf::All => "all".to_owned(),
+        RefundOf::Amount(text) => minor(text, view.order.currency)?.to_string(),
+        RefundOf::Lines(lines) => {
+            let units = by_key(view, lines)?.into_iter();
+            let units: Vec<String> = units.map(|(line, n)| format!("{line}={n}")).collect();
+            units.join(" ")
+        }
+    };
+    Ok(hex_sha256(words.as_bytes()).chars().take(8).collect())
+}
+
+fn not_reported(view: &View<'_>) -> &'static str {
+    if view.refund_unshown() || view.money_goes_back() {
+        "; what was refunded last is not reported yet"
+    } else {
+        ""
+    }
 }
 
 /// A payment, what can be given back of it, and whether an account of ours does it.
@@ -185,18 +217,9 @@ fn parts(view: &View<'_>, rooms: Vec<Room<'_>>, amount: i64) -> Vec<RefundPart> 
     parts
 }
 
-/// What units of lines cost, of what is still charged for them.
-fn by_line(view: &View<'_>, asked: &[(String, u32)]) -> Result<Vec<RefundedLine>, String> {
+/// Units by the channel's lines, which may be named by line or by SKU.
+fn by_key(view: &View<'_>, asked: &[(String, u32)]) -> Result<BTreeMap<LineKey, u32>, String> {
     let number = &view.input.number;
-    let charged = view.charged().ok_or_else(|| {
-        format!("order {number}: the channel has not fixed all amounts: name an amount instead")
-    })?;
-    let all: Left = view
-        .lines
-        .iter()
-        .map(|line| (line.key.clone(), line.ordered))
-        .collect();
-    let due = view.due_items(&charged, &all);
     let mut wanted: BTreeMap<LineKey, u32> = BTreeMap::new();
     for (name, units) in asked {
         let named = |line: &&hikiate_sdk::OrderLine| {
@@ -204,11 +227,14 @@ fn by_line(view: &View<'_>, asked: &[(String, u32)]) -> Result<Vec<RefundedLine>
         };
         let found: Vec<_> = view.order.lines.iter().filter(named).collect();
         let [line] = found.as_slice() else {
-            let known: Vec<&str> = view
+            let known: Vec<String> = view
                 .order
                 .lines
                 .iter()
-                .map(|line| line.key.as_str())
+                .map(|line| match &line.sku {
+                    Some(sku) => format!("{sku} ({})", line.key),
+                    None => line.key.to_string(),
+                })
                 .collect();
             let how = if found.is_empty() {
                 "no"
@@ -223,6 +249,22 @@ fn by_line(view: &View<'_>, asked: &[(String, u32)]) -> Result<Vec<RefundedLine>
         let sum = wanted.entry(line.key.clone()).or_default();
         *sum = sum.saturating_add(*units);
     }
+    Ok(wanted)
+}
+
+/// What units of lines cost, of what is still charged for them.
+fn by_line(view: &View<'_>, asked: &[(String, u32)]) -> Result<Vec<RefundedLine>, String> {
+    let number = &view.input.number;
+    let charged = view.charged().ok_or_else(|| {
+        format!("order {number}: the channel has not fixed all amounts: name an amount instead")
+    })?;
+    let all: Left = view
+        .lines
+        .iter()
+        .map(|line| (line.key.clone(), line.ordered))
+        .collect();
+    let due = view.due_items(&charged, &all);
+    let wanted = by_key(view, asked)?;
     let mut lines = Vec::new();
     for (key, units) in wanted {
         let sold = view.order.lines.iter().find(|line| line.key == key);
@@ -295,8 +337,14 @@ fn consequences(view: &View<'_>, fact: &RefundWantedFact, wish: &mut Wish) {
         .any(|part| part.account.as_ref() != Some(&view.input.channel));
     let channel = &view.input.channel;
     if elsewhere && view.records_refunds() {
+        let by_account = fact.parts.iter().any(|part| part.account.is_some());
+        let when = if by_account {
+            "ten minutes after the refund, unless one has appeared by then"
+        } else {
+            "at once"
+        };
         wish.does.push(format!(
-            "{channel} gets a record of it, which moves no money, unless one has appeared by then"
+            "{channel} gets a record of it {when}, which moves no money: the shop may mail its customer then"
         ));
     } else if elsewhere {
         wish.stays
@@ -355,13 +403,13 @@ pub fn void(on: Now<'_>, reason: &str) -> Result<Wish, String> {
     let mut payments = Vec::new();
     let mut wish = Wish::default();
     let mut asked = false;
-    for tender in view.tenders() {
-        let open = tender.authorised.saturating_sub(tender.captured);
+    for tender in &view.order.tenders {
+        let open = view.open_authorisation(tender);
         let route = view.route(tender);
         let Some((route, account)) = route.and_then(|r| Some((r, r.account.as_ref()?))) else {
             continue;
         };
-        if open <= 0 {
+        if open == 0 {
             continue;
         }
         if view.is_to_void(tender) {

@@ -50,6 +50,7 @@ pub(in crate::push) fn effect() -> ClaimedEffect {
         sends: 0,
         lookups: 0,
         outcome_unknown: false,
+        heard: false,
         look: false,
         loss_risk: LossRisk::None,
         lost_since: None,
