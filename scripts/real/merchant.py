@@ -99,13 +99,13 @@ from = "Mug Shop <shop@lab.test>"
 mail = ["shipped"]
 payments = {{ "pp_system_default" = {{ method = "card", account = "shop" }} }}
 locations = {{ berlin = "{location}" }}
-reread = "5s"
+refresh = "5s"
 
 [channels.card-shop]
 mail = ["shipped"]
 payments = {{ "pp_system_default" = {{ method = "card", account = "stripe" }} }}
 locations = {{ berlin = "{location}" }}
-reread = "5s"
+refresh = "5s"
 
 [warehouses.berlin]
 account = "three-pl"

@@ -98,8 +98,8 @@ class StripeOrders:
         self._killed("a capture that was on its way")
         if not run.soon(self.moments.asked_again, DONE_WITHIN):
             run.problems.append(f"stripe: the capture was not asked for again under its key: {self.moments.seen}")
-        if not run.soon(self.are_booked, DONE_WITHIN):
-            run.problems.append(f"stripe: not booked: {self._statuses()}")
+        if not run.soon(lambda: self.are_booked() and run.daemon.ask("effect", "list") == [], DONE_WITHIN):
+            run.problems.append(f"stripe: not all came to an end: {run.where()}")
 
     def refund(self):
         """An operator gives money back of each order: a line, an amount or everything. At the first one the daemon is killed once
@@ -117,7 +117,7 @@ class StripeOrders:
                 self._killed("a refund that was done and not answered")
         expected = -sum(order.refund for order in self.placed)
         moved = lambda title: checks.balances(run.journals()).get(title, 0) - books.get(title, 0)
-        if not run.soon(lambda: not run.daemon.ask("effect", "list") and moved(OWED) == expected, DONE_WITHIN):
+        if not run.soon(lambda: run.daemon.ask("effect", "list") == [] and moved(OWED) == expected, DONE_WITHIN):
             run.problems.append(f"stripe: refunds moved {OWED} by {moved(OWED)}, not {expected} (minor units): {run.where()}")
         self._tax_moved(moved(TAX), taxed)
 
