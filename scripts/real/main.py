@@ -40,11 +40,15 @@ class Placing(threading.Thread):
         choose = random.Random(seed).choice
         self.baskets = [(f"{run}-c{n}@lab.test", *choose([(1, 0), (0, 2), (1, 1), (2, 1), (3, 1), (2, 3)])) for n in range(1, ORDERS + 1)]
         self.placed, self.failed = [], None
+        self.over = threading.Event()  # nobody orders any more
 
     def run(self):
+        def place(basket):
+            if not self.over.is_set():
+                self.placed.append(self.shop.place(*basket))
         try:
             with ThreadPoolExecutor(max_workers=2) as customers:
-                list(customers.map(lambda basket: self.placed.append(self.shop.place(*basket)), self.baskets))
+                list(customers.map(place, self.baskets))
         except Exception as error:  # noqa: BLE001  (told by the main thread)
             self.failed = error
 
@@ -210,6 +214,8 @@ class Run(Running):
         self.problems += [f"Message-ID {message} was taken {n} times" for message, n in twice.items() if n > 1]
 
     def end(self):
+        # What is not placed yet would keep the program alive.
+        self.placing.over.set()
         super().end()
         self.stripe.end()
 
