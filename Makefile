@@ -23,7 +23,7 @@ prove: postgres ## SEEDS seeded worlds from BASE on: faults, crashes, two daemon
 hostile: postgres ## SECONDS of odd bytes for each parser, read and stored by the daemon's own steps
 	CARGO_PROFILE_DEV_OPT_LEVEL=1 scripts/with-postgres.sh cargo run -p hikiate-prove --all-features -- hostile --seconds $(or $(SECONDS),120)
 
-real: postgres ## 20 orders through real Medusa, SFTP and SMTP servers (needs the lab)
+real: postgres ## 20 orders through real Medusa, SFTP and SMTP servers, 7 at a Stripe emulator (needs the lab)
 	scripts/real.sh
 
 real-shop: postgres ## N=20 orders of its own through a shop: KIND=woocommerce URL=… KEY=… SECRET=… [KEEP=1]

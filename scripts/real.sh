@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # 20 orders through a real Medusa, SFTP and SMTP server to a journal that hledger accepts, the daemon killed
-# three times on the way; what it proves is in docs/real-run.md. Leaves the lab's servers running.
+# three times on the way, and seven more that are paid at an emulator of Stripe; what it proves is in docs/real-run.md. Leaves the lab's servers running.
 #
 #   scripts/real.sh [SEED]
 #
@@ -16,9 +16,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # A worktree lies deeper than the main checkout; both find what lies beside the latter.
 main="$(cd "$(git rev-parse --git-common-dir 2>/dev/null || echo .git)/.." && pwd)"
 lab="${HIKIATE_LAB:-$main/../shared/lab}"
-for script in medusa/up.sh infra/up.sh accounting/up.sh; do
+for script in medusa/up.sh localstripe/up.sh infra/up.sh accounting/up.sh; do
     if [[ ! -f "$lab/$script" ]]; then
-        echo "real: $lab/$script is missing. This run needs the lab (real Medusa, SFTP, SMTP and hledger); set HIKIATE_LAB to its folder." >&2
+        echo "real: $lab/$script is missing. This run needs the lab (real Medusa, SFTP, SMTP and hledger, and a Stripe emulator); set HIKIATE_LAB to its folder." >&2
         exit 2
     fi
 done
@@ -32,7 +32,7 @@ else
 fi
 
 mkdir -p "$LAB/log"
-for part in medusa infra accounting; do
+for part in medusa localstripe infra accounting; do
     echo "real: starting the lab's $part; the first time takes minutes"
     bash "$lab/$part/up.sh" >"$LAB/log/real-up-$part.log" 2>&1 </dev/null || {
         echo "real: $lab/$part/up.sh failed:" >&2
@@ -48,5 +48,6 @@ run=(python3 -B scripts/real/main.py --lab "$LAB" --binary "$binary" --limit "${
 status=0
 "${run[@]}" || status=$?
 bash "$lab/medusa/up.sh" stop >/dev/null
+bash "$lab/localstripe/up.sh" stop >/dev/null
 bash "$lab/infra/up.sh" stop >/dev/null
 exit "$status"

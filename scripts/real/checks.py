@@ -15,13 +15,17 @@ def _quantities(pairs):
     return dict(total)
 
 
-def in_medusa(order, warehouse):
-    """One order as the Admin API shows it. Returns (captured once?, what is wrong)."""
-    wrong, name = [], f"order #{order['display_id']} ({order['id']})"
+def _name(order):
+    return f"order #{order['display_id']} ({order['id']})"
+
+
+def goods(order, warehouse):
+    """What was ordered left once, and the shop shows it. Returns what is wrong."""
+    wrong = []
 
     def must(condition, words):
         if not condition:
-            wrong.append(f"{name}: {words}")
+            wrong.append(f"{_name(order)}: {words}")
 
     for item in order["items"]:
         detail = item["detail"]
@@ -38,7 +42,22 @@ def in_medusa(order, warehouse):
     shown = [label["tracking_number"] for f in fulfilments for label in f.get("labels") or []]
     left = [warehouse.shipped.get(reference) for reference in references]
     must(shown == left, f"tracking numbers {shown}, the warehouse's are {left}")
-    payments = [p for collection in order["payment_collections"] for p in collection["payments"]]
+    return wrong
+
+
+def _payments(order):
+    return [payment for collection in order["payment_collections"] for payment in collection["payments"]]
+
+
+def in_medusa(order, warehouse):
+    """One order that the shop itself charges, as the Admin API shows it. Returns (captured once?, what is wrong)."""
+    wrong = goods(order, warehouse)
+
+    def must(condition, words):
+        if not condition:
+            wrong.append(f"{_name(order)}: {words}")
+
+    payments = _payments(order)
     captures = [capture for payment in payments for capture in payment["captures"]]
     once = len(payments) == 1 and len(captures) == 1
     must(once, f"{len(payments)} payments with {len(captures)} captures, not 1 with 1")
@@ -46,6 +65,15 @@ def in_medusa(order, warehouse):
     must(sum(amounts) == Decimal(order["total"]), f"captured {amounts}, its total is {order['total']}")
     must(not any(payment.get("refunds") for payment in payments), "was refunded")
     return once and amounts == [Decimal(order["total"])], wrong
+
+
+def untouched(order):
+    """The shop's own payment of an order that is charged elsewhere: authorised, and nothing done with it. Returns what is wrong."""
+    payments = _payments(order)
+    moved = [part for payment in payments for kind in ("captures", "refunds") for part in payment[kind]]
+    if len(payments) == 1 and not moved and order["payment_status"] == "authorized":
+        return []
+    return [f"{_name(order)}: the shop's own payment is {order['payment_status']}, {len(payments)} payments with {len(moved)} captures and refunds"]
 
 
 def mails(orders, log, prefix):
@@ -68,14 +96,13 @@ def balanced(files):
     return wrong
 
 
-def journal(orders, files):
-    """Balanced, and the books say what Medusa captured."""
+def journal(orders, captured, files):
+    """Balanced, and the books say what was captured (minor units, in all) of these orders."""
     if not files:
         return ["no journal file was written"]
     wrong = balanced(files)
     if wrong:
         return wrong
-    captured = sum(paid(order)[0] for order in orders)
     tax = rounding = 0
     for order in orders:
         parts = [*order["items"], *order["shipping_methods"]]
@@ -86,18 +113,20 @@ def journal(orders, files):
     booked = balances(files)
     for account in sorted(expected.keys() | booked.keys()):
         if booked.get(account, 0) != expected.get(account, 0):
-            wrong.append(f"{account}: {booked.get(account, 0)} in the books, {expected.get(account, 0)} by Medusa (minor units)")
+            wrong.append(f"{account}: {booked.get(account, 0)} in the books, {expected.get(account, 0)} by the shop (minor units)")
     return wrong
 
 
 def paid(order):
     """Captured and given back of an order, minor units."""
-    payments = [payment for collection in order["payment_collections"] for payment in collection["payments"]]
-    return tuple(sum(cents(part["amount"]) for payment in payments for part in payment[kind]) for kind in ("captures", "refunds"))
+    return tuple(sum(cents(part["amount"]) for payment in _payments(order) for part in payment[kind]) for kind in ("captures", "refunds"))
 
 
-def tax_once(order):
-    """The tax in what an order charges: rounded half up once for each rate, credits spread over what they lower."""
+def tax_once(order, given_back=0):
+    """The tax in what an order charges: rounded half up once for each rate, credits spread over what they lower. `given_back`, minor
+    units, went back elsewhere than in the shop."""
+    if given_back == cents(order["total"]):
+        return 0
     by_rate = Counter()
     for part in [*order["items"], *order["shipping_methods"]]:
         by_rate[sum(Decimal(line["rate"]) for line in part["tax_lines"])] += cents(part["total"])
@@ -105,6 +134,7 @@ def tax_once(order):
     credit = min(0, cents(order["total"]) - sum(by_rate.values()))
     if abs(credit) > len(order["items"]) + 1:
         by_rate[max(by_rate)] += credit
+    by_rate[max(by_rate)] -= given_back
     return sum(int((Decimal(gross) * rate / (100 + rate)).quantize(Decimal(1), rounding=ROUND_HALF_UP)) for rate, gross in by_rate.items())
 
 

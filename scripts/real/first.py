@@ -6,6 +6,12 @@ OLD = 20
 LOOK_FOR = 15.0  # seconds in which a program that did not only look would have written
 
 
+def beginning(channel):
+    """The time from which the channel's orders are hikiate's, and the command that says so."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return now, ["begin", channel, "--from", now, "--reason", "the run begins"]
+
+
 class FirstStart:
     """Orders that were there before `hikiate begin`, and what the shop shows of them."""
 
@@ -24,8 +30,7 @@ class FirstStart:
         self.judge("before begin")
         if run.warehouse.files or run.mailed("-") or run.journals():
             run.problems.append("before begin: a file was sent, a mail, or a journal")
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        begin = ["begin", "shop", "--from", now, "--reason", "the run begins"]
+        now, begin = beginning("shop")
         print(run.daemon.tell(*begin, "--dry-run"), end="", flush=True)
         # The old orders were placed today and stay behind, which has to be confirmed.
         print(run.daemon.tell(*begin, "--yes"), end="", flush=True)

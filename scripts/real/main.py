@@ -1,5 +1,5 @@
-"""20 orders from a real shop to a balanced journal, with the daemon killed three times on the way, and staff who act on others
-by hand. See docs/real-run.md."""
+"""20 orders from a real shop to a balanced journal, with the daemon killed three times on the way, others that are paid at Stripe, and
+staff who act on others by hand. See docs/real-run.md."""
 import argparse
 import json
 import random
@@ -23,6 +23,7 @@ from running import BEGAN, Running, conduct
 from sftp import Sftp
 from shop import Shop
 from staff import Staff
+from stripe_orders import StripeOrders
 from warehouse import Warehouse
 
 ORDERS = 20
@@ -39,11 +40,15 @@ class Placing(threading.Thread):
         choose = random.Random(seed).choice
         self.baskets = [(f"{run}-c{n}@lab.test", *choose([(1, 0), (0, 2), (1, 1), (2, 1), (3, 1), (2, 3)])) for n in range(1, ORDERS + 1)]
         self.placed, self.failed = [], None
+        self.over = threading.Event()  # nobody orders any more
 
     def run(self):
+        def place(basket):
+            if not self.over.is_set():
+                self.placed.append(self.shop.place(*basket))
         try:
             with ThreadPoolExecutor(max_workers=2) as customers:
-                list(customers.map(lambda basket: self.placed.append(self.shop.place(*basket)), self.baskets))
+                list(customers.map(place, self.baskets))
         except Exception as error:  # noqa: BLE001  (told by the main thread)
             self.failed = error
 
@@ -56,7 +61,9 @@ class Run(Running):
         self.lab, self.seed = lab, seed
         self.name = f"real-{secrets.token_hex(4)}"
         self.since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        self.shop = Shop(json.loads((lab / "medusa/seed.json").read_text()))
+        seed_file = json.loads((lab / "medusa/seed.json").read_text())
+        self.shop = Shop(seed_file)
+        self.stripe = StripeOrders(self, seed_file, seed)
         self.maillog = MailLog(lab / "log/smtp.log")
         keys = lab / "infra/sftp"
         known_hosts, host_key = self.folder / "known_hosts", (keys / "hk.pub").read_text()
@@ -66,8 +73,9 @@ class Run(Running):
         scratch.mkdir()
         self.sftp = Sftp(SFTP_PORT, SFTP_USER, keys / "id", known_hosts, scratch)
         config = merchant.write(
-            self.folder, self.shop.seed, sales_channel=self.shop.channel, since=self.since, sftp_port=SFTP_PORT,
-            sftp_user=SFTP_USER, sftp_key=keys / "id", fingerprint=printed.split()[1], root=self.name, smtp_port=SMTP_PORT)
+            self.folder, self.shop.seed, sales_channel=self.shop.channel, card_channel=self.stripe.shop.channel, stripe=self.stripe.url,
+            since=self.since, sftp_port=SFTP_PORT, sftp_user=SFTP_USER, sftp_key=keys / "id", fingerprint=printed.split()[1],
+            root=self.name, smtp_port=SMTP_PORT)
         self.equip(config, Warehouse(self.sftp, self.name, merchant.ZONE, seed))
         self.placing = Placing(self.shop, self.name, seed)
         self.planned = Kills(seed)
@@ -76,7 +84,7 @@ class Run(Running):
         self.refunds = Refunds(self)
         self.unresolved = {}  # effect id -> when it was first seen
         self.resolved = Counter()
-        self.told = None
+        self.counts = None
 
     def carry(self):
         """From the first order to the last booking."""
@@ -87,25 +95,32 @@ class Run(Running):
         self.wait("the stock count to be read", lambda: len(self.daemon.ask("stock", "show") or []) == 2)
         self.warehouse.start()
         self.first.play()
+        self.stripe.begin()
         self.placing.start()
+        self.stripe.placing.start()
         while not self.planned.is_over():
             self.wait("orders to be placed", lambda: self.planned.is_due(len(self.placing.placed)), pause=0.02)
             self.killed(self.kill, self.planned.pause())
         self.say("the last kill is over; waiting for every order to be booked")
         self.wait("every order to be booked", self.all_booked, pause=1.0)
-        line = self.judge()
+        counts = self.judge()
+        self.say("the last order that is paid at Stripe, and money back of each")
+        self.stripe.kill_at_capture()
+        self.stripe.judge_goods(self.maillog)
+        self.stripe.refund()
         self.say("staff act on other orders by hand")
         self.staff.play()
         acts, wrong = self.staff.judge()
         refunds, wrong_money = self.refunds.play()
         wrong += wrong_money
         self.problems += wrong
+        self.stripe.judge_money()
         self.finish()
-        self.told = f"{line} staff={acts + refunds} wrong={len(wrong)}"
+        self.counts = f"{counts} staff={acts + refunds}"
 
     def line(self):
         """The last line, once all was judged."""
-        return self.told
+        return self.counts and f"real: {self.counts} wrong={len(self.problems)} {self.stripe.line()}"
 
     def look(self):
         if self.placing.failed:
@@ -127,7 +142,7 @@ class Run(Running):
         self.resolve_mails()
         ours = {order["id"] for order in self.placing.placed}
         booked = sum(row["status"] == "booked" for row in self.rows() if row["external_id"] in ours)
-        return booked >= ORDERS and not self.unresolved and not self.daemon.ask("effect", "list")
+        return booked >= ORDERS and self.stripe.are_booked() and not self.unresolved and not self.daemon.ask("effect", "list")
 
     def resolve_mails(self):
         """As a person does: looks for the Message-ID in the mail server's log and types what is there."""
@@ -162,7 +177,7 @@ class Run(Running):
             self.problems.append(f"stopped while staff act, the daemon's exit: {status}")
 
     def judge(self):
-        """Asks everybody what became of the customers' orders; returns the last line's beginning."""
+        """Asks everybody what became of the customers' orders; returns what the last line says of them."""
         orders = [order for order in self.shop.orders_since(self.since) if order["email"].startswith(self.name + "-c")]
         ours = {order["id"] for order in orders}
         rows = [row for row in self.rows() if row["external_id"] in ours]
@@ -179,11 +194,13 @@ class Run(Running):
             self.problems += wrong
         mailed, wrong = checks.mails(orders, self.maillog, self.name + "-c")
         self.problems += wrong
-        journal = checks.journal(orders, self.journals())
+        stripe_orders = [self.stripe.shop.order(order.id) for order in self.stripe.placed]
+        captured = sum(checks.paid(order)[0] for order in orders) + self.stripe.captured()
+        journal = checks.journal(orders + stripe_orders, captured, self.journals())
         self.problems += journal
         self.say(f"{len(self.warehouse.told)} shipments in {len(self.warehouse.files)} files, {sum(self.resolved.values())} mails resolved "
                  f"by hand ({dict(self.resolved)})")
-        return (f"real: orders={len(orders)} booked={by_status['booked']} captured_once={once} mails={mailed} "
+        return (f"orders={len(orders)} booked={by_status['booked']} captured_once={once} mails={mailed} "
                 f"journal={'bad' if journal else 'ok'} kills={self.kills}")
 
     def finish(self):
@@ -195,6 +212,12 @@ class Run(Running):
         self.problems += checks.balanced(self.journals())
         twice = Counter(message for message, to in self.maillog.mails() if to.startswith(self.name + "-"))
         self.problems += [f"Message-ID {message} was taken {n} times" for message, n in twice.items() if n > 1]
+
+    def end(self):
+        # What is not placed yet would keep the program alive.
+        self.placing.over.set()
+        super().end()
+        self.stripe.end()
 
     def clean(self):
         removals = [f"-rm {self.name}/{sub}/*" for sub in ("in", "out", "archive")]

@@ -1,4 +1,5 @@
 """A merchant's configuration: what all runs have, and the lab's systems."""
+import stripe_account
 
 TITLES = {"sales": "Income:Sales", "returns": "Income:Returns", "receivable": "Assets:Receivable", "tax": "Liabilities:VAT", "rounding": "Expenses:Rounding",
           "advance": "Liabilities:Advances"}
@@ -53,6 +54,25 @@ settle = "3s"
 sales_channel = "{sales_channel}"
 since = "{since}"
 
+# The same shop's other channel: its cards are charged at Stripe, whose name of a payment is in the order.
+[accounts.card-shop]
+connector = "medusa"
+url = "{url}"
+token = {{ file = "medusa-key" }}
+interval = "1s"
+overlap = "20s"
+settle = "3s"
+sales_channel = "{card_channel}"
+since = "{since}"
+payment_reference = "metadata.payment_intent"
+
+[accounts.stripe]
+connector = "stripe"
+url = "{stripe}"
+secret = {{ file = "stripe-key" }}
+interval = "1s"
+since = "{since}"
+
 [accounts.three-pl]
 connector = "files"
 layout = "japanese-3pl-utf8"
@@ -79,7 +99,13 @@ from = "Mug Shop <shop@lab.test>"
 mail = ["shipped"]
 payments = {{ "pp_system_default" = {{ method = "card", account = "shop" }} }}
 locations = {{ berlin = "{location}" }}
-reread = "5s"
+refresh = "5s"
+
+[channels.card-shop]
+mail = ["shipped"]
+payments = {{ "pp_system_default" = {{ method = "card", account = "stripe" }} }}
+locations = {{ berlin = "{location}" }}
+refresh = "5s"
 
 [warehouses.berlin]
 account = "three-pl"
@@ -104,9 +130,10 @@ def place(folder, secrets, more, *, name, zone, currency):
     return config
 
 
-def write(folder, seed, *, sales_channel, since, sftp_port, sftp_user, sftp_key, fingerprint, root, smtp_port):
-    """The lab's: Medusa, SFTP and SMTP."""
-    more = LAB.format(url=seed["url"], location=seed["location"], sales_channel=sales_channel, since=since, sftp_port=sftp_port,
+def write(folder, seed, *, sales_channel, card_channel, stripe, since, sftp_port, sftp_user, sftp_key, fingerprint, root, smtp_port):
+    """The lab's: Medusa twice, Stripe, SFTP and SMTP."""
+    more = LAB.format(url=seed["url"], location=seed["location"], sales_channel=sales_channel, card_channel=card_channel,
+                      stripe=stripe, since=since, sftp_port=sftp_port,
                       sftp_user=sftp_user, fingerprint=fingerprint, root=root, smtp_port=smtp_port)
-    secrets = {"medusa-key": seed["secret_key"], "sftp-key": sftp_key.read_text()}
+    secrets = {"medusa-key": seed["secret_key"], "stripe-key": stripe_account.KEY, "sftp-key": sftp_key.read_text()}
     return place(folder, secrets, more, name="Mug Shop", zone=ZONE, currency="EUR")

@@ -21,7 +21,8 @@ def cents(number):
 class Shop:
     """A sales channel of its own in the lab's Medusa, so that orders of others never mix with those of a run."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, name=NAME):
+        self.name = name
         self.url = seed["url"]
         self.seed = seed
         self.admin = {"authorization": "Basic " + base64.b64encode((seed["secret_key"] + ":").encode()).decode()}
@@ -43,19 +44,19 @@ class Shop:
         return self._call("GET" if body is None else "POST", path, self.admin, body)
 
     def _channel(self):
-        known = self.call("/admin/sales-channels?" + urllib.parse.urlencode({"name": NAME}))["sales_channels"]
+        known = self.call("/admin/sales-channels?" + urllib.parse.urlencode({"name": self.name}))["sales_channels"]
         if known:
             return known[0]["id"]
-        made = self.call("/admin/sales-channels", {"name": NAME})["sales_channel"]["id"]
+        made = self.call("/admin/sales-channels", {"name": self.name})["sales_channel"]["id"]
         self.call(f"/admin/sales-channels/{made}/products", {"add": [self.seed["product"]]})
         self.call(f"/admin/stock-locations/{self.seed['location']}/sales-channels", {"add": [made]})
         return made
 
     def _publishable_key(self):
         keys = self.call("/admin/api-keys?type=publishable&limit=100")["api_keys"]
-        key = next((k for k in keys if k["title"] == NAME and not k.get("revoked_at")), None)
+        key = next((k for k in keys if k["title"] == self.name and not k.get("revoked_at")), None)
         if key is None:
-            key = self.call("/admin/api-keys", {"title": NAME, "type": "publishable"})["api_key"]
+            key = self.call("/admin/api-keys", {"title": self.name, "type": "publishable"})["api_key"]
             self.call(f"/admin/api-keys/{key['id']}/sales-channels", {"add": [self.channel]})
         return key["token"]
 

@@ -21,9 +21,9 @@ PAYMENT = re.compile(r"/v1/payment_intents/(pi_\w+)(?:/(\w+))?$")
 class Refused(Exception):
     """An error as Stripe words it."""
 
-    def __init__(self, status, kind, code, message, stored=True):
+    def __init__(self, status, kind, code, message):
         super().__init__(message)
-        self.status, self.stored = status, stored
+        self.status = status
         error = {"type": kind, "message": message} | ({"code": code} if code else {})
         self.body = json.dumps({"error": error}).encode()
 
@@ -33,11 +33,25 @@ def wrong_state(what, status):
                    f"You cannot {what} this PaymentIntent because it has a status of {status}.")
 
 
+class Watch:
+    """What is told of each write under a key, at its moment. A run may act in between: the caller waits."""
+
+    def arrived(self, path, key):
+        """Nothing is done yet."""
+
+    def in_use(self, path, key):
+        """Refused, because the same write is under way."""
+
+    def done(self, path, key, replayed):
+        """Done or refused, and not answered yet."""
+
+
 class Stripe:
     """The emulator, mended."""
 
-    def __init__(self, to):
+    def __init__(self, to, watch=None):
         self.to = to
+        self.watch = watch or Watch()
         # The emulator is one thread; writes of several callers are one at a time, as the objects of Stripe are.
         self.lock = threading.Lock()
         self.keys, self.in_flight, self.events = {}, set(), []
@@ -197,36 +211,46 @@ class Stripe:
                 if known[1] != (path, body):
                     raise Refused(400, "idempotency_error", None, "Keys can only be used with the parameters they were first used with.")
                 return known[2] + (True,)
-            if key in self.in_flight:
-                raise Refused(409, "invalid_request_error", "idempotency_key_in_use", "Another request with this key is in progress.")
+            taken = key in self.in_flight
             self.in_flight.add(key)
+        if taken:
+            self.watch.in_use(path, key)
+            raise Refused(409, "invalid_request_error", "idempotency_key_in_use", "Another request with this key is in progress.")
         try:
-            answer, stored = act(), True
+            self.watch.arrived(path, key)
+            answer = act()
         except Refused as refused:
-            answer, stored = (refused.status, refused.body), refused.stored
-        finally:
+            answer = (refused.status, refused.body)
+        except BaseException:
             with self.lock:
                 self.in_flight.discard(key)
-        if stored:
-            with self.lock:
-                self.keys[key] = (time.time(), (path, body), answer)
+            raise
+        # At once: a key that is neither in flight nor known would be done again.
+        with self.lock:
+            self.keys[key] = (time.time(), (path, body), answer)
+            self.in_flight.discard(key)
         return answer + (False,)
 
 
 class Handler(BaseHTTPRequestHandler):
+    """Answers for `stripe`."""
+
     stripe = None
 
     def log_message(self, *_):
         pass
 
     def answer(self, status, body, replayed=False):
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        if replayed:
-            self.send_header("Idempotent-Replayed", "true")
-        self.end_headers()
-        self.wfile.write(body)
+        try:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            if replayed:
+                self.send_header("Idempotent-Replayed", "true")
+            self.end_headers()
+            self.wfile.write(body)
+        except ConnectionError:
+            self.close_connection = True  # whoever asked was killed
 
     def handled(self, body):
         path, _, query = self.path.partition("?")
@@ -241,7 +265,10 @@ class Handler(BaseHTTPRequestHandler):
             def act():
                 return 200, json.dumps(self.stripe.write(path, form, auth)).encode()
 
-            status, told, replayed = self.stripe.under_key(self.headers.get("Idempotency-Key"), path, body, act)
+            key = self.headers.get("Idempotency-Key")
+            status, told, replayed = self.stripe.under_key(key, path, body, act)
+            if key is not None:
+                self.stripe.watch.done(path, key, replayed)
             return self.answer(status, told, replayed)
         except Refused as refused:
             return self.answer(refused.status, refused.body)
@@ -253,13 +280,20 @@ class Handler(BaseHTTPRequestHandler):
         self.handled(self.rfile.read(int(self.headers.get("Content-Length", 0))))
 
 
+def serve(to, port=0, watch=None):
+    """A server before the emulator at `to`, which is not started yet; port 0 is any that is free."""
+    handler = type("Bound", (Handler,), {"stripe": Stripe(to.rstrip("/"), watch)})
+    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+    server.daemon_threads = True
+    return server
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--port", type=int, default=9302)
     parser.add_argument("--to", default="http://127.0.0.1:9300")
     asked = parser.parse_args()
-    Handler.stripe = Stripe(asked.to.rstrip("/"))
-    ThreadingHTTPServer(("127.0.0.1", asked.port), Handler).serve_forever()
+    serve(asked.to, asked.port).serve_forever()
 
 
 if __name__ == "__main__":
