@@ -226,6 +226,12 @@ impl<'a> Routes<'a> {
         }
     }
 
+    /// Whether an account reports stock of the codes alone that it is asked for.
+    pub(super) fn reports_stock_by_code(&self, name: &str) -> bool {
+        let account = self.built.get(name);
+        account.is_some_and(|account| account.reports_stock_by_code())
+    }
+
     /// Whether an account has a stream of some kind.
     pub(super) fn reads(&self, name: &str, kind: Kind) -> bool {
         let account = self.built.get(name);

@@ -378,11 +378,23 @@ impl Teller<'_> {
             line(text, 1, &what);
         }
         match &policy.catalogue {
-            Catalogue::SameCode => line(
-                text,
-                1,
-                "a channel's SKU is the item's code, once a warehouse has reported an item with that code",
-            ),
+            Catalogue::SameCode => {
+                line(
+                    text,
+                    1,
+                    "a channel's SKU is the item's code, once a warehouse has reported an item with that code",
+                );
+                for warehouse in &policy.warehouses {
+                    let account = self.account(&warehouse.account);
+                    if account.is_some_and(AccountBuilt::reports_stock_by_code) {
+                        let name = &warehouse.name;
+                        let what = format!(
+                            "WARNING: an item that only {name} has stays unknown, since {name} reports only SKUs that it is asked for; set mapping = \"listed\" with a file of the SKUs"
+                        );
+                        line(text, 2, &what);
+                    }
+                }
+            }
             Catalogue::Listed(rows) => line(
                 text,
                 1,

@@ -713,6 +713,37 @@ fn when_money_is_captured_is_what_its_account_can() {
 }
 
 #[test]
+fn a_warehouse_that_reports_only_what_it_is_asked_for_needs_a_list_of_codes() {
+    let by_code = GOOD.replace("\"stock\"", "\"stock-by-code\"");
+    let said = Folder::new(&by_code).problems();
+    assert_eq!(said.len(), 2, "{said:?}");
+    for (said, name) in said.iter().zip(["zzz-first", "aaa-second"]) {
+        assert!(
+            said.contains(&format!("warehouses.{name}.account: account three-pl"))
+                && said.contains("mapping = \"listed\""),
+            "{said}"
+        );
+    }
+    let listed = "[catalogue]\nmapping = \"listed\"\nfile = \"items.csv\"\n[mail]";
+    let folder = Folder::new(&by_code.replace("[mail]", listed));
+    let rows = "item,account,code,multiplier\nAPPLE,three-pl,A-1,1\n";
+    std::fs::write(folder.0.path().join("items.csv"), rows).unwrap();
+    assert!(!folder.load().unwrap().summary.contains("stays unknown"));
+    // Another warehouse reports codes by itself.
+    let other = "[accounts.other]\nconnector = \"test\"\noffers = [\"shipments\", \"stock\", \"instruct\", \"cancel_instruction\", \"replies\"]\n[warehouses.other]\naccount = \"other\"\ndispatch = { mode = \"continuous\" }\nreply_within = \"30m\"\n[mail]";
+    let summary = Folder::new(&by_code.replace("[mail]", other))
+        .load()
+        .unwrap()
+        .summary;
+    let warning = "WARNING: an item that only aaa-second has stays unknown";
+    assert!(summary.contains(warning), "{summary}");
+    assert!(
+        !summary.contains("an item that only other has"),
+        "{summary}"
+    );
+}
+
+#[test]
 fn a_batch_is_as_long_as_its_account_takes() {
     let offers =
         "offers = [\"shipments\", \"stock\", \"instruct\", \"cancel_instruction\", \"replies\"]";

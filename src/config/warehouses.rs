@@ -3,7 +3,7 @@
 use chrono::NaiveTime;
 use hikiate_sdk::Kind;
 
-use super::model::{DispatchMode, DispatchTable, File, WarehouseTable};
+use super::model::{DispatchMode, DispatchTable, File, Mapping, WarehouseTable};
 use super::report::Problems;
 use super::resolve::Resolving;
 use super::routes::Answers;
@@ -87,7 +87,25 @@ impl Resolving<'_> {
             }
             found.push(warehouse);
         }
+        self.learns_codes(file, p);
         found
+    }
+
+    /// Notes warehouses that report only codes that they are asked for, where no other one makes a code known.
+    fn learns_codes(&self, file: &File, p: &mut Problems<'_>) {
+        let by_code = |table: &WarehouseTable| self.routes.reports_stock_by_code(&table.account);
+        if file.catalogue.mapping == Mapping::Listed || !file.warehouses.values().all(by_code) {
+            return;
+        }
+        for (name, table) in &file.warehouses {
+            p.at(
+                &["warehouses", name, "account"],
+                format!(
+                    "account {} reports stock only of SKUs that it is asked for, and with mapping = \"same-code\" a SKU becomes known only once a warehouse reports it, so no order would ship: set [catalogue] mapping = \"listed\" with a file of the SKUs",
+                    table.account
+                ),
+            );
+        }
     }
 
     fn warehouse(

@@ -71,7 +71,7 @@ impl ConnectorKind for Test {
         let kind = |word: &str| match word {
             "orders" => Some(Kind::Order),
             "shipments" => Some(Kind::Shipment),
-            "stock" => Some(Kind::Stock),
+            "stock" | "stock-by-code" => Some(Kind::Stock),
             "payments" => Some(Kind::Payment),
             _ => None,
         };
@@ -80,7 +80,7 @@ impl ConnectorKind for Test {
                 name: word.clone(),
                 kind: kind(word)?,
                 interval: Duration::from_secs(30),
-                by_code: None,
+                by_code: (word == "stock-by-code").then_some(50),
             })
         });
         let ops = keys
