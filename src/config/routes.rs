@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use hikiate_sdk::{Ability, AccountSlug, Cancels, Kind, Op, OperationSpec, Parts, Unit, When};
+use hikiate_sdk::{
+    Ability, AccountSlug, Cancels, Kind, Op, OperationSpec, Parts, PaymentIds, Unit, When,
+};
 
 use super::accounts::AccountBuilt;
 use super::report::Problems;
@@ -237,6 +239,11 @@ impl<'a> Routes<'a> {
         let account = self.built.get(name);
         let source = account.and_then(|account| account.instance.source());
         source.is_some_and(|source| source.streams().iter().any(|spec| spec.kind == kind))
+    }
+
+    /// By which ids an account reports payments.
+    pub(super) fn payment_ids(&self, name: &str) -> Option<PaymentIds> {
+        self.built.get(name)?.instance.source()?.payment_ids()
     }
 
     /// Notes every stream the account lacks.

@@ -12,7 +12,7 @@ use crate::calendar::Term;
 use crate::operations::{ANNOTATE, CAPTURE, MAIL, NOTICE, Role, of_role, of_rule};
 use crate::policy::{
     CancelBy, CaptureRule, Catalogue, Channel, Close, Dispatch, Invoice, Partial, PaymentMethod,
-    Policy, Recognise, Release, ReplyTerm, TaxRounding, Warehouse,
+    PaymentRoute, Policy, Recognise, Release, ReplyTerm, TaxRounding, Warehouse,
 };
 
 /// The summary, a paragraph for each thing there is.
@@ -44,6 +44,12 @@ pub(super) fn summary(policy: &Policy, settings: &Settings, accounts: &[AccountB
         .channels
         .iter()
         .for_each(|(account, channel)| teller.channel(&mut text, account, channel));
+    let channels = policy.channels.values();
+    let routes = channels.flat_map(|channel| channel.payments.values());
+    let providers: BTreeSet<&AccountSlug> = routes.filter_map(PaymentRoute::elsewhere).collect();
+    for account in providers {
+        teller.provider(&mut text, account);
+    }
     for (n, warehouse) in policy.warehouses.iter().enumerate() {
         teller.warehouse(&mut text, n, warehouse);
     }
@@ -248,6 +254,22 @@ impl Teller<'_> {
                 self.operations(text, account, &of_rule(MAIL));
             }
             _ => line(text, 1, "customers get no mails from hikiate"),
+        }
+    }
+
+    /// An account whose payments count in place of what channels show.
+    fn provider(&self, text: &mut String, slug: &AccountSlug) {
+        let what = format!("payment provider {slug} ({})", self.kind(slug));
+        line(text, 0, &what);
+        self.streams(text, slug);
+        let source = self.account(slug).and_then(|a| a.instance.source());
+        if let Some(ids) = source.and_then(|source| source.payment_ids()) {
+            let begin = ids.begin.join(", ");
+            let what = format!(
+                "an order has to name its payment by an id that begins with {begin}. {}",
+                ids.otherwise
+            );
+            line(text, 1, &what);
         }
     }
 

@@ -175,6 +175,24 @@ fn payments_count_as_the_account_that_holds_them_reports_them() {
 }
 
 #[test]
+fn the_ids_that_a_payment_provider_goes_by_are_known_and_told() {
+    let text = GOOD
+        .replace(
+            "offers = [\"mail\"]",
+            "offers = [\"mail\", \"capture\", \"payments\", \"ids\"]",
+        )
+        .replace("account = \"shop-jp\" }", "account = \"post\" }");
+    let loaded = Folder::new(&text).load().unwrap();
+    let channel = &loaded.policy.channels[&AccountSlug::from("shop-jp")];
+    let ids = channel.payments["pp_system_default"].ids.unwrap();
+    assert!(ids.has("pi_1") && !ids.has("ch_1"));
+    let told = "payment provider post (test)\n  payments are fetched every 30 s\n  an order has to name its payment by an id that begins with pi_. Name the PaymentIntent\n";
+    assert!(loaded.summary.contains(told), "{}", loaded.summary);
+    let own = Folder::new(GOOD).load().unwrap();
+    assert!(!own.summary.contains("payment provider"), "{}", own.summary);
+}
+
+#[test]
 fn a_second_look_and_the_end_of_a_vanished_order_s_stock_can_be_switched_off() {
     let keys = "mail = [\"shipped\"]\nrecheck = \"off\"\nvanished_after = \"never\"";
     let loaded = changed("mail = [\"shipped\"]", keys).load().unwrap();

@@ -49,6 +49,23 @@ impl PaymentRef {
     }
 }
 
+/// By which ids an account reports its payments, where an id shows that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct PaymentIds {
+    /// How they begin.
+    pub begin: &'static [&'static str],
+    /// What to do about an order that names its payment by another id, without a full stop.
+    pub otherwise: &'static str,
+}
+
+impl PaymentIds {
+    /// Whether a payment of the account can have this id.
+    #[must_use]
+    pub fn has(&self, id: &str) -> bool {
+        self.begin.iter().any(|begin| id.starts_with(*begin))
+    }
+}
+
 /// One reading of a payment at the account that authorises and captures it. Amounts are minor units of `currency` and say
 /// what has happened, not what ought to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

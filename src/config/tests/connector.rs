@@ -10,8 +10,8 @@ use hikiate_sdk::hooks::{Arrival, Arrived, HookSpec, HookTrust, Hooks, Nudge, re
 use hikiate_sdk::{Ability, Cancels, Identity, Parts, Unit, When};
 use hikiate_sdk::{
     AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, First, Here, InFile, Kind,
-    LookUp, Op, OperationSpec, Operations, Outcome, Page, Prepared, Problem, Record, RetryPolicy,
-    SecretRef, Source, StreamSpec,
+    LookUp, Op, OperationSpec, Operations, Outcome, Page, PaymentIds, Prepared, Problem, Record,
+    RetryPolicy, SecretRef, Source, StreamSpec,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -45,6 +45,7 @@ struct Account {
     streams: Vec<StreamSpec>,
     ops: Vec<OperationSpec>,
     hooks: Vec<HookSpec>,
+    ids: bool,
 }
 
 impl ConnectorKind for Test {
@@ -143,6 +144,7 @@ impl ConnectorKind for Test {
             streams: streams.collect(),
             ops: ops.collect(),
             hooks: hooks.collect(),
+            ids: keys.offers.iter().any(|word| word == "ids"),
         }))
     }
 }
@@ -195,6 +197,13 @@ impl Source for Account {
 
     fn reread(&self, _: &str, _: Option<&InFile>, _: &[u8]) -> Result<Vec<Record>, Error> {
         Err(never())
+    }
+
+    fn payment_ids(&self) -> Option<PaymentIds> {
+        self.ids.then_some(PaymentIds {
+            begin: &["pi_"],
+            otherwise: "Name the PaymentIntent",
+        })
     }
 
     async fn acknowledge(&self, _: &Value) -> Result<(), Error> {

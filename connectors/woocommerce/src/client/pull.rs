@@ -170,9 +170,14 @@ impl Source for WooCommerce {
         } else {
             "an order's status is left alone; whatever else sets it to completed makes the shop mail that"
         };
+        let payment = match &settings.payment_reference {
+            Some(key) => format!("meta_data.{key}"),
+            None => "transaction_id, as the gateway's plug-in writes it (payment_reference is not set; Stripe's plug-in writes the charge, ch_…)".to_owned(),
+        };
         vec![
             format!("{told}, {mail}"),
             status.to_owned(),
+            format!("the payment provider's id of an order's payment is read from {payment}"),
             "ask who runs the shop: a gateway plug-in may capture when an order is completed, and void or refund when it is cancelled or refunded. Of the plug-in and the account that captures here, one has to be off".to_owned(),
             "ask who runs the shop: a setting or plug-in that fulfils or completes paid orders by itself has to be off, or nothing is shipped (`others` and `completed` of the channel)".to_owned(),
             "the shop itself mails the buyer when an order is received, processed, completed, refunded or cancelled, as its settings say".to_owned(),
