@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use hikiate_sdk::{
-    Ability, AccountSlug, Cancels, Kind, Op, OperationSpec, Parts, PaymentIds, Unit, When,
+    Ability, AccountSlug, Cancels, Kind, Op, OperationSpec, Operations, Parts, PaymentIds, Unit,
+    When,
 };
 
 use super::accounts::AccountBuilt;
@@ -226,6 +227,11 @@ impl<'a> Routes<'a> {
                 format!("account {name} does not know the payments of {channel}: it is not the account of that channel and lists no payments, so it would reject each capture; write {channel:?}, or an account of the payment provider"),
             );
         }
+    }
+
+    /// What can be done to an account; `None` where it could not be built.
+    pub(super) fn operations(&self, name: &str) -> Option<&dyn Operations> {
+        self.built.get(name)?.instance.operations()
     }
 
     /// Whether an account reports stock of the codes alone that it is asked for.

@@ -323,6 +323,15 @@ impl Teller<'_> {
         };
         line(text, 1, &when);
         self.operations(text, slug, &of_role(Role::Warehouse));
+        let operations = self.account(slug).and_then(|a| a.instance.operations());
+        let words = operations.and_then(|operations| operations.service_words());
+        if let Some(words) = words.filter(|_| warehouse.services.is_empty()) {
+            let (name, words) = (&warehouse.name, words.join(", "));
+            let what = format!(
+                "WARNING: no services are mapped, and {slug} takes only {words}: an order with any other shipping method is held. Add [warehouses.{name}.services]"
+            );
+            line(text, 2, &what);
+        }
         if warehouse.cancel == CancelBy::Phone {
             line(
                 text,

@@ -762,6 +762,33 @@ fn a_warehouse_that_reports_only_what_it_is_asked_for_needs_a_list_of_codes() {
 }
 
 #[test]
+fn a_word_that_a_warehouse_does_not_take_is_a_mistake() {
+    let closed = GOOD.replace("\"replies\"]", "\"replies\", \"closed-words\"]");
+    let with = |keys: &str| {
+        let keys = format!("location = \"B\"\n{keys}");
+        Folder::new(&closed.replace("location = \"B\"", &keys))
+    };
+    let said = with(
+        "services = { \"宅配便\" = \"KURONEKO\", \"箱\" = \"box yamato\", \"普通\" = \"\" }\nslots = { \"午前\" = \"am\", \"夜\" = \"0812\" }",
+    )
+    .problems();
+    assert_eq!(said.len(), 2, "{said:?}");
+    for (said, want) in said.iter().zip([
+        "services.\"宅配便\": \"KURONEKO\" is no word that account three-pl takes; known: YAMATO, YAMATO BOX;",
+        "slots.\"夜\": \"0812\" is no word that account three-pl takes; known: AM, 12;",
+    ]) {
+        assert!(said.contains(want), "{said} / {want}");
+    }
+    let warnings = |folder: Folder| {
+        let summary = folder.load().unwrap().summary;
+        summary.matches("WARNING: no services are mapped").count()
+    };
+    assert_eq!(warnings(with("")), 2);
+    assert_eq!(warnings(with("services = { \"箱\" = \"YAMATO\" }")), 1);
+    assert_eq!(warnings(Folder::new(GOOD)), 0);
+}
+
+#[test]
 fn a_batch_is_as_long_as_its_account_takes() {
     let offers =
         "offers = [\"shipments\", \"stock\", \"instruct\", \"cancel_instruction\", \"replies\"]";

@@ -46,6 +46,7 @@ struct Account {
     ops: Vec<OperationSpec>,
     hooks: Vec<HookSpec>,
     ids: bool,
+    closed: bool,
 }
 
 impl ConnectorKind for Test {
@@ -145,6 +146,7 @@ impl ConnectorKind for Test {
             ops: ops.collect(),
             hooks: hooks.collect(),
             ids: keys.offers.iter().any(|word| word == "ids"),
+            closed: keys.offers.iter().any(|word| word == "closed-words"),
         }))
     }
 }
@@ -215,6 +217,16 @@ impl Source for Account {
 impl Operations for Account {
     fn operations(&self) -> Vec<OperationSpec> {
         self.ops.clone()
+    }
+
+    fn service_words(&self) -> Option<&'static [&'static str]> {
+        let words: &[&str] = &["YAMATO", "YAMATO BOX"];
+        self.closed.then_some(words)
+    }
+
+    fn slot_words(&self) -> Option<&'static [&'static str]> {
+        let words: &[&str] = &["AM", "12"];
+        self.closed.then_some(words)
     }
 
     fn prepare(&self, _: &Call) -> Result<Prepared, Error> {

@@ -114,6 +114,22 @@ fn an_instruction_is_written_as_the_sample_has_it() {
 }
 
 #[test]
+fn every_word_that_is_offered_to_the_configuration_is_taken() {
+    let mut told = told();
+    for service in instruction::SERVICES {
+        told.service = Some(service.to_owned());
+        let body = written(&told, &settings());
+        let parts = ["delivery_carrier", "delivery_method"].map(|key| body[key].as_str());
+        let parts: Vec<&str> = parts.into_iter().flatten().collect();
+        assert_eq!(parts.join(" "), service);
+    }
+    for slot in instruction::SLOTS {
+        told.asks.slot = Some(slot.to_owned());
+        assert_eq!(written(&told, &settings())["delivery_time_slot"], slot);
+    }
+}
+
+#[test]
 fn what_is_not_asked_is_not_written() {
     let mut plain = told();
     plain.asks = Asks::default();
