@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hikiate_sdk::budget::Clock;
-use hikiate_sdk::{AccountConfig, AccountSlug, Connector, ConnectorKind, Kind, Link, SecretRef};
+use hikiate_sdk::{
+    AccountConfig, AccountSlug, Connector, ConnectorKind, Kind, Link, PLACEHOLDER, SecretRef,
+};
 use serde_json::{Map, Value};
 use tempfile::NamedTempFile;
 
@@ -186,7 +188,7 @@ impl Placeholders {
                 return;
             }
             let made = NamedTempFile::new()
-                .and_then(|mut file| file.write_all(b"placeholder").map(|()| file));
+                .and_then(|mut file| file.write_all(PLACEHOLDER.as_bytes()).map(|()| file));
             if let Ok(file) = made {
                 *value = serde_json::json!({ "file": file.path() });
                 self.keys.push(key.to_owned());

@@ -58,7 +58,7 @@ pub use order::{
 };
 pub use payment::{PaymentIds, PaymentRef, PaymentSnapshot, PaymentState};
 pub use refund::{RecordRefundCall, RefundCall, RefundedLine, VoidCall};
-pub use secret::{Attempts, Pick, Secret, SecretPlace, SecretRef};
+pub use secret::{Attempts, PLACEHOLDER, Pick, Secret, SecretPlace, SecretRef};
 pub use source::{
     BadRecord, Here, InFile, Kind, Listing, Observed, Page, Record, Source, StreamSpec,
 };
