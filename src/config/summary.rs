@@ -57,6 +57,7 @@ pub(super) fn summary(policy: &Policy, settings: &Settings, accounts: &[AccountB
     teller.holds(&mut text);
     teller.booking(&mut text);
     teller.hooks(&mut text, settings);
+    teller.unused(&mut text);
     text
 }
 
@@ -252,8 +253,27 @@ impl Teller<'_> {
                     ),
                 );
                 self.operations(text, account, &of_rule(MAIL));
+                let operations = self.account(slug).and_then(|a| a.instance.operations());
+                let mails = operations.is_some_and(|operations| operations.mails_shipments());
+                if mails && channel.shipping_notice {
+                    let what = format!(
+                        "WARNING: {slug} mails the buyer what it is told of a shipment, too, so buyers get two mails: remove \"shipped\" from mail, or switch off the mails of account {slug}"
+                    );
+                    line(text, 2, &what);
+                }
             }
             _ => line(text, 1, "customers get no mails from hikiate"),
+        }
+        let operations = self.account(slug).and_then(|a| a.instance.operations());
+        let places = operations.is_some_and(|operations| {
+            let mut specs = operations.operations().into_iter();
+            specs.any(|spec| spec.op == Op::Fulfil)
+        });
+        if !places && self.account(slug).is_some() && !channel.locations.is_empty() {
+            let what = format!(
+                "WARNING: locations are not used, since {slug} is not told where goods ship from: remove them"
+            );
+            line(text, 1, &what);
         }
     }
 
@@ -461,6 +481,32 @@ impl Teller<'_> {
                     chrono_span(wait)
                 ),
             );
+        }
+    }
+
+    /// Accounts that nothing is routed to.
+    fn unused(&self, text: &mut String) {
+        let policy = self.policy;
+        let channels = policy.channels.iter().flat_map(|(slug, channel)| {
+            let routes = channel.payments.values();
+            let payments = routes.filter_map(|route| route.account.as_ref());
+            payments.chain([slug])
+        });
+        let warehouses = policy.warehouses.iter().map(|warehouse| &warehouse.account);
+        let books = policy.booking.as_ref().map(|booking| &booking.account);
+        let used: BTreeSet<&AccountSlug> = channels
+            .chain(warehouses)
+            .chain(books)
+            .chain(&policy.mail)
+            .collect();
+        for account in self.accounts {
+            if !used.contains(&account.slug) {
+                let what = format!(
+                    "WARNING: nothing uses account {} ({}): route something to it, or remove it",
+                    account.slug, account.connector
+                );
+                line(text, 0, &what);
+            }
         }
     }
 

@@ -789,6 +789,40 @@ fn a_word_that_a_warehouse_does_not_take_is_a_mistake() {
 }
 
 #[test]
+fn what_is_configured_and_does_harm_or_nothing_is_a_warning() {
+    let summary = |text: &str| Folder::new(text).load().unwrap().summary;
+    let warnings = |text: &str| -> Vec<String> {
+        let summary = summary(text);
+        let lines = summary.lines().filter(|line| line.contains("WARNING"));
+        lines.map(|line| line.trim().to_owned()).collect()
+    };
+    let before = warnings(GOOD);
+    let more = |from: &str, to: &str| {
+        let mut warnings = warnings(&GOOD.replacen(from, to, 1));
+        warnings.retain(|warning| !before.contains(warning));
+        warnings
+    };
+    let two_mails = more("\"capture\"]", "\"capture\", \"mails-shipments\"]");
+    assert!(
+        two_mails.len() == 1 && two_mails[0].contains("buyers get two mails"),
+        "{two_mails:?}"
+    );
+    let places = more("\"fulfil\", \"ship\"", "\"ship\"");
+    assert!(
+        places.len() == 1 && places[0].contains("locations are not used"),
+        "{places:?}"
+    );
+    let idle = more(
+        "[channels.shop-jp]",
+        "[accounts.spare]\nconnector = \"test\"\noffers = [\"payments\", \"capture\"]\n[channels.shop-jp]",
+    );
+    assert_eq!(
+        idle,
+        ["WARNING: nothing uses account spare (test): route something to it, or remove it"]
+    );
+}
+
+#[test]
 fn a_batch_is_as_long_as_its_account_takes() {
     let offers =
         "offers = [\"shipments\", \"stock\", \"instruct\", \"cancel_instruction\", \"replies\"]";

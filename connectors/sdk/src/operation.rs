@@ -571,6 +571,11 @@ pub trait Operations: Send + Sync {
         None
     }
 
+    /// Whether this channel mails the buyer what it is told of a shipment.
+    fn mails_shipments(&self) -> bool {
+        false
+    }
+
     /// Renders a call; pure, no clock, no network. The same call gives the same bytes. Instructions are also rendered on
     /// trial, with each plan of an order that has goods to ship: that has to be cheap.
     ///

@@ -47,6 +47,7 @@ struct Account {
     hooks: Vec<HookSpec>,
     ids: bool,
     closed: bool,
+    mails: bool,
 }
 
 impl ConnectorKind for Test {
@@ -146,6 +147,7 @@ impl ConnectorKind for Test {
             ops: ops.collect(),
             hooks: hooks.collect(),
             ids: keys.offers.iter().any(|word| word == "ids"),
+            mails: keys.offers.iter().any(|word| word == "mails-shipments"),
             closed: keys.offers.iter().any(|word| word == "closed-words"),
         }))
     }
@@ -217,6 +219,10 @@ impl Source for Account {
 impl Operations for Account {
     fn operations(&self) -> Vec<OperationSpec> {
         self.ops.clone()
+    }
+
+    fn mails_shipments(&self) -> bool {
+        self.mails
     }
 
     fn service_words(&self) -> Option<&'static [&'static str]> {
