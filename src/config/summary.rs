@@ -100,6 +100,14 @@ impl Teller<'_> {
         }
     }
 
+    fn offers(&self, slug: &AccountSlug, op: Op) -> bool {
+        let operations = self.account(slug).and_then(|a| a.instance.operations());
+        operations.is_some_and(|operations| {
+            let mut specs = operations.operations().into_iter();
+            specs.any(|spec| spec.op == op)
+        })
+    }
+
     /// `verb: what the connector says it does; what happens after a lost reply`.
     fn operations(&self, text: &mut String, slug: &AccountSlug, ops: &[Op]) {
         let specs = self
@@ -198,6 +206,7 @@ impl Teller<'_> {
                         &format!("payments {gateway} are card, captured at {account} {when}"),
                     );
                     self.operations(text, account, &of_rule(CAPTURE));
+                    self.operations(text, account, &[Op::Refund, Op::Void]);
                     if route.elsewhere().is_some() {
                         let what = "payments are read from this provider; what it reports counts, not what the channel shows";
                         line(text, 2, what);
@@ -236,6 +245,16 @@ impl Teller<'_> {
         } else {
             line(text, 1, "gets no shipping notices");
         }
+        if self.offers(slug, Op::CancelOrder) {
+            line(text, 1, "`order cancel` cancels orders there");
+            self.operations(text, slug, &[Op::CancelOrder]);
+        }
+        let mut routes = channel.payments.values();
+        if channel.records_refunds && routes.any(|route| route.elsewhere().is_some()) {
+            let what = "gets a record of each refund that a payment provider makes";
+            line(text, 1, what);
+            self.operations(text, slug, &[Op::RecordRefund]);
+        }
         if !channel.annotate.is_never() {
             line(text, 1, "shows open holds to its staff");
             self.operations(text, slug, &of_rule(ANNOTATE));
@@ -264,12 +283,10 @@ impl Teller<'_> {
             }
             _ => line(text, 1, "customers get no mails from hikiate"),
         }
-        let operations = self.account(slug).and_then(|a| a.instance.operations());
-        let places = operations.is_some_and(|operations| {
-            let mut specs = operations.operations().into_iter();
-            specs.any(|spec| spec.op == Op::Fulfil)
-        });
-        if !places && self.account(slug).is_some() && !channel.locations.is_empty() {
+        if !self.offers(slug, Op::Fulfil)
+            && self.account(slug).is_some()
+            && !channel.locations.is_empty()
+        {
             let what = format!(
                 "WARNING: locations are not used, since {slug} is not told where goods ship from: remove them"
             );

@@ -687,6 +687,33 @@ fn check_prints_a_summary_or_all_problems() {
     );
 }
 
+#[test]
+fn what_commands_and_refunds_do_is_told_before_they_do_it() {
+    let text = GOOD
+        .replace(
+            "\"ship\", \"capture\"]",
+            "\"ship\", \"cancel_order\", \"record_refund\"]",
+        )
+        .replace(
+            "offers = [\"mail\"]",
+            "offers = [\"mail\", \"payments\", \"capture\", \"refund\", \"void\"]",
+        )
+        .replace("account = \"shop-jp\" }", "account = \"post\" }");
+    let summary = Folder::new(&text).load().unwrap().summary;
+    for words in [
+        "    refund: does something; an unknown outcome is looked up by reference\n",
+        "    void: does something; an unknown outcome is looked up by reference\n",
+        "  `order cancel` cancels orders there\n    cancel_order: does something;",
+        "  gets a record of each refund that a payment provider makes\n    record_refund: does something;",
+    ] {
+        assert!(summary.contains(words), "{words}\n{summary}");
+    }
+    let own = Folder::new(GOOD).load().unwrap().summary;
+    for op in ["refund", "void", "cancel_order"] {
+        assert!(!own.contains(&format!("{op}: does")), "{op}\n{own}");
+    }
+}
+
 /// The good configuration with an account of these abilities.
 fn able(keys: &str, rule: &str) -> String {
     let offers = "offers = [\"orders\", \"fulfil\", \"ship\", \"capture\"]";
