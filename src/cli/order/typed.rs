@@ -182,14 +182,11 @@ pub(super) async fn refund_it(session: &Session, args: RefundArgs) -> Result<(),
 pub(super) async fn void_it(
     session: &Session,
     order: &str,
-    reason: Option<&str>,
+    reason: &str,
     dry: bool,
 ) -> Result<(), Failure> {
     let subject = Subject::of_order(session, order).await?;
-    write(session, &[subject], dry, |now, _| {
-        void(now, reason.unwrap_or_default())
-    })
-    .await
+    write(session, &[subject], dry, |now, _| void(now, reason)).await
 }
 
 /// A command on one order that needs no more than what planning knows of it.
