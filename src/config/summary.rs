@@ -359,8 +359,18 @@ impl Teller<'_> {
             }
         };
         line(text, 1, &when);
-        self.operations(text, slug, &of_role(Role::Warehouse));
         let operations = self.account(slug).and_then(|a| a.instance.operations());
+        let specs = operations.map(|operations| operations.operations());
+        let mut specs = specs.unwrap_or_default().into_iter();
+        let instruct = specs.find(|spec| spec.op == Op::Instruct);
+        if let Some(spec) = instruct.filter(|spec| spec.together > 1) {
+            let what = format!(
+                "batches that are due together go in one call, at most {} of them",
+                spec.together
+            );
+            line(text, 2, &what);
+        }
+        self.operations(text, slug, &of_role(Role::Warehouse));
         let words = operations.and_then(|operations| operations.service_words());
         if let Some(words) = words.filter(|_| warehouse.services.is_empty()) {
             let (name, words) = (&warehouse.name, words.join(", "));

@@ -853,8 +853,11 @@ fn what_is_configured_and_does_harm_or_nothing_is_a_warning() {
 fn a_batch_is_as_long_as_its_account_takes() {
     let offers =
         "offers = [\"shipments\", \"stock\", \"instruct\", \"cancel_instruction\", \"replies\"]";
-    let text = GOOD.replacen(offers, &format!("{offers}\nmembers = 1"), 1);
-    let policy = Folder::new(&text).load().unwrap().policy;
+    let text = GOOD.replacen(offers, &format!("{offers}\nmembers = 1\ntogether = 50"), 1);
+    let loaded = Folder::new(&text).load().unwrap();
+    let told = "at most 1 in a batch\n    batches that are due together go in one call, at most 50 of them\n";
+    assert!(loaded.summary.contains(told), "{}", loaded.summary);
+    let policy = loaded.policy;
     let rows = policy.warehouses.iter().map(|w| match w.dispatch {
         Dispatch::Wave { max_rows, .. } | Dispatch::Continuous { max_rows, .. } => max_rows,
     });

@@ -32,6 +32,8 @@ struct Keys {
     #[serde(default)]
     members: Option<u32>,
     #[serde(default)]
+    together: Option<usize>,
+    #[serde(default)]
     token: Option<SecretRef>,
     #[serde(default)]
     #[expect(dead_code, reason = "only its shape counts")]
@@ -121,7 +123,7 @@ impl ConnectorKind for Test {
                     _ => Ability::usual(op),
                 },
                 members: keys.members.unwrap_or(OperationSpec::ANY),
-                together: 1,
+                together: keys.together.unwrap_or(1),
                 summary: match op {
                     Op::Capture => "does capture; cannot be undone",
                     Op::Mail => "does mail; cannot be undone",
