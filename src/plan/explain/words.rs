@@ -9,7 +9,7 @@ use hikiate_sdk::{AccountSlug, CancelVerdict, ChannelState, LineKey};
 
 use super::elsewhere::{Elsewhere, SealedBatch, Sending};
 use crate::facts::{FactBody, ShipmentFact};
-use crate::operations::{ANNOTATE, MAIL, NOTICE, of};
+use crate::operations::{ANNOTATE, MAIL, NOT_NEEDED, NOTICE, of};
 use crate::plan::order::Next;
 use crate::plan::shipment::Shipment;
 use crate::plan::stop::stopped;
@@ -251,7 +251,14 @@ fn on_its_way(elsewhere: &Elsewhere, shipment: &Shipment<'_>, zone: Tz) -> Strin
 pub(super) fn told(view: &View<'_>, elsewhere: &Elsewhere) -> Vec<String> {
     let intents = view.fold.intents.iter();
     let telling = intents.filter(|i| [NOTICE, MAIL, ANNOTATE].contains(&of(i.fact.op).rule));
-    telling
+    // Where nothing was called, nobody was told.
+    let called = telling.filter(|intent| {
+        let code = intent
+            .outcome
+            .and_then(|(_, outcome)| outcome.code.as_deref());
+        code != Some(NOT_NEEDED)
+    });
+    called
         .map(|intent| {
             let account = &intent.fact.account;
             let paused = elsewhere

@@ -7,7 +7,8 @@ use super::build::{at, order, slug};
 use super::flow::ship_all;
 use super::ledger::support::situation;
 use super::world::World;
-use crate::facts::Verdict;
+use crate::facts::{OutcomeFact, Verdict};
+use crate::operations::NOT_NEEDED;
 use crate::plan::command::{RefundOf, Wish, end, recall, refund, void};
 use crate::plan::types::{ShippingStop, Status};
 use crate::plan::{Elsewhere, SealedBatch, Sending};
@@ -209,6 +210,29 @@ fn what_waits_for_a_paused_account_says_so() {
             .any(|line| line.contains("account smtp is paused: the password was refused")),
         "{told}"
     );
+}
+
+#[test]
+fn what_a_channel_does_not_need_is_no_notice() {
+    let fulfilled = |code: Option<&str>| {
+        let mut world = World::new(order(&[("A", 1, 1000)]));
+        ship_all(&mut world);
+        world.plan();
+        let mut queue = world.input.queue.iter();
+        let intent = queue.find(|row| row.op == Op::Fulfil).unwrap().key.clone();
+        world.input.queue.retain(|row| row.key != intent);
+        world.outcome(OutcomeFact {
+            intent,
+            verdict: Verdict::Done,
+            id: None,
+            code: code.map(str::to_owned),
+            message: String::new(),
+        });
+        let told = world.explain().told;
+        told.iter().any(|line| line.starts_with("fulfil:"))
+    };
+    assert!(fulfilled(None));
+    assert!(!fulfilled(Some(NOT_NEEDED)));
 }
 
 #[test]
