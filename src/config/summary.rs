@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use hikiate_sdk::hooks::HookTrust;
-use hikiate_sdk::{AccountSlug, Op};
+use hikiate_sdk::{AccountSlug, Op, PaymentField, Source};
 
 use super::accounts::AccountBuilt;
 use super::settings::Settings;
@@ -210,6 +210,7 @@ impl Teller<'_> {
                     if route.elsewhere().is_some() {
                         let what = "payments are read from this provider; what it reports counts, not what the channel shows";
                         line(text, 2, what);
+                        self.unnamed(text, slug, account);
                     }
                 }
                 (PaymentMethod::Prepaid, _) => line(
@@ -292,6 +293,31 @@ impl Teller<'_> {
             );
             line(text, 1, &what);
         }
+    }
+
+    fn source(&self, slug: &AccountSlug) -> Option<&dyn Source> {
+        self.account(slug)?.instance.source()
+    }
+
+    /// A warning where orders of a channel may not name payments as their provider does.
+    fn unnamed(&self, text: &mut String, channel: &AccountSlug, provider: &AccountSlug) {
+        let field = self.source(channel).map(|source| source.payment_field());
+        let ids = self
+            .source(provider)
+            .and_then(|source| source.payment_ids());
+        let why = match (field, ids) {
+            (Some(PaymentField::Nowhere), _) => "they have none".to_owned(),
+            (Some(PaymentField::Usual), Some(ids)) if !ids.all => format!(
+                "they have what a plug-in of the shop wrote, and only ids that begin with {} are found there. {}",
+                ids.begin.join(", "),
+                ids.otherwise
+            ),
+            _ => return,
+        };
+        let what = format!(
+            "WARNING: account {channel} does not set where its orders have the id of their payment at {provider} (payment_reference): {why}"
+        );
+        line(text, 2, &what);
     }
 
     /// An account whose payments count in place of what channels show.

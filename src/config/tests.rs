@@ -190,6 +190,20 @@ fn the_ids_that_a_payment_provider_goes_by_are_known_and_told() {
     assert!(loaded.summary.contains(told), "{}", loaded.summary);
     let own = Folder::new(GOOD).load().unwrap();
     assert!(!own.summary.contains("payment provider"), "{}", own.summary);
+    let warned = |field: &str| {
+        let offers = format!("offers = [\"orders\", \"{field}\"");
+        let text = text.replace("offers = [\"orders\"", &offers);
+        let summary = Folder::new(&text).load().unwrap().summary;
+        let warning = "WARNING: account shop-jp does not set where its orders have the id of their payment at post";
+        let line = summary.lines().find(|line| line.contains(warning));
+        line.map(str::to_owned)
+    };
+    assert_eq!(warned("configured"), None);
+    assert!(warned("no-field").is_some_and(|line| line.ends_with("they have none")));
+    let usual = warned("usual-field");
+    assert!(usual.is_some_and(|line| {
+        line.ends_with("begin with pi_ are found there. Name the PaymentIntent")
+    }));
 }
 
 #[test]

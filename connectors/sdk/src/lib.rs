@@ -56,7 +56,7 @@ pub use order::{
     ChannelFulfilment, ChannelGate, ChannelState, Charge, ChargeKind, DeliveryGroup, FulfilledBy,
     OrderLine, OrderSnapshot, Party, Personal, RefundEffect, RefundSeen, TaxSum, Tender,
 };
-pub use payment::{PaymentIds, PaymentRef, PaymentSnapshot, PaymentState};
+pub use payment::{PaymentField, PaymentIds, PaymentRef, PaymentSnapshot, PaymentState};
 pub use refund::{RecordRefundCall, RefundCall, RefundedLine, VoidCall};
 pub use secret::{Attempts, PLACEHOLDER, Pick, Secret, SecretPlace, SecretRef};
 pub use source::{

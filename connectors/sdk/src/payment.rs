@@ -54,8 +54,21 @@ impl PaymentRef {
 pub struct PaymentIds {
     /// How they begin.
     pub begin: &'static [&'static str],
+    /// Orders name payments of the account by no other ids.
+    pub all: bool,
     /// What to do about an order that names its payment by another id, without a full stop.
     pub otherwise: &'static str,
+}
+
+/// Where orders of a channel have the payment provider's id of their payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaymentField {
+    /// Where the account's configuration says.
+    Configured,
+    /// Where plug-ins of the channel write one by themselves, in their form.
+    Usual,
+    /// Nowhere, as the account is configured.
+    Nowhere,
 }
 
 impl PaymentIds {

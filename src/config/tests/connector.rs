@@ -10,8 +10,8 @@ use hikiate_sdk::hooks::{Arrival, Arrived, HookSpec, HookTrust, Hooks, Nudge, re
 use hikiate_sdk::{Ability, Cancels, Identity, Parts, Unit, When};
 use hikiate_sdk::{
     AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, First, Here, InFile, Kind,
-    LookUp, Op, OperationSpec, Operations, Outcome, Page, PaymentIds, Prepared, Problem, Record,
-    RetryPolicy, SecretRef, Source, StreamSpec,
+    LookUp, Op, OperationSpec, Operations, Outcome, Page, PaymentField, PaymentIds, Prepared,
+    Problem, Record, RetryPolicy, SecretRef, Source, StreamSpec,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -48,6 +48,7 @@ struct Account {
     ops: Vec<OperationSpec>,
     hooks: Vec<HookSpec>,
     ids: bool,
+    field: PaymentField,
     closed: bool,
     mails: bool,
 }
@@ -144,13 +145,19 @@ impl ConnectorKind for Test {
                 keep: Vec::new(),
             })
         });
+        let has = |word: &str| keys.offers.iter().any(|offered| offered == word);
         Ok(Arc::new(Account {
             streams: streams.collect(),
             ops: ops.collect(),
             hooks: hooks.collect(),
-            ids: keys.offers.iter().any(|word| word == "ids"),
-            mails: keys.offers.iter().any(|word| word == "mails-shipments"),
-            closed: keys.offers.iter().any(|word| word == "closed-words"),
+            field: match (has("usual-field"), has("no-field")) {
+                (true, _) => PaymentField::Usual,
+                (_, true) => PaymentField::Nowhere,
+                _ => PaymentField::Configured,
+            },
+            ids: has("ids"),
+            mails: has("mails-shipments"),
+            closed: has("closed-words"),
         }))
     }
 }
@@ -205,9 +212,14 @@ impl Source for Account {
         Err(never())
     }
 
+    fn payment_field(&self) -> PaymentField {
+        self.field
+    }
+
     fn payment_ids(&self) -> Option<PaymentIds> {
         self.ids.then_some(PaymentIds {
             begin: &["pi_"],
+            all: false,
             otherwise: "Name the PaymentIntent",
         })
     }

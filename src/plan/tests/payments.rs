@@ -581,6 +581,7 @@ fn a_payment_that_its_account_cannot_have_is_a_task_at_once_that_says_what_to_do
         for route in channels.flat_map(|channel| channel.payments.values_mut()) {
             route.ids = Some(PaymentIds {
                 begin: &["pi_", "pp_"],
+                all: false,
                 otherwise: "Set charges = true",
             });
         }

@@ -122,10 +122,12 @@ impl Source for Stripe {
         Some(match self.settings.charges {
             true => PaymentIds {
                 begin: &["pi_", "ch_", "py_"],
+                all: true,
                 otherwise: "Correct the id at the channel, or where the channel's account reads it (payment_reference)",
             },
             false => PaymentIds {
                 begin: &["pi_"],
+                all: false,
                 otherwise: "If orders name charges (ch_…, py_…), set charges = true on the stripe account, or let the channel's account read the PaymentIntent's id (payment_reference)",
             },
         })

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
 use hikiate_sdk::cursor::{Cursor, Reach, Sort, Stamp, stored, stored_as};
 use hikiate_sdk::{
-    Error, ErrorClass, ExternalId, Here, InFile, Kind, Page, Record, Source, StreamSpec,
+    Error, ErrorClass, ExternalId, Here, InFile, Kind, Page, PaymentField, Record, Source,
+    StreamSpec,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -150,6 +151,13 @@ impl Source for WooCommerce {
 
     async fn acknowledge(&self, _ack: &Value) -> Result<(), Error> {
         Ok(())
+    }
+
+    fn payment_field(&self) -> PaymentField {
+        match self.settings.payment_reference {
+            Some(_) => PaymentField::Configured,
+            None => PaymentField::Usual,
+        }
     }
 
     fn says(&self) -> Vec<String> {
