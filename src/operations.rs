@@ -315,6 +315,9 @@ pub fn goes_without(op: Op, offered: impl Fn(Op) -> bool) -> bool {
     op == Op::Fulfil && !offered(Op::Fulfil) && offered(Op::Ship)
 }
 
+/// The code of the outcome of what an account goes without: it was not called.
+pub const NOT_NEEDED: &str = "not_needed";
+
 /// Most members of a sealed batch of an operation, as its account declares.
 #[must_use]
 pub fn members(operations: &dyn Operations, op: Op) -> u32 {

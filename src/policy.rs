@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, NaiveTime, Utc};
 use chrono_tz::Tz;
-use hikiate_sdk::{AccountSlug, Currency, Parts};
+use hikiate_sdk::{AccountSlug, Currency, Parts, PaymentIds};
 use serde::Serialize;
 
 use crate::calendar::{Calendar, Term, next_time};
@@ -362,6 +362,9 @@ pub struct PaymentRoute {
     /// That account is another than the channel's and reports its payments: what it says counts, and not the channel.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub reads: bool,
+    /// By which ids that account reports payments, where an id shows that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ids: Option<PaymentIds>,
     /// That account gives captured money back.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub refunds: bool,

@@ -64,7 +64,7 @@ pub(crate) enum Command {
         #[arg(long)]
         wait: bool,
     },
-    /// Orders: list, inspect, hold, release, cancel
+    /// Orders: list, inspect, hold, release, recall, cancel, end, refund, void, correct
     #[command(subcommand)]
     Order(OrderCommand),
     /// List everything that needs an operator (要対応), oldest first
@@ -181,7 +181,7 @@ pub(crate) enum OrderCommand {
         order: String,
         /// Reason; stored for ever, so no names or addresses
         #[arg(long, value_name = "TEXT", value_parser = not_blank)]
-        reason: Option<String>,
+        reason: String,
         /// Only show what would be done, and what cannot be undone
         #[arg(long)]
         dry_run: bool,
@@ -1008,5 +1008,13 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_void_cannot_be_undone_and_needs_a_reason() {
+        let mut words = vec!["hikiate", "order", "void", "1001"];
+        assert!(Cli::try_parse_from(&words).is_err());
+        words.extend(["--reason", "not wanted"]);
+        assert!(Cli::try_parse_from(&words).is_ok());
     }
 }

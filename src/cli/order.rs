@@ -55,7 +55,7 @@ pub(crate) async fn run(session: &Session, command: OrderCommand) -> Result<(), 
             order,
             reason,
             dry_run,
-        } => typed::void_it(session, &order, reason.as_deref(), dry_run).await,
+        } => typed::void_it(session, &order, &reason, dry_run).await,
         OrderCommand::Recall { on, dry_run } => typed::recall_them(session, on, dry_run).await,
         OrderCommand::Recalled {
             on,

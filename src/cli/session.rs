@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::out::{self, Out};
 use crate::config::{Loaded, Surroundings, load};
 use crate::plan::types::{NotWritten, OrderInput};
-use crate::plan::{self, Explanation, explain};
+use crate::plan::{self, Elsewhere, Explanation, explain};
 use crate::registry::CONNECTORS;
 use crate::store::Store;
 use crate::store::launcher::{ClusterOptions, running};
@@ -69,11 +69,16 @@ impl Session {
         let Some(input) = inputs.get(&id) else {
             return Ok(None);
         };
-        let mut tx = self.store.snapshot().await?;
-        let elsewhere = Store::elsewhere(&mut tx, id).await?;
+        let elsewhere = self.elsewhere(id).await?;
         let (policy, rules) = (&self.loaded.policy, &self.loaded.rules);
         let explanation = explain(input, &elsewhere, policy, rules, now);
         Ok(Some(explanation.map_err(anyhow::Error::from)?))
+    }
+
+    /// What is stored beside an order's facts and only explains it.
+    pub(crate) async fn elsewhere(&self, id: i64) -> Result<Elsewhere, Failure> {
+        let mut tx = self.store.snapshot().await?;
+        Ok(Store::elsewhere(&mut tx, id).await?)
     }
 
     /// What the warehouses' layouts cannot write of an order.

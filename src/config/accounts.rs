@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hikiate_sdk::budget::Clock;
-use hikiate_sdk::{AccountConfig, AccountSlug, Connector, ConnectorKind, Link, SecretRef};
+use hikiate_sdk::{
+    AccountConfig, AccountSlug, Connector, ConnectorKind, Kind, Link, PLACEHOLDER, SecretRef,
+};
 use serde_json::{Map, Value};
 use tempfile::NamedTempFile;
 
@@ -26,6 +28,15 @@ pub struct AccountBuilt {
     pub instance: Arc<dyn Connector>,
     /// What it was lent.
     pub link: Link,
+}
+
+impl AccountBuilt {
+    /// Whether it reports stock of the codes alone that it is asked for.
+    pub(super) fn reports_stock_by_code(&self) -> bool {
+        let streams = self.instance.source().map(|source| source.streams());
+        let mut streams = streams.unwrap_or_default().into_iter();
+        streams.any(|spec| spec.kind == Kind::Stock && spec.by_code.is_some())
+    }
 }
 
 impl std::fmt::Debug for AccountBuilt {
@@ -177,7 +188,7 @@ impl Placeholders {
                 return;
             }
             let made = NamedTempFile::new()
-                .and_then(|mut file| file.write_all(b"placeholder").map(|()| file));
+                .and_then(|mut file| file.write_all(PLACEHOLDER.as_bytes()).map(|()| file));
             if let Ok(file) = made {
                 *value = serde_json::json!({ "file": file.path() });
                 self.keys.push(key.to_owned());

@@ -193,6 +193,10 @@ impl Resolving<'_> {
                         let elsewhere = account.as_str() != name;
                         elsewhere && self.routes.reads(account.as_str(), Kind::Payment)
                     }),
+                    ids: account
+                        .as_ref()
+                        .filter(|account| account.as_str() != name)
+                        .and_then(|account| self.routes.payment_ids(account.as_str())),
                     refunds: self.offers(account.as_ref(), Op::Refund),
                     voids: self.offers(account.as_ref(), Op::Void),
                     account,

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use hikiate_sdk::{Ability, AccountSlug, Cancels, Kind, Op, OperationSpec, Parts, Unit, When};
+use hikiate_sdk::{
+    Ability, AccountSlug, Cancels, Kind, Op, OperationSpec, Operations, Parts, PaymentIds, Unit,
+    When,
+};
 
 use super::accounts::AccountBuilt;
 use super::report::Problems;
@@ -226,11 +229,27 @@ impl<'a> Routes<'a> {
         }
     }
 
+    /// What can be done to an account; `None` where it could not be built.
+    pub(super) fn operations(&self, name: &str) -> Option<&dyn Operations> {
+        self.built.get(name)?.instance.operations()
+    }
+
+    /// Whether an account reports stock of the codes alone that it is asked for.
+    pub(super) fn reports_stock_by_code(&self, name: &str) -> bool {
+        let account = self.built.get(name);
+        account.is_some_and(|account| account.reports_stock_by_code())
+    }
+
     /// Whether an account has a stream of some kind.
     pub(super) fn reads(&self, name: &str, kind: Kind) -> bool {
         let account = self.built.get(name);
         let source = account.and_then(|account| account.instance.source());
         source.is_some_and(|source| source.streams().iter().any(|spec| spec.kind == kind))
+    }
+
+    /// By which ids an account reports payments.
+    pub(super) fn payment_ids(&self, name: &str) -> Option<PaymentIds> {
+        self.built.get(name)?.instance.source()?.payment_ids()
     }
 
     /// Notes every stream the account lacks.

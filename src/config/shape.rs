@@ -89,8 +89,13 @@ impl Shape {
             coerce(value, wanted);
         }
         if !fits(value, wanted) {
+            let how = if is_secret(schema) {
+                "; write { env = \"NAME\" } or { file = \"/path\" }: the secret itself stands in no configuration"
+            } else {
+                ""
+            };
             found.push(here.says(format!(
-                "expected {}, found {}",
+                "expected {}, found {}{how}",
                 name_of(wanted),
                 kind(value)
             )));
@@ -308,6 +313,13 @@ fn coerce(value: &mut Value, wanted: Option<&str>) {
     if let Some(typed) = typed {
         *value = typed;
     }
+}
+
+/// The place of a secret, see [`hikiate_sdk::SecretRef`].
+fn is_secret(schema: &Value) -> bool {
+    let keys = schema.get("properties");
+    let has = |key: &str| keys.is_some_and(|keys| keys.get(key).is_some());
+    has("env") && has("file")
 }
 
 fn name_of(wanted: Option<&str>) -> &'static str {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use hikiate_sdk::hooks::HookTrust;
-use hikiate_sdk::{AccountSlug, Op};
+use hikiate_sdk::{AccountSlug, Op, PaymentField, Source};
 
 use super::accounts::AccountBuilt;
 use super::settings::Settings;
@@ -12,7 +12,7 @@ use crate::calendar::Term;
 use crate::operations::{ANNOTATE, CAPTURE, MAIL, NOTICE, Role, of_role, of_rule};
 use crate::policy::{
     CancelBy, CaptureRule, Catalogue, Channel, Close, Dispatch, Invoice, Partial, PaymentMethod,
-    Policy, Recognise, Release, ReplyTerm, TaxRounding, Warehouse,
+    PaymentRoute, Policy, Recognise, Release, ReplyTerm, TaxRounding, Warehouse,
 };
 
 /// The summary, a paragraph for each thing there is.
@@ -44,6 +44,12 @@ pub(super) fn summary(policy: &Policy, settings: &Settings, accounts: &[AccountB
         .channels
         .iter()
         .for_each(|(account, channel)| teller.channel(&mut text, account, channel));
+    let channels = policy.channels.values();
+    let routes = channels.flat_map(|channel| channel.payments.values());
+    let providers: BTreeSet<&AccountSlug> = routes.filter_map(PaymentRoute::elsewhere).collect();
+    for account in providers {
+        teller.provider(&mut text, account);
+    }
     for (n, warehouse) in policy.warehouses.iter().enumerate() {
         teller.warehouse(&mut text, n, warehouse);
     }
@@ -51,6 +57,7 @@ pub(super) fn summary(policy: &Policy, settings: &Settings, accounts: &[AccountB
     teller.holds(&mut text);
     teller.booking(&mut text);
     teller.hooks(&mut text, settings);
+    teller.unused(&mut text);
     text
 }
 
@@ -91,6 +98,14 @@ impl Teller<'_> {
         for says in source.map(|source| source.says()).unwrap_or_default() {
             line(text, 2, &says);
         }
+    }
+
+    fn offers(&self, slug: &AccountSlug, op: Op) -> bool {
+        let operations = self.account(slug).and_then(|a| a.instance.operations());
+        operations.is_some_and(|operations| {
+            let mut specs = operations.operations().into_iter();
+            specs.any(|spec| spec.op == op)
+        })
     }
 
     /// `verb: what the connector says it does; what happens after a lost reply`.
@@ -191,9 +206,11 @@ impl Teller<'_> {
                         &format!("payments {gateway} are card, captured at {account} {when}"),
                     );
                     self.operations(text, account, &of_rule(CAPTURE));
+                    self.operations(text, account, &[Op::Refund, Op::Void]);
                     if route.elsewhere().is_some() {
                         let what = "payments are read from this provider; what it reports counts, not what the channel shows";
                         line(text, 2, what);
+                        self.unnamed(text, slug, account);
                     }
                 }
                 (PaymentMethod::Prepaid, _) => line(
@@ -229,6 +246,16 @@ impl Teller<'_> {
         } else {
             line(text, 1, "gets no shipping notices");
         }
+        if self.offers(slug, Op::CancelOrder) {
+            line(text, 1, "`order cancel` cancels orders there");
+            self.operations(text, slug, &[Op::CancelOrder]);
+        }
+        let mut routes = channel.payments.values();
+        if channel.records_refunds && routes.any(|route| route.elsewhere().is_some()) {
+            let what = "gets a record of each refund that a payment provider makes";
+            line(text, 1, what);
+            self.operations(text, slug, &[Op::RecordRefund]);
+        }
         if !channel.annotate.is_never() {
             line(text, 1, "shows open holds to its staff");
             self.operations(text, slug, &of_rule(ANNOTATE));
@@ -246,8 +273,66 @@ impl Teller<'_> {
                     ),
                 );
                 self.operations(text, account, &of_rule(MAIL));
+                let operations = self.account(slug).and_then(|a| a.instance.operations());
+                let mails = operations.is_some_and(|operations| operations.mails_shipments());
+                if mails && channel.shipping_notice {
+                    let what = format!(
+                        "WARNING: {slug} mails the buyer what it is told of a shipment, too, so buyers get two mails: remove \"shipped\" from mail, or switch off the mails of account {slug}"
+                    );
+                    line(text, 2, &what);
+                }
             }
             _ => line(text, 1, "customers get no mails from hikiate"),
+        }
+        if !self.offers(slug, Op::Fulfil)
+            && self.account(slug).is_some()
+            && !channel.locations.is_empty()
+        {
+            let what = format!(
+                "WARNING: locations are not used, since {slug} is not told where goods ship from: remove them"
+            );
+            line(text, 1, &what);
+        }
+    }
+
+    fn source(&self, slug: &AccountSlug) -> Option<&dyn Source> {
+        self.account(slug)?.instance.source()
+    }
+
+    /// A warning where orders of a channel may not name payments as their provider does.
+    fn unnamed(&self, text: &mut String, channel: &AccountSlug, provider: &AccountSlug) {
+        let field = self.source(channel).map(|source| source.payment_field());
+        let ids = self
+            .source(provider)
+            .and_then(|source| source.payment_ids());
+        let why = match (field, ids) {
+            (Some(PaymentField::Nowhere), _) => "they have none".to_owned(),
+            (Some(PaymentField::Usual), Some(ids)) if !ids.all => format!(
+                "they have what a plug-in of the shop wrote, and only ids that begin with {} are found there. {}",
+                ids.begin.join(", "),
+                ids.otherwise
+            ),
+            _ => return,
+        };
+        let what = format!(
+            "WARNING: account {channel} does not set where its orders have the id of their payment at {provider} (payment_reference): {why}"
+        );
+        line(text, 2, &what);
+    }
+
+    /// An account whose payments count in place of what channels show.
+    fn provider(&self, text: &mut String, slug: &AccountSlug) {
+        let what = format!("payment provider {slug} ({})", self.kind(slug));
+        line(text, 0, &what);
+        self.streams(text, slug);
+        let source = self.account(slug).and_then(|a| a.instance.source());
+        if let Some(ids) = source.and_then(|source| source.payment_ids()) {
+            let begin = ids.begin.join(", ");
+            let what = format!(
+                "an order has to name its payment by an id that begins with {begin}. {}",
+                ids.otherwise
+            );
+            line(text, 1, &what);
         }
     }
 
@@ -300,7 +385,26 @@ impl Teller<'_> {
             }
         };
         line(text, 1, &when);
+        let operations = self.account(slug).and_then(|a| a.instance.operations());
+        let specs = operations.map(|operations| operations.operations());
+        let mut specs = specs.unwrap_or_default().into_iter();
+        let instruct = specs.find(|spec| spec.op == Op::Instruct);
+        if let Some(spec) = instruct.filter(|spec| spec.together > 1) {
+            let what = format!(
+                "batches that are due together go in one call, at most {} of them",
+                spec.together
+            );
+            line(text, 2, &what);
+        }
         self.operations(text, slug, &of_role(Role::Warehouse));
+        let words = operations.and_then(|operations| operations.service_words());
+        if let Some(words) = words.filter(|_| warehouse.services.is_empty()) {
+            let (name, words) = (&warehouse.name, words.join(", "));
+            let what = format!(
+                "WARNING: no services are mapped, and {slug} takes only {words}: an order with any other shipping method is held. Add [warehouses.{name}.services]"
+            );
+            line(text, 2, &what);
+        }
         if warehouse.cancel == CancelBy::Phone {
             line(
                 text,
@@ -378,11 +482,23 @@ impl Teller<'_> {
             line(text, 1, &what);
         }
         match &policy.catalogue {
-            Catalogue::SameCode => line(
-                text,
-                1,
-                "a channel's SKU is the item's code, once a warehouse has reported an item with that code",
-            ),
+            Catalogue::SameCode => {
+                line(
+                    text,
+                    1,
+                    "a channel's SKU is the item's code, once a warehouse has reported an item with that code",
+                );
+                for warehouse in &policy.warehouses {
+                    let account = self.account(&warehouse.account);
+                    if account.is_some_and(AccountBuilt::reports_stock_by_code) {
+                        let name = &warehouse.name;
+                        let what = format!(
+                            "WARNING: an item that only {name} has stays unknown, since {name} reports only SKUs that it is asked for; set mapping = \"listed\" with a file of the SKUs"
+                        );
+                        line(text, 2, &what);
+                    }
+                }
+            }
             Catalogue::Listed(rows) => line(
                 text,
                 1,
@@ -418,6 +534,32 @@ impl Teller<'_> {
                     chrono_span(wait)
                 ),
             );
+        }
+    }
+
+    /// Accounts that nothing is routed to.
+    fn unused(&self, text: &mut String) {
+        let policy = self.policy;
+        let channels = policy.channels.iter().flat_map(|(slug, channel)| {
+            let routes = channel.payments.values();
+            let payments = routes.filter_map(|route| route.account.as_ref());
+            payments.chain([slug])
+        });
+        let warehouses = policy.warehouses.iter().map(|warehouse| &warehouse.account);
+        let books = policy.booking.as_ref().map(|booking| &booking.account);
+        let used: BTreeSet<&AccountSlug> = channels
+            .chain(warehouses)
+            .chain(books)
+            .chain(&policy.mail)
+            .collect();
+        for account in self.accounts {
+            if !used.contains(&account.slug) {
+                let what = format!(
+                    "WARNING: nothing uses account {} ({}): route something to it, or remove it",
+                    account.slug, account.connector
+                );
+                line(text, 0, &what);
+            }
         }
     }
 

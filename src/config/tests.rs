@@ -175,6 +175,38 @@ fn payments_count_as_the_account_that_holds_them_reports_them() {
 }
 
 #[test]
+fn the_ids_that_a_payment_provider_goes_by_are_known_and_told() {
+    let text = GOOD
+        .replace(
+            "offers = [\"mail\"]",
+            "offers = [\"mail\", \"capture\", \"payments\", \"ids\"]",
+        )
+        .replace("account = \"shop-jp\" }", "account = \"post\" }");
+    let loaded = Folder::new(&text).load().unwrap();
+    let channel = &loaded.policy.channels[&AccountSlug::from("shop-jp")];
+    let ids = channel.payments["pp_system_default"].ids.unwrap();
+    assert!(ids.has("pi_1") && !ids.has("ch_1"));
+    let told = "payment provider post (test)\n  payments are fetched every 30 s\n  an order has to name its payment by an id that begins with pi_. Name the PaymentIntent\n";
+    assert!(loaded.summary.contains(told), "{}", loaded.summary);
+    let own = Folder::new(GOOD).load().unwrap();
+    assert!(!own.summary.contains("payment provider"), "{}", own.summary);
+    let warned = |field: &str| {
+        let offers = format!("offers = [\"orders\", \"{field}\"");
+        let text = text.replace("offers = [\"orders\"", &offers);
+        let summary = Folder::new(&text).load().unwrap().summary;
+        let warning = "WARNING: account shop-jp does not set where its orders have the id of their payment at post";
+        let line = summary.lines().find(|line| line.contains(warning));
+        line.map(str::to_owned)
+    };
+    assert_eq!(warned("configured"), None);
+    assert!(warned("no-field").is_some_and(|line| line.ends_with("they have none")));
+    let usual = warned("usual-field");
+    assert!(usual.is_some_and(|line| {
+        line.ends_with("begin with pi_ are found there. Name the PaymentIntent")
+    }));
+}
+
+#[test]
 fn a_second_look_and_the_end_of_a_vanished_order_s_stock_can_be_switched_off() {
     let keys = "mail = [\"shipped\"]\nrecheck = \"off\"\nvanished_after = \"never\"";
     let loaded = changed("mail = [\"shipped\"]", keys).load().unwrap();
@@ -669,6 +701,33 @@ fn check_prints_a_summary_or_all_problems() {
     );
 }
 
+#[test]
+fn what_commands_and_refunds_do_is_told_before_they_do_it() {
+    let text = GOOD
+        .replace(
+            "\"ship\", \"capture\"]",
+            "\"ship\", \"cancel_order\", \"record_refund\"]",
+        )
+        .replace(
+            "offers = [\"mail\"]",
+            "offers = [\"mail\", \"payments\", \"capture\", \"refund\", \"void\"]",
+        )
+        .replace("account = \"shop-jp\" }", "account = \"post\" }");
+    let summary = Folder::new(&text).load().unwrap().summary;
+    for words in [
+        "    refund: does something; an unknown outcome is looked up by reference\n",
+        "    void: does something; an unknown outcome is looked up by reference\n",
+        "  `order cancel` cancels orders there\n    cancel_order: does something;",
+        "  gets a record of each refund that a payment provider makes\n    record_refund: does something;",
+    ] {
+        assert!(summary.contains(words), "{words}\n{summary}");
+    }
+    let own = Folder::new(GOOD).load().unwrap().summary;
+    for op in ["refund", "void", "cancel_order"] {
+        assert!(!own.contains(&format!("{op}: does")), "{op}\n{own}");
+    }
+}
+
 /// The good configuration with an account of these abilities.
 fn able(keys: &str, rule: &str) -> String {
     let offers = "offers = [\"orders\", \"fulfil\", \"ship\", \"capture\"]";
@@ -713,11 +772,106 @@ fn when_money_is_captured_is_what_its_account_can() {
 }
 
 #[test]
+fn a_warehouse_that_reports_only_what_it_is_asked_for_needs_a_list_of_codes() {
+    let by_code = GOOD.replace("\"stock\"", "\"stock-by-code\"");
+    let said = Folder::new(&by_code).problems();
+    assert_eq!(said.len(), 2, "{said:?}");
+    for (said, name) in said.iter().zip(["zzz-first", "aaa-second"]) {
+        assert!(
+            said.contains(&format!("warehouses.{name}.account: account three-pl"))
+                && said.contains("mapping = \"listed\""),
+            "{said}"
+        );
+    }
+    let listed = "[catalogue]\nmapping = \"listed\"\nfile = \"items.csv\"\n[mail]";
+    let folder = Folder::new(&by_code.replace("[mail]", listed));
+    let rows = "item,account,code,multiplier\nAPPLE,three-pl,A-1,1\n";
+    std::fs::write(folder.0.path().join("items.csv"), rows).unwrap();
+    assert!(!folder.load().unwrap().summary.contains("stays unknown"));
+    // Another warehouse reports codes by itself.
+    let other = "[accounts.other]\nconnector = \"test\"\noffers = [\"shipments\", \"stock\", \"instruct\", \"cancel_instruction\", \"replies\"]\n[warehouses.other]\naccount = \"other\"\ndispatch = { mode = \"continuous\" }\nreply_within = \"30m\"\n[mail]";
+    let summary = Folder::new(&by_code.replace("[mail]", other))
+        .load()
+        .unwrap()
+        .summary;
+    let warning = "WARNING: an item that only aaa-second has stays unknown";
+    assert!(summary.contains(warning), "{summary}");
+    assert!(
+        !summary.contains("an item that only other has"),
+        "{summary}"
+    );
+}
+
+#[test]
+fn a_word_that_a_warehouse_does_not_take_is_a_mistake() {
+    let closed = GOOD.replace("\"replies\"]", "\"replies\", \"closed-words\"]");
+    let with = |keys: &str| {
+        let keys = format!("location = \"B\"\n{keys}");
+        Folder::new(&closed.replace("location = \"B\"", &keys))
+    };
+    let said = with(
+        "services = { \"宅配便\" = \"KURONEKO\", \"箱\" = \"box yamato\", \"普通\" = \"\" }\nslots = { \"午前\" = \"am\", \"夜\" = \"0812\" }",
+    )
+    .problems();
+    assert_eq!(said.len(), 2, "{said:?}");
+    for (said, want) in said.iter().zip([
+        "services.\"宅配便\": \"KURONEKO\" is no word that account three-pl takes; known: YAMATO, YAMATO BOX;",
+        "slots.\"夜\": \"0812\" is no word that account three-pl takes; known: AM, 12;",
+    ]) {
+        assert!(said.contains(want), "{said} / {want}");
+    }
+    let warnings = |folder: Folder| {
+        let summary = folder.load().unwrap().summary;
+        summary.matches("WARNING: no services are mapped").count()
+    };
+    assert_eq!(warnings(with("")), 2);
+    assert_eq!(warnings(with("services = { \"箱\" = \"YAMATO\" }")), 1);
+    assert_eq!(warnings(Folder::new(GOOD)), 0);
+}
+
+#[test]
+fn what_is_configured_and_does_harm_or_nothing_is_a_warning() {
+    let summary = |text: &str| Folder::new(text).load().unwrap().summary;
+    let warnings = |text: &str| -> Vec<String> {
+        let summary = summary(text);
+        let lines = summary.lines().filter(|line| line.contains("WARNING"));
+        lines.map(|line| line.trim().to_owned()).collect()
+    };
+    let before = warnings(GOOD);
+    let more = |from: &str, to: &str| {
+        let mut warnings = warnings(&GOOD.replacen(from, to, 1));
+        warnings.retain(|warning| !before.contains(warning));
+        warnings
+    };
+    let two_mails = more("\"capture\"]", "\"capture\", \"mails-shipments\"]");
+    assert!(
+        two_mails.len() == 1 && two_mails[0].contains("buyers get two mails"),
+        "{two_mails:?}"
+    );
+    let places = more("\"fulfil\", \"ship\"", "\"ship\"");
+    assert!(
+        places.len() == 1 && places[0].contains("locations are not used"),
+        "{places:?}"
+    );
+    let idle = more(
+        "[channels.shop-jp]",
+        "[accounts.spare]\nconnector = \"test\"\noffers = [\"payments\", \"capture\"]\n[channels.shop-jp]",
+    );
+    assert_eq!(
+        idle,
+        ["WARNING: nothing uses account spare (test): route something to it, or remove it"]
+    );
+}
+
+#[test]
 fn a_batch_is_as_long_as_its_account_takes() {
     let offers =
         "offers = [\"shipments\", \"stock\", \"instruct\", \"cancel_instruction\", \"replies\"]";
-    let text = GOOD.replacen(offers, &format!("{offers}\nmembers = 1"), 1);
-    let policy = Folder::new(&text).load().unwrap().policy;
+    let text = GOOD.replacen(offers, &format!("{offers}\nmembers = 1\ntogether = 50"), 1);
+    let loaded = Folder::new(&text).load().unwrap();
+    let told = "at most 1 in a batch\n    batches that are due together go in one call, at most 50 of them\n";
+    assert!(loaded.summary.contains(told), "{}", loaded.summary);
+    let policy = loaded.policy;
     let rows = policy.warehouses.iter().map(|w| match w.dispatch {
         Dispatch::Wave { max_rows, .. } | Dispatch::Continuous { max_rows, .. } => max_rows,
     });

@@ -3,7 +3,7 @@
 use chrono::NaiveTime;
 use hikiate_sdk::Kind;
 
-use super::model::{DispatchMode, DispatchTable, File, WarehouseTable};
+use super::model::{DispatchMode, DispatchTable, File, Mapping, WarehouseTable};
 use super::report::Problems;
 use super::resolve::Resolving;
 use super::routes::Answers;
@@ -87,7 +87,25 @@ impl Resolving<'_> {
             }
             found.push(warehouse);
         }
+        self.learns_codes(file, p);
         found
+    }
+
+    /// Notes warehouses that report only codes that they are asked for, where no other one makes a code known.
+    fn learns_codes(&self, file: &File, p: &mut Problems<'_>) {
+        let by_code = |table: &WarehouseTable| self.routes.reports_stock_by_code(&table.account);
+        if file.catalogue.mapping == Mapping::Listed || !file.warehouses.values().all(by_code) {
+            return;
+        }
+        for (name, table) in &file.warehouses {
+            p.at(
+                &["warehouses", name, "account"],
+                format!(
+                    "account {} reports stock only of SKUs that it is asked for, and with mapping = \"same-code\" a SKU becomes known only once a warehouse reports it, so no order would ship: set [catalogue] mapping = \"listed\" with a file of the SKUs",
+                    table.account
+                ),
+            );
+        }
     }
 
     fn warehouse(
@@ -113,6 +131,7 @@ impl Resolving<'_> {
             &path,
             p,
         );
+        self.words(name, table, p);
         let members = self.routes.members(&table.account);
         let dispatch = dispatch(name, &table.dispatch, members, p);
         let reply_within = self.reply_term(name, table, p);
@@ -131,6 +150,30 @@ impl Resolving<'_> {
 }
 
 impl Resolving<'_> {
+    /// Notes words for shipping methods and times of day that the warehouse's account does not take.
+    fn words(&self, name: &str, table: &WarehouseTable, p: &mut Problems<'_>) {
+        let Some(operations) = self.routes.operations(&table.account) else {
+            return;
+        };
+        let tables = [
+            ("services", &table.services, operations.service_words()),
+            ("slots", &table.slots, operations.slot_words()),
+        ];
+        for (key, words, known) in tables {
+            let Some(known) = known else { continue };
+            for (from, word) in words.iter().filter(|(_, word)| !is_word(word, known)) {
+                p.at(
+                    &["warehouses", name, key, from],
+                    format!(
+                        "{word:?} is no word that account {} takes{}; an empty string leaves it out",
+                        table.account,
+                        suggest::hint(word, known)
+                    ),
+                );
+            }
+        }
+    }
+
     /// When a reply is overdue. Nobody but the warehouse knows, so there is no default where replies are read.
     fn reply_term(
         &self,
@@ -178,6 +221,19 @@ impl Resolving<'_> {
         }
         given
     }
+}
+
+/// Whether a word is one of a closed list, its parts in any order and case; an empty one always is.
+fn is_word(word: &str, known: &[&str]) -> bool {
+    let of_word = parts(word);
+    of_word.is_empty() || known.iter().any(|known| parts(known) == of_word)
+}
+
+fn parts(word: &str) -> Vec<String> {
+    let parts = word.split_whitespace();
+    let mut parts: Vec<String> = parts.map(str::to_ascii_uppercase).collect();
+    parts.sort_unstable();
+    parts
 }
 
 /// Local times in order, each once.

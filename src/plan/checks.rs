@@ -84,7 +84,36 @@ pub(crate) fn to_instruct(line: &Line<'_>) -> bool {
     line.item_id.is_some() && line.ordered > 0 && line.open(false) > line.instructed
 }
 
+/// A refusal by an account without a layout.
+fn not_taken(refused: &NotWritten) -> String {
+    let (warehouse, why) = (&refused.warehouse, &refused.why);
+    let restart = "After a change of the configuration, restart";
+    let (what, remedy) = match refused.part {
+        Written::Name => (
+            "the recipient's name",
+            format!(". Enter another name (order set-name). {restart}"),
+        ),
+        Written::Address => ("the address", ". Correct it at the channel".to_owned()),
+        Written::Title => ("a line", ". Correct it at the channel".to_owned()),
+        Written::Wish => (
+            "the order's delivery request",
+            format!(
+                ". If that is not possible, remove the request from the order at the channel. {restart}"
+            ),
+        ),
+        Written::Service => (
+            "the shipping method or the order's number",
+            format!(". {restart}"),
+        ),
+        Written::Unmapped | Written::Together => ("the instruction", format!(". {restart}")),
+    };
+    format!("{warehouse} does not take {what}, and nothing was sent: {why}{remedy}")
+}
+
 fn in_words(refused: &NotWritten) -> String {
+    if refused.named {
+        return not_taken(refused);
+    }
     let warehouse = &refused.warehouse;
     let (what, remedy) = match refused.part {
         Written::Unmapped => {

@@ -205,6 +205,8 @@ pub fn explain(
         words.told = words::told(&view, elsewhere);
         words.captured = captured(&view);
         words.captured.extend(view.refunds_in_words());
+        let waiting = words::money_kept_back(&view, elsewhere);
+        words.captured.extend(waiting);
         words.booked = booked(&view);
         words.next.extend(cutoffs(&view, elsewhere));
         let mut waiting = view.fold.shipments.iter().filter(|s| s.waiting());

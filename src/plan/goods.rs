@@ -337,7 +337,7 @@ pub(crate) fn refusals(view: &View<'_>, tasks: &mut Tasks) -> Option<String> {
         let (warehouse, words) = (&shipment.fact.warehouse, words_or_none(words));
         let what = if own_refusal(view, reference, id) {
             format!(
-                "The layout of {warehouse} cannot write {reference}: {words}. The warehouse has received nothing. Correct the layout or what it names, restart, then release it"
+                "{reference} cannot be written for {warehouse}: {words}. The warehouse has received nothing. Correct what it names (in the layout, the account's keys or the order), restart after a change of a file, then release it"
             )
         } else {
             format!(

@@ -52,6 +52,7 @@ pub fn not_written<'o>(
             let unmapped = asked.unmapped.iter().map(|why| NotWritten {
                 warehouse: warehouse.name.clone(),
                 part: Written::Unmapped,
+                named: false,
                 why: why.clone(),
             });
             let mut here: Vec<NotWritten> = unmapped.collect();
@@ -169,12 +170,14 @@ fn refused(
         return vec![NotWritten {
             warehouse: warehouse.name.clone(),
             part,
+            named: true,
             why: whole.message,
         }];
     }
     let one = |part, error: Error| NotWritten {
         warehouse: warehouse.name.clone(),
         part,
+        named: false,
         why: error.message,
     };
     // The country stands in each part: where it is refused by itself, the other parts are looked at once it is right.

@@ -108,14 +108,27 @@ fn not_seen(view: &View<'_>, at: &AtProvider, tasks: &mut Tasks, next: &mut Vec<
         );
         return;
     }
+    let named = at.tender.provider.as_ref();
+    let named = named.filter(|known| known.key.is_some() || known.reference.is_some());
+    let account = &at.account;
+    let ids = view.route(&at.tender).and_then(|route| route.ids);
+    let key = named.and_then(|known| known.key.as_ref());
+    if let Some((ids, key)) = ids.zip(key)
+        && !ids.has(key.as_str())
+    {
+        // Waiting would bring nothing.
+        let begin = ids.begin.join(", ");
+        tasks.add(
+            "payment_not_found",
+            format!("{} is no payment that {account} reports: their ids begin with {begin}. {}. Until then nothing ships and nothing is captured", name(at), ids.otherwise),
+        );
+        return;
+    }
     let due = at.since + SETTLE;
     next.push(due);
     if due > view.now {
         return;
     }
-    let named = at.tender.provider.as_ref();
-    let named = named.filter(|known| known.key.is_some() || known.reference.is_some());
-    let account = &at.account;
     if named.is_some() {
         tasks.add(
             "payment_not_found",

@@ -99,6 +99,8 @@ pub struct NotWritten {
     pub warehouse: String,
     /// What of the instruction.
     pub part: Written,
+    /// The account's connector itself names the part, and in `why` what to set: it has no layout.
+    pub named: bool,
     /// The field and the rule, as the account's connector names them; no text of the order.
     pub why: String,
 }

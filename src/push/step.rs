@@ -18,7 +18,7 @@ use super::decide::{
 use super::prepare::prepare;
 use crate::account::{Account, Permit};
 use crate::engine::Engine;
-use crate::operations::goes_without;
+use crate::operations::{NOT_NEEDED, goes_without};
 use crate::store::{AttemptResult, ClaimedEffect, OwnedAccount, StoreError, ToSend};
 
 /// A call under way is not taken for lost before this many leases have passed; its own time-out ends earlier.
@@ -70,7 +70,8 @@ pub async fn push_account(
     for mut effect in claimed {
         let Some(spec) = specs.get(&effect.op).cloned() else {
             if goes_without(effect.op, |op| specs.contains_key(&op)) {
-                let outcome = outcome_fact(&effect, &Outcome::Done { id: None });
+                let mut outcome = outcome_fact(&effect, &Outcome::Done { id: None });
+                outcome.code = Some(NOT_NEEDED.to_owned());
                 done.push((effect, AttemptResult::Finished { outcome }));
                 continue;
             }

@@ -35,6 +35,7 @@ impl ConnectorKind for OpenlogiKind {
             .token
             .open()
             .map_err(|message| vec![Problem::new("token", message)])?;
+        bare(&token).map_err(|why| vec![Problem::new("token", why)])?;
         let site = Site {
             allow_insecure: reach.allow_insecure,
             timeout: reach.timeout,
@@ -51,6 +52,16 @@ impl ConnectorKind for OpenlogiKind {
     }
 }
 
+/// Whether it is a token alone.
+fn bare(token: &Secret) -> Result<(), &'static str> {
+    if token.any(|value| value.contains(char::is_whitespace)) {
+        return Err(
+            "not a token: write it as OPENLOGI's screen shows it, without the word Bearer and without blanks",
+        );
+    }
+    Ok(())
+}
+
 /// OPENLOGI's interface with an access token.
 #[must_use]
 pub fn site(url: impl Into<String>, token: Secret) -> Site {
@@ -59,5 +70,21 @@ pub fn site(url: impl Into<String>, token: Secret) -> Site {
         auth: vec![Auth::bearer(token)],
         dialect: Arc::new(Answers),
         ..Site::new(url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hikiate_sdk::PLACEHOLDER;
+    use secrecy::SecretString;
+
+    use super::*;
+
+    #[test]
+    fn a_whole_header_is_no_token() {
+        let bare = |value: &str| bare(&Secret::from(SecretString::from(value.to_owned())));
+        assert!(bare("Bearer abc").is_err_and(|why| why.contains("without the word Bearer")));
+        assert_eq!(bare("eyJ0eXAi.OiJ_KV-1Q"), Ok(()));
+        assert_eq!(bare(PLACEHOLDER), Ok(()));
     }
 }

@@ -56,9 +56,9 @@ pub use order::{
     ChannelFulfilment, ChannelGate, ChannelState, Charge, ChargeKind, DeliveryGroup, FulfilledBy,
     OrderLine, OrderSnapshot, Party, Personal, RefundEffect, RefundSeen, TaxSum, Tender,
 };
-pub use payment::{PaymentRef, PaymentSnapshot, PaymentState};
+pub use payment::{PaymentField, PaymentIds, PaymentRef, PaymentSnapshot, PaymentState};
 pub use refund::{RecordRefundCall, RefundCall, RefundedLine, VoidCall};
-pub use secret::{Attempts, Pick, Secret, SecretPlace, SecretRef};
+pub use secret::{Attempts, PLACEHOLDER, Pick, Secret, SecretPlace, SecretRef};
 pub use source::{
     BadRecord, Here, InFile, Kind, Listing, Observed, Page, Record, Source, StreamSpec,
 };

@@ -560,6 +560,22 @@ pub trait Operations: Send + Sync {
         Vec::new()
     }
 
+    /// The words for a shipping method that this warehouse takes, where they are a closed list; `None` where any word goes. An empty
+    /// word always goes, and the parts of one may have any order and case.
+    fn service_words(&self) -> Option<&'static [&'static str]> {
+        None
+    }
+
+    /// The same for a time of day.
+    fn slot_words(&self) -> Option<&'static [&'static str]> {
+        None
+    }
+
+    /// Whether this channel mails the buyer what it is told of a shipment.
+    fn mails_shipments(&self) -> bool {
+        false
+    }
+
     /// Renders a call; pure, no clock, no network. The same call gives the same bytes. Instructions are also rendered on
     /// trial, with each plan of an order that has goods to ship: that has to be cheap.
     ///

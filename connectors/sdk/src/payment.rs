@@ -49,6 +49,36 @@ impl PaymentRef {
     }
 }
 
+/// By which ids an account reports its payments, where an id shows that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct PaymentIds {
+    /// How they begin.
+    pub begin: &'static [&'static str],
+    /// Orders name payments of the account by no other ids.
+    pub all: bool,
+    /// What to do about an order that names its payment by another id, without a full stop.
+    pub otherwise: &'static str,
+}
+
+/// Where orders of a channel have the payment provider's id of their payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaymentField {
+    /// Where the account's configuration says.
+    Configured,
+    /// Where plug-ins of the channel write one by themselves, in their form.
+    Usual,
+    /// Nowhere, as the account is configured.
+    Nowhere,
+}
+
+impl PaymentIds {
+    /// Whether a payment of the account can have this id.
+    #[must_use]
+    pub fn has(&self, id: &str) -> bool {
+        self.begin.iter().any(|begin| id.starts_with(*begin))
+    }
+}
+
 /// One reading of a payment at the account that authorises and captures it. Amounts are minor units of `currency` and say
 /// what has happened, not what ought to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

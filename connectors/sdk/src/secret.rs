@@ -105,6 +105,9 @@ impl SecretRef {
     }
 }
 
+/// What is read in place of a secret that is missing and need not be there: it is checked for nothing.
+pub const PLACEHOLDER: &str = "placeholder";
+
 /// A secret in use: one value, or two while it rotates. Clones are one secret.
 #[derive(Clone)]
 pub struct Secret(Arc<Inner>);
@@ -253,6 +256,14 @@ impl Secret {
     #[must_use]
     pub fn values(&self) -> Vec<SecretString> {
         self.state().values.clone()
+    }
+
+    /// Whether a value shows that it is another one than is wanted; a [`PLACEHOLDER`] shows nothing.
+    #[must_use]
+    pub fn any(&self, wrong: impl Fn(&str) -> bool) -> bool {
+        let values = self.values();
+        let mut values = values.iter().map(|value| value.expose_secret().trim());
+        values.any(|value| value != PLACEHOLDER && wrong(value))
     }
 
     /// True while there are two values.
@@ -419,6 +430,16 @@ mod tests {
         assert!(x.again());
         x.begin();
         assert!(!x.again());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_value_of_another_shape_is_found_and_a_missing_one_has_no_shape() {
+        let (secret, folder) = two("shape");
+        assert!(secret.any(|value| value == "old") && secret.any(|value| value == "new"));
+        assert!(!secret.any(|value| value == "other"));
+        let missing = Secret::from(SecretString::from(PLACEHOLDER.to_owned()));
+        assert!(!missing.any(|_| true));
         std::fs::remove_dir_all(&folder).unwrap();
     }
 

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::text::sentence;
 use crate::{
-    CancelReply, Error, ExternalId, InstructionReply, OrderSnapshot, ParcelReport, PaymentSnapshot,
-    Personal, StockLevel,
+    CancelReply, Error, ExternalId, InstructionReply, OrderSnapshot, ParcelReport, PaymentField,
+    PaymentIds, PaymentSnapshot, Personal, StockLevel,
 };
 
 /// What a stream is about, and what can be read by id.
@@ -328,6 +328,16 @@ pub trait Source: Send + Sync {
     /// How it understands what it reads, a sentence each, for `hikiate check`.
     fn says(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// By which ids it reports payments; `None` where an id does not show that. An order that names another one is told at once.
+    fn payment_ids(&self) -> Option<PaymentIds> {
+        None
+    }
+
+    /// Where orders of this channel have the payment provider's id of their payment.
+    fn payment_field(&self) -> PaymentField {
+        PaymentField::Configured
     }
 
     /// How far back orders can be read at all, by the time of ordering; an older order that is absent from an answer

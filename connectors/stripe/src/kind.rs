@@ -74,6 +74,11 @@ fn mode(secret: &Secret) -> Result<Option<Mode>, &'static str> {
         }
         known = Some(mode);
     }
+    if secret.any(|value| !value.starts_with("sk_") && !value.starts_with("rk_")) {
+        return Err(
+            "not an API key of Stripe: a secret key begins with sk_, a restricted key with rk_",
+        );
+    }
     Ok(known.flatten())
 }
 
@@ -85,5 +90,23 @@ pub fn site(url: impl Into<String>, secret: Secret) -> Site {
         auth: vec![Auth::bearer(secret)],
         dialect: Arc::new(Words),
         ..Site::new(url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hikiate_sdk::PLACEHOLDER;
+    use secrecy::SecretString;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_api_key_is_told_and_a_missing_one_is_not() {
+        let mode = |value: &str| mode(&Secret::from(SecretString::from(value.to_owned())));
+        assert!(mode("foo").is_err_and(|why| why.contains("begins with sk_")));
+        assert!(mode("pk_live_1").is_err_and(|why| why.contains("publishable")));
+        assert_eq!(mode("rk_live_1"), Ok(Some(Mode::Live)));
+        assert_eq!(mode("sk_org_live_1"), Ok(None));
+        assert_eq!(mode(PLACEHOLDER), Ok(None));
     }
 }

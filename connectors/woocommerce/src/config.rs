@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::duration::Span;
 use hikiate_sdk::settings::Checks;
-use hikiate_sdk::{ChargeKind, Problem, SecretRef};
+use hikiate_sdk::{ChargeKind, Problem, Secret, SecretRef};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -87,6 +87,41 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// The shop's own words.
+    pub(crate) const USUAL: [&str; 10] = [
+        "pending",
+        "on-hold",
+        "failed",
+        "processing",
+        "completed",
+        "refunded",
+        "cancelled",
+        "checkout-draft",
+        "auto-draft",
+        "draft",
+    ];
+
+    /// The word of the shop's own that another spelling was meant to be.
+    fn meant(status: &str) -> Option<&'static str> {
+        let bare = |word: &str| word.replace(['-', '_', ' '], "").to_ascii_lowercase();
+        let meant = Self::USUAL
+            .into_iter()
+            .find(|word| bare(word) == bare(status));
+        meant.filter(|word| *word != status)
+    }
+
+    /// The word of the configuration.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Open => "open",
+            Self::Frozen => "frozen",
+            Self::Completed => "completed",
+            Self::Cancelled => "cancelled",
+            Self::Ignored => "ignored",
+        }
+    }
+
     /// What the shop's own words mean where nothing else is configured.
     fn usual(status: &str) -> Option<Self> {
         Some(match status {
@@ -236,6 +271,9 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
                 "statuses",
                 "an order in the bin is absent from the shop: remove \"trash\"",
             );
+        } else if let Some(word) = Standing::meant(status) {
+            let message = format!("{status:?} is no status of WooCommerce: write \"{word}\"");
+            checks.problem("statuses", message);
         }
     }
     let test = meta_key(&mut checks, "test", keys.test, "meta_data.test");
@@ -252,6 +290,12 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
         checks.problem(
             "url",
             "plain http to a host that is not loopback: use https (the shop takes a key over plain http only with OAuth 1.0a, which hikiate does not speak)",
+        );
+    }
+    if url.as_deref().is_some_and(|url| url.contains("/wp-json")) {
+        checks.problem(
+            "url",
+            "leave out /wp-json and what follows, which hikiate adds: write WordPress' own address, for example \"https://shop.example\"",
         );
     }
     let what = "the consumer key, for example { env = \"WOO_KEY\" }";
@@ -296,6 +340,20 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
     checks.finish(reach.map(|reach| (reach, settings)))
 }
 
+/// The halves of a REST API key, each in the other one's place.
+pub(crate) fn swapped(key: &Secret, secret: &Secret) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if key.any(|value| value.starts_with("cs_")) {
+        let why = "this is a consumer secret (cs_…): the consumer key (ck_…) belongs here";
+        problems.push(Problem::new("key", why));
+    }
+    if secret.any(|value| value.starts_with("ck_")) {
+        let why = "this is a consumer key (ck_…): the consumer secret (cs_…) belongs here";
+        problems.push(Problem::new("secret", why));
+    }
+    problems
+}
+
 /// The key in `meta_data.KEY`. Keys of plugins may have dots.
 fn meta_key(
     checks: &mut Checks<'_>,
@@ -333,6 +391,7 @@ fn is_plain_and_distant(url: &str) -> bool {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
+    use secrecy::SecretString;
     use serde_json::json;
 
     use super::*;
@@ -432,6 +491,53 @@ mod tests {
         ];
         assert_eq!(keys, want, "{problems:?}");
         assert!(!format!("{problems:?}").contains("hunter2"), "{problems:?}");
+    }
+
+    #[test]
+    fn what_fails_at_the_shop_only_is_told_before() {
+        let said = |key: &str, value: Value| {
+            let mut table = least();
+            table[key] = value;
+            let problems = read(&table).unwrap_err();
+            assert_eq!((problems.len(), problems[0].key.as_str()), (1, key));
+            problems[0].message.clone()
+        };
+        for url in [
+            "https://shop.example/wp-json/wc/v3",
+            "https://shop.example/wp-json/",
+        ] {
+            assert!(said("url", json!(url)).contains("leave out /wp-json"));
+        }
+        for status in ["onhold", "on_hold", "On-Hold"] {
+            let told = said("statuses", json!({ status: "open" }));
+            assert!(told.contains("write \"on-hold\""), "{told}");
+        }
+        let mut table = least();
+        table["statuses"] = json!({ "on-hold": "open", "on-hold-stock": "frozen" });
+        assert!(read(&table).is_ok());
+    }
+
+    #[test]
+    fn the_usual_words_all_mean_something() {
+        assert!(
+            Standing::USUAL
+                .iter()
+                .all(|word| Standing::usual(word).is_some())
+        );
+    }
+
+    #[test]
+    fn swapped_halves_of_a_key_are_told_and_missing_ones_are_not() {
+        let secret = |value: &str| Secret::from(SecretString::from(value.to_owned()));
+        let keys = |key: &str, of: &str| -> Vec<String> {
+            let problems = swapped(&secret(key), &secret(of)).into_iter();
+            problems.map(|problem| problem.key).collect()
+        };
+        assert_eq!(keys("cs_1", "ck_1"), ["key", "secret"]);
+        assert_eq!(keys("cs_1", "cs_1"), ["key"]);
+        assert_eq!(keys("ck_1", "cs_1"), [""; 0]);
+        let missing = hikiate_sdk::PLACEHOLDER;
+        assert_eq!(keys(missing, missing), [""; 0]);
     }
 
     #[test]

@@ -35,6 +35,10 @@ impl ConnectorKind for WooCommerceKind {
                 .map_err(|message| vec![Problem::new(key, message)])
         };
         let (key, secret) = (open("key", &reach.key)?, open("secret", &reach.secret)?);
+        let swapped = config::swapped(&key, &secret);
+        if !swapped.is_empty() {
+            return Err(swapped);
+        }
         let hook = reach
             .hook
             .map(|(current, previous)| HookSecrets::read(&current, previous.as_ref()))

@@ -193,6 +193,7 @@ fn policy() -> Policy {
         account: account.map(AccountSlug::new),
         parts: hikiate_sdk::Parts::Many,
         reads: false,
+        ids: None,
         refunds: true,
         voids: true,
     };

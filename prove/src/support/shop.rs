@@ -479,6 +479,7 @@ fn policy() -> Policy {
         account: Some(AccountSlug::new("shop")),
         parts: hikiate_sdk::Parts::Many,
         reads: false,
+        ids: None,
         refunds: true,
         voids: true,
     };

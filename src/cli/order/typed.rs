@@ -9,8 +9,9 @@ use serde::Serialize;
 use crate::cli::args::{Decide, OnShipments, RefundArgs, ShippedArgs};
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
+use crate::facts::FactBody;
 use crate::plan::command::{
-    Now, RefundOf, Shipped, Wish, end, recall, recalled, refund, shipped, tell, void,
+    Now, RefundOf, Shipped, Wish, WishedFact, end, recall, recalled, refund, shipped, tell, void,
 };
 use crate::store::{StoreError, Typed};
 
@@ -181,14 +182,11 @@ pub(super) async fn refund_it(session: &Session, args: RefundArgs) -> Result<(),
 pub(super) async fn void_it(
     session: &Session,
     order: &str,
-    reason: Option<&str>,
+    reason: &str,
     dry: bool,
 ) -> Result<(), Failure> {
     let subject = Subject::of_order(session, order).await?;
-    write(session, &[subject], dry, |now, _| {
-        void(now, reason.unwrap_or_default())
-    })
-    .await
+    write(session, &[subject], dry, |now, _| void(now, reason)).await
 }
 
 /// A command on one order that needs no more than what planning knows of it.
@@ -283,7 +281,15 @@ pub(crate) async fn write(
                 now,
             };
             match judge(on, subject) {
-                Ok(wish) => wishes.push((subject, input.facts.last().map(|fact| fact.id), wish)),
+                Ok(mut wish) => {
+                    if wish.facts.iter().any(moves_money) {
+                        let elsewhere = session.elsewhere(subject.id).await?;
+                        let policy = &session.loaded.policy;
+                        let waits = elsewhere.keeps_back(&wish, input, policy);
+                        wish.does.extend(waits);
+                    }
+                    wishes.push((subject, input.facts.last().map(|fact| fact.id), wish));
+                }
                 Err(why) => refused.push(why),
             }
         }
@@ -318,6 +324,14 @@ pub(crate) async fn write(
     session
         .out
         .one(&told, || told.iter().map(Reply::words).collect())
+}
+
+/// Whether accounts refund or void because of it, and it is told which of them are paused.
+fn moves_money(wished: &WishedFact) -> bool {
+    matches!(
+        wished.body,
+        FactBody::RefundWanted(_) | FactBody::VoidWanted(_)
+    )
 }
 
 /// One entry an order, also where several of its shipments were named.

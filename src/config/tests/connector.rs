@@ -10,8 +10,8 @@ use hikiate_sdk::hooks::{Arrival, Arrived, HookSpec, HookTrust, Hooks, Nudge, re
 use hikiate_sdk::{Ability, Cancels, Identity, Parts, Unit, When};
 use hikiate_sdk::{
     AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, First, Here, InFile, Kind,
-    LookUp, Op, OperationSpec, Operations, Outcome, Page, Prepared, Problem, Record, RetryPolicy,
-    SecretRef, Source, StreamSpec,
+    LookUp, Op, OperationSpec, Operations, Outcome, Page, PaymentField, PaymentIds, Prepared,
+    Problem, Record, RetryPolicy, SecretRef, Source, StreamSpec,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -32,6 +32,8 @@ struct Keys {
     #[serde(default)]
     members: Option<u32>,
     #[serde(default)]
+    together: Option<usize>,
+    #[serde(default)]
     token: Option<SecretRef>,
     #[serde(default)]
     #[expect(dead_code, reason = "only its shape counts")]
@@ -45,6 +47,10 @@ struct Account {
     streams: Vec<StreamSpec>,
     ops: Vec<OperationSpec>,
     hooks: Vec<HookSpec>,
+    ids: bool,
+    field: PaymentField,
+    closed: bool,
+    mails: bool,
 }
 
 impl ConnectorKind for Test {
@@ -71,7 +77,7 @@ impl ConnectorKind for Test {
         let kind = |word: &str| match word {
             "orders" => Some(Kind::Order),
             "shipments" => Some(Kind::Shipment),
-            "stock" => Some(Kind::Stock),
+            "stock" | "stock-by-code" => Some(Kind::Stock),
             "payments" => Some(Kind::Payment),
             _ => None,
         };
@@ -80,7 +86,7 @@ impl ConnectorKind for Test {
                 name: word.clone(),
                 kind: kind(word)?,
                 interval: Duration::from_secs(30),
-                by_code: None,
+                by_code: (word == "stock-by-code").then_some(50),
             })
         });
         let ops = keys
@@ -118,7 +124,7 @@ impl ConnectorKind for Test {
                     _ => Ability::usual(op),
                 },
                 members: keys.members.unwrap_or(OperationSpec::ANY),
-                together: 1,
+                together: keys.together.unwrap_or(1),
                 summary: match op {
                     Op::Capture => "does capture; cannot be undone",
                     Op::Mail => "does mail; cannot be undone",
@@ -139,10 +145,19 @@ impl ConnectorKind for Test {
                 keep: Vec::new(),
             })
         });
+        let has = |word: &str| keys.offers.iter().any(|offered| offered == word);
         Ok(Arc::new(Account {
             streams: streams.collect(),
             ops: ops.collect(),
             hooks: hooks.collect(),
+            field: match (has("usual-field"), has("no-field")) {
+                (true, _) => PaymentField::Usual,
+                (_, true) => PaymentField::Nowhere,
+                _ => PaymentField::Configured,
+            },
+            ids: has("ids"),
+            mails: has("mails-shipments"),
+            closed: has("closed-words"),
         }))
     }
 }
@@ -197,6 +212,18 @@ impl Source for Account {
         Err(never())
     }
 
+    fn payment_field(&self) -> PaymentField {
+        self.field
+    }
+
+    fn payment_ids(&self) -> Option<PaymentIds> {
+        self.ids.then_some(PaymentIds {
+            begin: &["pi_"],
+            all: false,
+            otherwise: "Name the PaymentIntent",
+        })
+    }
+
     async fn acknowledge(&self, _: &Value) -> Result<(), Error> {
         Err(never())
     }
@@ -206,6 +233,20 @@ impl Source for Account {
 impl Operations for Account {
     fn operations(&self) -> Vec<OperationSpec> {
         self.ops.clone()
+    }
+
+    fn mails_shipments(&self) -> bool {
+        self.mails
+    }
+
+    fn service_words(&self) -> Option<&'static [&'static str]> {
+        let words: &[&str] = &["YAMATO", "YAMATO BOX"];
+        self.closed.then_some(words)
+    }
+
+    fn slot_words(&self) -> Option<&'static [&'static str]> {
+        let words: &[&str] = &["AM", "12"];
+        self.closed.then_some(words)
     }
 
     fn prepare(&self, _: &Call) -> Result<Prepared, Error> {

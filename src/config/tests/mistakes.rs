@@ -112,7 +112,7 @@ const WRONG: [(&str, &str, &str); 53] = [
     (
         "token = { file = \"token\" }",
         "token = \"sk_live_1\"",
-        "accounts.shop-jp.token: expected a table, found text",
+        "accounts.shop-jp.token: expected a table, found text; write { env = \"NAME\" } or { file = \"/path\" }",
     ),
     (
         "token = { file = \"token\" }",

@@ -1,13 +1,15 @@
 //! The sentences of an explanation: goods, shipments, who cancelled, what comes next.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use hikiate_sdk::text::quoted;
-use hikiate_sdk::{CancelVerdict, ChannelState, LineKey};
+use hikiate_sdk::{AccountSlug, CancelVerdict, ChannelState, LineKey};
 
 use super::elsewhere::{Elsewhere, SealedBatch, Sending};
 use crate::facts::{FactBody, ShipmentFact};
-use crate::operations::{ANNOTATE, MAIL, NOTICE, of};
+use crate::operations::{ANNOTATE, MAIL, NOT_NEEDED, NOTICE, of};
 use crate::plan::order::Next;
 use crate::plan::shipment::Shipment;
 use crate::plan::stop::stopped;
@@ -249,7 +251,14 @@ fn on_its_way(elsewhere: &Elsewhere, shipment: &Shipment<'_>, zone: Tz) -> Strin
 pub(super) fn told(view: &View<'_>, elsewhere: &Elsewhere) -> Vec<String> {
     let intents = view.fold.intents.iter();
     let telling = intents.filter(|i| [NOTICE, MAIL, ANNOTATE].contains(&of(i.fact.op).rule));
-    telling
+    // Where nothing was called, nobody was told.
+    let called = telling.filter(|intent| {
+        let code = intent
+            .outcome
+            .and_then(|(_, outcome)| outcome.code.as_deref());
+        code != Some(NOT_NEEDED)
+    });
+    called
         .map(|intent| {
             let account = &intent.fact.account;
             let paused = elsewhere
@@ -261,6 +270,27 @@ pub(super) fn told(view: &View<'_>, elsewhere: &Elsewhere) -> Vec<String> {
             format!("{}: {}{paused}", intent.key, intent.word())
         })
         .collect()
+}
+
+/// Refunds and voids that wait for accounts that are paused.
+pub(super) fn money_kept_back(view: &View<'_>, elsewhere: &Elsewhere) -> Vec<String> {
+    let mut accounts: BTreeSet<&AccountSlug> = BTreeSet::new();
+    for asked in view.refunds_asked() {
+        let open = asked
+            .fact
+            .parts
+            .iter()
+            .filter(|part| !view.is_given(asked, part));
+        accounts.extend(open.filter_map(|part| part.account.as_ref()));
+    }
+    for tender in &view.order.tenders {
+        let open = !tender.cancelled && tender.authorised > tender.captured;
+        if open && view.is_to_void(tender) {
+            accounts.extend(view.route(tender).and_then(|route| route.account.as_ref()));
+        }
+    }
+    let waiting = elsewhere.waiting_for(accounts).into_iter();
+    waiting.map(|why| format!("refund or void {why}")).collect()
 }
 
 /// What happens at a moment without new input.

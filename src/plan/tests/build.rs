@@ -32,6 +32,7 @@ pub(super) fn policy() -> Policy {
         account: account.map(slug),
         parts: hikiate_sdk::Parts::Many,
         reads: false,
+        ids: None,
         refunds: true,
         voids: true,
     };

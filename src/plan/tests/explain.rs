@@ -5,9 +5,11 @@ use hikiate_sdk::{CancelVerdict, ChannelState, Op, ReplyVerdict, ShipmentReferen
 
 use super::build::{at, order, slug};
 use super::flow::ship_all;
+use super::ledger::support::situation;
 use super::world::World;
-use crate::facts::Verdict;
-use crate::plan::command::{end, recall};
+use crate::facts::{OutcomeFact, Verdict};
+use crate::operations::NOT_NEEDED;
+use crate::plan::command::{RefundOf, Wish, end, recall, refund, void};
 use crate::plan::types::{ShippingStop, Status};
 use crate::plan::{Elsewhere, SealedBatch, Sending};
 
@@ -208,6 +210,63 @@ fn what_waits_for_a_paused_account_says_so() {
             .any(|line| line.contains("account smtp is paused: the password was refused")),
         "{told}"
     );
+}
+
+#[test]
+fn what_a_channel_does_not_need_is_no_notice() {
+    let fulfilled = |code: Option<&str>| {
+        let mut world = World::new(order(&[("A", 1, 1000)]));
+        ship_all(&mut world);
+        world.plan();
+        let mut queue = world.input.queue.iter();
+        let intent = queue.find(|row| row.op == Op::Fulfil).unwrap().key.clone();
+        world.input.queue.retain(|row| row.key != intent);
+        world.outcome(OutcomeFact {
+            intent,
+            verdict: Verdict::Done,
+            id: None,
+            code: code.map(str::to_owned),
+            message: String::new(),
+        });
+        let told = world.explain().told;
+        told.iter().any(|line| line.starts_with("fulfil:"))
+    };
+    assert!(fulfilled(None));
+    assert!(!fulfilled(Some(NOT_NEEDED)));
+}
+
+#[test]
+fn a_refund_that_waits_for_a_paused_account_says_so() {
+    let elsewhere = Elsewhere {
+        paused: [(slug("shop-jp"), "paused by hanako: a check".to_owned())].into(),
+        ..Elsewhere::default()
+    };
+    let why = "waits: account shop-jp is paused: paused by hanako: a check";
+    let mut world = situation();
+    ship_all(&mut world);
+    world.push_all();
+    let wish = world
+        .asked(|now| refund(now, RefundOf::Amount("300"), None, "came late"))
+        .unwrap();
+    let told = |on: &Elsewhere, world: &World, wish: &Wish| {
+        on.keeps_back(wish, &world.input, &world.policy)
+    };
+    assert_eq!(told(&elsewhere, &world, &wish), [why]);
+    assert_eq!(told(&Elsewhere::default(), &world, &wish), [""; 0]);
+    let waits = |world: &World| {
+        let captured = world.explain_with(&elsewhere).captured;
+        captured.iter().any(|line| line.ends_with(why))
+    };
+    assert!(!waits(&world), "nothing is asked for yet");
+    world.wants("300");
+    assert!(waits(&world));
+
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.settle();
+    let wish = world.asked(|now| void(now, "not wanted")).unwrap();
+    assert_eq!(told(&elsewhere, &world, &wish), [why]);
+    world.typed(|now| void(now, "not wanted"));
+    assert!(waits(&world));
 }
 
 #[test]

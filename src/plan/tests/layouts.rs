@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hikiate_sdk::{AccountConfig, Connector, OrderSnapshot, Party, Personal};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::build::{SHOP, order, slug};
 use super::world::World;
@@ -16,11 +16,25 @@ use crate::registry::CONNECTORS;
 
 /// The account of a warehouse that takes files of a shipped layout.
 fn files(layout: &str) -> Arc<dyn Connector> {
-    let kind = CONNECTORS.iter().find(|kind| kind.name() == "files");
+    built("files", &json!({ "folder": "none", "layout": layout }))
+}
+
+/// The account of one that has no layout.
+fn openlogi() -> Arc<dyn Connector> {
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, "token").unwrap();
+    let url = "https://api.openlogi.com/api";
+    let settings = json!({ "url": url, "token": { "file": token }, "account": "TS001" });
+    built("openlogi", &settings)
+}
+
+fn built(connector: &str, settings: &Value) -> Arc<dyn Connector> {
+    let kind = CONNECTORS.iter().find(|kind| kind.name() == connector);
     let folder = std::env::temp_dir();
     let account = AccountConfig {
         slug: &slug("wms"),
-        settings: &json!({ "folder": "none", "layout": layout }),
+        settings,
         base_dir: &folder,
         timezone: "Asia/Tokyo",
         link: &hikiate_sdk::Link::new(hikiate_sdk::budget::Clock::default()),
@@ -170,6 +184,60 @@ fn each_part_is_named_by_its_column_and_rule() {
         ..name("カ\u{3099}ルシア")
     };
     assert_eq!(part(titled("りんご"), garcia), []);
+}
+
+#[test]
+fn an_account_without_a_layout_says_itself_what_to_correct() {
+    let detail = |ship_to: Party| {
+        let mut shop = Shop::new("japanese-3pl-utf8", titled("りんご"), ship_to);
+        shop.tokyo = openlogi();
+        let plan = shop.settle();
+        let task = plan.tasks.iter().find(|t| t.kind == "not_writable");
+        task.unwrap().detail.clone()
+    };
+    let abroad = Party {
+        country: "DE".to_owned(),
+        ..taro()
+    };
+    let long = Party {
+        name: "寿限無".repeat(6),
+        ..taro()
+    };
+    for (ship_to, words) in [
+        (
+            abroad,
+            [
+                "tokyo does not take the address",
+                "only addresses in Japan",
+                "Correct it at the channel",
+            ],
+        ),
+        (
+            long,
+            [
+                "tokyo does not take the recipient's name",
+                "set long_names",
+                "order set-name",
+            ],
+        ),
+        (
+            taro(),
+            [
+                "tokyo does not take the shipping method",
+                "under [warehouses.NAME.services]",
+                "restart",
+            ],
+        ),
+    ] {
+        let told = detail(ship_to);
+        for words in words {
+            assert!(told.contains(words), "{words}: {told}");
+        }
+        assert!(
+            !told.contains("layout") && !told.contains("[map]"),
+            "{told}"
+        );
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use chrono::Duration;
 use hikiate_sdk::{
-    Call, CaptureCall, ChannelState, Currency, Op, OrderSnapshot, Parts, PaymentRef,
+    Call, CaptureCall, ChannelState, Currency, Op, OrderSnapshot, Parts, PaymentIds, PaymentRef,
     PaymentSnapshot, PaymentState, RefundEffect, RefundSeen,
 };
 use proptest::prelude::*;
@@ -29,6 +29,7 @@ fn named(mut snapshot: OrderSnapshot, name: Option<PaymentRef>) -> World {
         account: Some(slug("stripe")),
         parts: Parts::Many,
         reads: true,
+        ids: None,
         refunds: true,
         voids: true,
     };
@@ -570,6 +571,30 @@ fn a_payment_that_nobody_names_or_reports_is_a_task_after_an_hour() {
         assert_eq!(plan.blocked_by.as_deref(), Some("payment"));
         assert!(captures(&world).is_empty());
     }
+}
+
+#[test]
+fn a_payment_that_its_account_cannot_have_is_a_task_at_once_that_says_what_to_do() {
+    let named = |key: &str| {
+        let mut world = world(Some(PaymentRef::by_key(key)));
+        let channels = world.policy.channels.values_mut();
+        for route in channels.flat_map(|channel| channel.payments.values_mut()) {
+            route.ids = Some(PaymentIds {
+                begin: &["pi_", "pp_"],
+                all: false,
+                otherwise: "Set charges = true",
+            });
+        }
+        world
+    };
+    let plan = named("ch_1").settle();
+    assert_eq!(World::kinds(&plan), ["payment_not_found"]);
+    let told = &plan.tasks[0].detail;
+    assert!(
+        told.contains("(ch_1 at stripe)") && told.contains("pi_, pp_. Set charges = true."),
+        "{told}"
+    );
+    assert_eq!(World::kinds(&named("pp_1").settle()), [""; 0]);
 }
 
 #[test]

@@ -155,5 +155,6 @@ async fn an_account_without_a_void_says_so() {
     let mut world = World::new(Setup::default()).await;
     let id = world.shop.place_order(order(&[("APPLE", 2, "1000")]));
     world.rounds(2).await;
-    typed(&world, &id, &["void"]).refused(5, "account shop offers no void");
+    let void = ["void", "--reason", "not wanted"];
+    typed(&world, &id, &void).refused(5, "account shop offers no void");
 }

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use hikiate_sdk::cursor::{Cursor, Reach, Sort, stored, stored_as};
 use hikiate_sdk::{
-    Error, ErrorClass, ExternalId, Here, InFile, Kind, Page, Record, Source, StreamSpec,
+    Error, ErrorClass, ExternalId, Here, InFile, Kind, Page, PaymentField, Record, Source,
+    StreamSpec,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -88,6 +89,13 @@ impl Source for Medusa {
         } else {
             vec![map::order_record(raw, &self.settings)]
         })
+    }
+
+    fn payment_field(&self) -> PaymentField {
+        match self.settings.payment_reference {
+            Some(_) => PaymentField::Configured,
+            None => PaymentField::Nowhere,
+        }
     }
 
     fn reads(&self) -> Vec<(Kind, usize)> {

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::prepared::{self, Frozen};
 use super::{Listed, Openlogi, written};
+use crate::map::instruction::{SERVICES, SLOTS};
 use crate::map::shipment::{Seen, Stage, contents};
 use crate::wire::{AllWritten, BULK, IDENTIFIERS, NewShipment, Written, request};
 
@@ -46,6 +47,14 @@ impl Operations for Openlogi {
                 )
             },
         ]
+    }
+
+    fn service_words(&self) -> Option<&'static [&'static str]> {
+        Some(&SERVICES)
+    }
+
+    fn slot_words(&self) -> Option<&'static [&'static str]> {
+        Some(&SLOTS)
     }
 
     fn prepare(&self, call: &Call) -> Result<Prepared, Error> {

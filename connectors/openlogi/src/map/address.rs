@@ -27,6 +27,10 @@ pub(crate) fn address(party: &Party, of: &str, rule: LongNames) -> Result<Addres
         let why = "is no Japanese postal code: three digits, a hyphen, four digits";
         refused("address", &format!("{of}.postal_code"), why)
     })?;
+    if postcode.ends_with("0000") {
+        let why = "ends in 0000, which stands for a whole city: OPENLOGI takes only the code of the district";
+        return Err(refused("address", &format!("{of}.postal_code"), why));
+    }
     let phone = match party.phone.trim() {
         "" => None,
         text => Some(phone(text).ok_or_else(|| {

@@ -8,7 +8,19 @@ use super::address::{address, bare_name, refused};
 use crate::config::{Settings, TemperatureRule};
 use crate::wire::{NewItem, NewShipment, is_plain};
 
-const SLOTS: [&str; 6] = ["AM", "12", "14", "16", "18", "19"];
+/// Times of day.
+pub(crate) const SLOTS: [&str; 6] = ["AM", "12", "14", "16", "18", "19"];
+/// What a shipping method may be mapped to: a carrier, a kind of parcel, or both.
+pub(crate) const SERVICES: [&str; 8] = [
+    "YAMATO",
+    "SAGAWA",
+    "POST_EXPRESS",
+    "HOME_BOX",
+    "YAMATO POST_EXPRESS",
+    "YAMATO HOME_BOX",
+    "SAGAWA POST_EXPRESS",
+    "SAGAWA HOME_BOX",
+];
 const CARRIERS: [&str; 2] = ["YAMATO", "SAGAWA"];
 const METHODS: [&str; 2] = ["POST_EXPRESS", "HOME_BOX"];
 const WRAPPINGS: [&str; 2] = ["NAVY", "RED"];

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::cursor::{stored, stored_as};
 use hikiate_sdk::{
-    Error, ErrorClass, ExternalId, Here, InFile, Kind, Page, Record, Source, StreamSpec,
+    Error, ErrorClass, ExternalId, Here, InFile, Kind, Page, PaymentIds, Record, Source, StreamSpec,
 };
 use serde_json::Value;
 
@@ -116,6 +116,21 @@ impl Source for Stripe {
     fn rewind(&self, _: &str, cursor: Option<&Value>, since: DateTime<Utc>) -> Option<Value> {
         let cursor = stored::<Cursor>(PAYMENTS, cursor).ok()?.rewound(since)?;
         serde_json::to_value(cursor).ok()
+    }
+
+    fn payment_ids(&self) -> Option<PaymentIds> {
+        Some(match self.settings.charges {
+            true => PaymentIds {
+                begin: &["pi_", "ch_", "py_"],
+                all: true,
+                otherwise: "Correct the id at the channel, or where the channel's account reads it (payment_reference)",
+            },
+            false => PaymentIds {
+                begin: &["pi_"],
+                all: false,
+                otherwise: "If orders name charges (ch_…, py_…), set charges = true on the stripe account, or let the channel's account read the PaymentIntent's id (payment_reference)",
+            },
+        })
     }
 
     fn says(&self) -> Vec<String> {

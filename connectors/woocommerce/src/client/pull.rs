@@ -6,13 +6,15 @@ use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
 use hikiate_sdk::cursor::{Cursor, Reach, Sort, Stamp, stored, stored_as};
 use hikiate_sdk::{
-    Error, ErrorClass, ExternalId, Here, InFile, Kind, Page, Record, Source, StreamSpec,
+    Error, ErrorClass, ExternalId, Here, InFile, Kind, Page, PaymentField, Record, Source,
+    StreamSpec,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{API, List, WooCommerce, is_id};
+use crate::config::Standing;
 use crate::dialect::NO_ROUTE;
 use crate::map::{self, Parents};
 use crate::wire::{ProductCode, ProductKind};
@@ -151,6 +153,13 @@ impl Source for WooCommerce {
         Ok(())
     }
 
+    fn payment_field(&self) -> PaymentField {
+        match self.settings.payment_reference {
+            Some(_) => PaymentField::Configured,
+            None => PaymentField::Usual,
+        }
+    }
+
     fn says(&self) -> Vec<String> {
         let settings = &self.settings;
         let told = match settings.fulfilments {
@@ -170,9 +179,22 @@ impl Source for WooCommerce {
         } else {
             "an order's status is left alone; whatever else sets it to completed makes the shop mail that"
         };
+        let configured = settings.statuses.keys().map(String::as_str);
+        let words: BTreeSet<&str> = Standing::USUAL.into_iter().chain(configured).collect();
+        let words = words.into_iter().filter_map(|word| {
+            let standing = settings.standing(word)?;
+            Some(format!("{word} = {}", standing.as_str()))
+        });
+        let words = words.collect::<Vec<_>>().join(", ");
+        let payment = match &settings.payment_reference {
+            Some(key) => format!("meta_data.{key}"),
+            None => "transaction_id, as the gateway's plug-in writes it (payment_reference is not set; Stripe's plug-in writes the charge, ch_…)".to_owned(),
+        };
         vec![
             format!("{told}, {mail}"),
             status.to_owned(),
+            format!("order statuses: {words}; any other one is a task, and its order is not shipped"),
+            format!("the payment provider's id of an order's payment is read from {payment}"),
             "ask who runs the shop: a gateway plug-in may capture when an order is completed, and void or refund when it is cancelled or refunded. Of the plug-in and the account that captures here, one has to be off".to_owned(),
             "ask who runs the shop: a setting or plug-in that fulfils or completes paid orders by itself has to be off, or nothing is shipped (`others` and `completed` of the channel)".to_owned(),
             "the shop itself mails the buyer when an order is received, processed, completed, refunded or cancelled, as its settings say".to_owned(),

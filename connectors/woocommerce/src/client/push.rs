@@ -45,6 +45,10 @@ impl Operations for WooCommerce {
         ]
     }
 
+    fn mails_shipments(&self) -> bool {
+        self.settings.notify_customer
+    }
+
     fn prepare(&self, call: &Call) -> Result<Prepared, Error> {
         prepared::prepare(call)
     }

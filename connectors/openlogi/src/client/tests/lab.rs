@@ -50,7 +50,7 @@ async fn nothing_goes_over_the_wire_that_a_validating_proxy_refuses() {
         assert!(matches!(answer, Ok(Outcome::Done { .. })), "{answer:?}");
     }
     let mut nowhere = instruction(5, 1);
-    nowhere.ship_to.postal_code = "170-0000".to_owned();
+    nowhere.ship_to.postal_code = "999-9999".to_owned();
     let nowhere = world.prepare(&instruct(nowhere));
     let refused = world
         .account

@@ -84,7 +84,7 @@ async fn what_is_refused_is_told_in_openlogis_words() {
             .await
             .unwrap_err()
     };
-    let error = send(&|told| told.ship_to.postal_code = "170-0000".to_owned()).await;
+    let error = send(&|told| told.ship_to.postal_code = "999-9999".to_owned()).await;
     assert_eq!(
         (error.class, error.code.as_deref()),
         (ErrorClass::Rejected, Some("validation_failed"))

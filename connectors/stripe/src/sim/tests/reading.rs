@@ -310,6 +310,8 @@ async fn a_payment_that_orders_know_by_its_charge_is_reported_under_it_too() {
     assert!(told.iter().all(|one| one.captured == 3000), "{told:?}");
     let none = world.account.read(Kind::Payment, &["ch_none".into()]).await;
     assert!(none.unwrap().is_empty());
+    let ids = world.account.payment_ids().unwrap();
+    assert!(ids.has(&id) && ids.has(&charge) && !ids.has("seti_1"));
 
     // Where that is not configured it is said, not passed over: later changes would not be told.
     let world = World::with(settings(false));
@@ -331,6 +333,8 @@ async fn a_payment_that_orders_know_by_its_charge_is_reported_under_it_too() {
         bad.cause.clone()
     };
     assert!(said().await.contains("set charges = true"));
+    let ids = world.account.payment_ids().unwrap();
+    assert!(ids.has(&id) && !ids.has(&charge) && ids.otherwise.contains("set charges = true"));
     assert!(world.sim.part_charge(&id));
     assert!(said().await.contains("made without one"));
 }

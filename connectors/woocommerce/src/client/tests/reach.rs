@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::support::{KEY, SECRET, account, at, basket, shop};
 use crate::WooCommerceKind;
-use crate::config::Settings;
+use crate::config::{Settings, Standing};
 
 fn build(url: &str, transport: Arc<dyn Transport>) -> Result<Arc<dyn Connector>, Vec<Problem>> {
     let folder = std::env::temp_dir().join(format!("hikiate-woo-{}", std::process::id()));
@@ -61,6 +61,28 @@ async fn over_plain_http_on_loopback_the_shop_is_told_that_it_stands_behind_tls(
     );
     let distant = build("http://shop.example", transport).err().unwrap();
     assert!(distant.len() == 1 && distant[0].key == "url" && distant[0].message.contains("OAuth"));
+}
+
+#[tokio::test]
+async fn what_statuses_mean_and_where_payments_are_named_is_said() {
+    let sim = shop(&at("2026-11-21T10:00:00Z"), Currency::JPY);
+    let settings = Settings {
+        statuses: [
+            ("on-hold".to_owned(), Standing::Open),
+            ("picking".to_owned(), Standing::Frozen),
+        ]
+        .into(),
+        ..Settings::default()
+    };
+    let said = account(sim.transport(), settings).says().join("\n");
+    for words in [
+        "on-hold = open",
+        "pending = waiting",
+        "picking = frozen",
+        "read from transaction_id",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
 }
 
 #[tokio::test]
