@@ -216,6 +216,10 @@ impl World {
             // task of the goods names the sum.
             let too_late = (order.number.clone(), "cancel_too_late".to_owned());
             let named = some_left && order.by_staff > 0 && self.flagged.contains(&too_late);
+            // Where the shop does not have the money, its cancel gives none of it back: that is a task.
+            let over = (order.number.clone(), "over_captured".to_owned());
+            let elsewhere = self.far.shops[order.shop].woo.is_some();
+            let named = named || elsewhere && (self.flagged.contains(&over) || some_left);
             if seen.captured != seen.refunded && !named {
                 wrong.push(format!(
                     "cancelled, {} captured and {} refunded",
@@ -230,7 +234,11 @@ impl World {
         }
         let whole = order.all_in(gone);
         let due = match order.pay {
-            Pay::Card if self.terms.on_complete && !whole && known.status != "booked" => 0,
+            Pay::Card
+                if self.terms.on_complete(order.account) && !whole && known.status != "booked" =>
+            {
+                0
+            }
             Pay::Card => order.due(gone),
             _ => 0,
         };

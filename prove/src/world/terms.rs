@@ -57,7 +57,8 @@ pub(super) struct Terms {
     pub(super) tokyo_waves: bool,
     pub(super) osaka_waves: bool,
     pub(super) grace: u64,
-    pub(super) on_complete: bool,
+    /// The first shop's cards are captured when nothing is left to ship.
+    on_complete: bool,
     pub(super) split: bool,
     pub(super) partial_wait: bool,
     pub(super) expire_unpaid: bool,
@@ -129,6 +130,11 @@ impl Terms {
         }
     }
 
+    /// Whether a shop's cards are captured when nothing is left to ship: at Stripe a first capture may release the rest.
+    pub(super) fn on_complete(&self, account: &str) -> bool {
+        self.on_complete || account != SHOP
+    }
+
     /// The first clock is that of all that is reached over HTTP, the others are the warehouses' with files.
     pub(super) fn skew(&self, at: usize) -> Duration {
         let own = self.skew.get(at);
@@ -192,11 +198,6 @@ impl Terms {
     }
 
     fn shops(&self) -> impl Iterator<Item = ShopTerms> {
-        let capture = if self.on_complete {
-            "on-complete"
-        } else {
-            "each-shipment"
-        };
         let others = match self.others_from {
             OthersFrom::Unknown => "",
             OthersFrom::Osaka => "others_ship_from = \"osaka\"",
@@ -211,7 +212,12 @@ impl Terms {
                  hook_secret = {{ file = \"hook-secret\" }}\n{account_more}"
             ),
             channel: format!(
-                "begin = \"all\"\ncapture = \"{capture}\"\nrefresh = \"15m\"\nannotate = \"{annotate}\"\n{others}\n{more}"
+                "begin = \"all\"\ncapture = \"{capture}\"\nrefresh = \"15m\"\nannotate = \"{annotate}\"\n{others}\n{more}",
+                capture = if self.on_complete(account) {
+                    "on-complete"
+                } else {
+                    "each-shipment"
+                },
             ),
         };
         let places = format!("locations = {{ tokyo = \"{TOKYO}\" }}");
