@@ -272,14 +272,16 @@ impl World {
     }
 
     /// What is known of an order: its row, its number, and all of it.
-    async fn input(&self, name: &str) -> Option<(i64, String, OrderInput)> {
+    pub(super) async fn input(&self, name: &str) -> Option<(i64, String, OrderInput)> {
         let engine = &self.engine;
         let (id, number) = engine.store.find_subject(name).await.ok()?;
         let mut tx = engine.store.pool().begin().await.unwrap();
         let loaded = Store::load(&mut tx, &[id], &engine.directory).await;
         tx.commit().await.unwrap();
         let (_, _, input) = loaded.unwrap().orders.into_iter().next()?;
-        Some((id, number, input.ok()?))
+        let mut input = input.ok()?;
+        input.see_payments(&engine.policy);
+        Some((id, number, input))
     }
 
     /// An order as an operator who types something looks at it.

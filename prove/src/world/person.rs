@@ -4,7 +4,7 @@
 use hikiate::daemon::slot_now;
 use hikiate::facts::{FactBody, IntentWhat};
 use hikiate::plan::{context_hash, rule_context};
-use hikiate::store::{Added, Decision, DepositTerms, NewDeposit, Place, Store, StoreError};
+use hikiate::store::{Added, Decision, DepositTerms, NewDeposit, Place, StoreError};
 use hikiate_sdk::{Call, Currency};
 
 use super::decides::DROPPED;
@@ -48,15 +48,10 @@ impl World {
         let Ok((id, number)) = store.find_subject(name).await else {
             return false;
         };
-        let mut tx = store.pool().begin().await.unwrap();
-        let loaded = Store::load(&mut tx, &[id], &self.engine.directory)
-            .await
-            .unwrap();
-        let context = loaded.orders.into_iter().next().and_then(|(_, _, input)| {
-            let context = rule_context(&input.ok()?, &self.engine.policy, self.now).ok()?;
-            context.map(|c| context_hash(&c))
+        let context = self.input(name).await.and_then(|(_, _, input)| {
+            let context = rule_context(&input, &self.engine.policy, self.now).ok()?;
+            context.map(|context| context_hash(&context))
         });
-        tx.commit().await.unwrap();
         self.log.say("operator", format!("{number}: {decision:?}"));
         let order = self.orders.iter_mut().find(|order| order.number == number);
         if let (Some(order), Decision::Release { rules, .. }) = (order, &decision) {

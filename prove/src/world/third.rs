@@ -94,7 +94,8 @@ impl Third {
 
     pub(super) fn duplicates(&self) -> Vec<(String, usize)> {
         let mut told: BTreeMap<String, usize> = BTreeMap::new();
-        for known in self.ours() {
+        // One that staff deleted before it was looked for is not there: it may be created anew.
+        for known in self.ours().filter(|of| !of.gone) {
             *told.entry(known.identifier).or_default() += 1;
         }
         told.into_iter().filter(|(_, n)| *n > 1).collect()
