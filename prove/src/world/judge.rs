@@ -75,6 +75,9 @@ impl World {
             .into_iter()
             .map(|t| (t.subject, t.kind))
             .collect();
+        for (subject, kind) in &tasks {
+            self.log.say("task", format!("{subject} {kind}"));
+        }
         self.flagged.extend(tasks.iter().cloned());
         let left = self.left();
         let quarantined: Vec<Option<String>> =
