@@ -157,7 +157,10 @@ impl World {
             // What was given back is not captured again.
             let ours = seen.kept() - order.by_staff;
             let ever = order.ever_left(left);
-            let due = match (order.pay, order.due_between(&ever, order.credit(&seen))) {
+            // A record of a refund that moved no money may be read here only after the capture; at rest that is a task.
+            let (recorded, most) = order.credit(&seen);
+            let credit = (recorded.min(seen.refunded), most);
+            let due = match (order.pay, order.due_between(&ever, credit)) {
                 (super::orders::Pay::Card, Some((_, most))) => most,
                 (super::orders::Pay::Card, None) => order.due_at_most(&ever),
                 _ => 0,
