@@ -69,6 +69,8 @@ pub enum Around {
     LostReplyIgnored,
     /// The same parcel in another file is another parcel.
     ParcelCountedTwice,
+    /// What a provider is to know a call by is another with each try.
+    KeyOfTheTry,
 }
 
 /// All of them.
@@ -256,6 +258,21 @@ pub const MUTANTS: &[Mutant] = &[
         word: "capture_pretended",
         what: "a capture counts as done, and no money was captured",
         alters: Alters::Answer(|op| (op == Op::Capture).then_some(Outcome::Done { id: None })),
+    },
+    Mutant {
+        word: "refund_pretended",
+        what: "a refund counts as done, and no money went back",
+        alters: Alters::Answer(|op| (op == Op::Refund).then_some(Outcome::Done { id: None })),
+    },
+    Mutant {
+        word: "record_pretended",
+        what: "a record of a refund counts as made, and the shop knows nothing of it",
+        alters: Alters::Answer(|op| (op == Op::RecordRefund).then_some(Outcome::Done { id: None })),
+    },
+    Mutant {
+        word: "key_of_the_try",
+        what: "a payment provider is told another key with each try of a call",
+        alters: Alters::Around(Around::KeyOfTheTry),
     },
     Mutant {
         word: "older_reading",

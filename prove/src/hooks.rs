@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use hikiate::demo::child::Program;
-use hikiate::demo::merchant::{Merchant, Reach, ShopTerms, Systems, WarehouseTerms, disk_folder};
+use hikiate::demo::merchant::{
+    Merchant, Reach, ShopOn, ShopTerms, Systems, WarehouseBy, WarehouseTerms, disk_folder,
+};
 use hikiate::store::launcher::{Cluster, ClusterOptions};
 use hikiate_files::sim::{SimHandling, WarehouseSim};
 use hikiate_medusa::sim::{MedusaSim, NewOrder};
@@ -138,9 +140,9 @@ async fn beside(
     let clock = SimClock::real();
     let systems = Systems::open(&merchant, &reach, &clock, |_| SimHandling::default(), stop);
     let mut systems = systems.await?;
-    let shop = Arc::clone(&systems.shops[0].sim);
+    let shop = systems.shops[0].medusa()?;
     shop.add_sku("APPLE", "sloc_1", 1_000_000);
-    let tokyo = systems.warehouses.remove(0);
+    let tokyo = systems.warehouses.remove(0).files()?;
     tokyo.set_stock("APPLE", 1_000_000);
     let config = root.join("hikiate.toml");
     std::fs::write(&config, merchant.toml(&systems.addresses))?;
@@ -308,13 +310,17 @@ fn merchant(port: u16) -> Merchant {
         root: PathBuf::new(),
         shops: vec![ShopTerms {
             account: "shop",
+            on: ShopOn::Medusa,
             more: "interval = \"5s\"\nsettle = \"1s\"\nhook_secret = { file = \"token\" }"
                 .to_owned(),
             channel: "begin = \"all\"".to_owned(),
         }],
+        providers: Vec::new(),
         warehouses: vec![WarehouseTerms {
             name: "tokyo",
-            layout: "japanese-3pl-utf8",
+            by: WarehouseBy::Files {
+                layout: "japanese-3pl-utf8",
+            },
             more: "interval = \"1s\"\nstable_for = \"0s\"".to_owned(),
             dispatch: "{ mode = \"continuous\" }".to_owned(),
         }],

@@ -76,3 +76,8 @@ fn an_order_dated_ahead_that_hides_others_is_seen() {
 fn a_capture_that_is_only_pretended_is_seen() {
     caught(Fault::named("capture_pretended").unwrap(), 60);
 }
+
+#[test]
+fn a_refund_that_is_only_pretended_is_seen() {
+    caught(Fault::named("refund_pretended").unwrap(), 60);
+}

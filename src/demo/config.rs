@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::merchant::{Addresses, Merchant, ShopTerms, WarehouseTerms};
+use super::merchant::{
+    Addresses, Merchant, ProviderTerms, ShopOn, ShopTerms, WarehouseBy, WarehouseTerms,
+};
 use super::orders;
 
 /// Who runs with a configuration; their database, sizes and times differ.
@@ -28,31 +30,14 @@ pub(super) const WOO_SHOP: &str = "shop-c";
 /// The warehouses that exchange files, in order.
 pub(super) const WAREHOUSES: [&str; 2] = ["tokyo", "osaka"];
 
-/// File and value of the WooCommerce shop's key.
-pub(super) const WOO_KEY: (&str, &str) = ("woo-key", "ck_sim");
-/// And of its secret.
-pub(super) const WOO_SECRET: (&str, &str) = ("woo-secret", "cs_sim");
-/// And of the API key at Stripe.
-pub(super) const STRIPE_KEY: (&str, &str) = ("stripe-key", "sk_test_sim");
-/// And of the token at OPENLOGI.
-pub(super) const OPENLOGI_TOKEN: (&str, &str) = ("openlogi-token", "token-sim");
+/// Where its cards are.
+pub(super) const PROVIDER: &str = "stripe";
+/// The warehouse of OPENLOGI, which only the demo has.
+const THIRD: &str = "nagoya";
 /// The file of the SKU mapping.
 const ITEMS: &str = "items.csv";
-/// OPENLOGI's code of the merchant.
-pub(super) const OPENLOGI_ACCOUNT: &str = "SIM01";
 /// Calls a minute that it takes.
 pub(super) const PER_MINUTE: u32 = 60;
-
-/// Where the systems listen that only the demo has.
-#[derive(Clone, Debug)]
-pub(super) struct WideAddresses {
-    /// Of the WooCommerce shop.
-    pub(super) shop: String,
-    /// Of Stripe.
-    pub(super) provider: String,
-    /// Of OPENLOGI.
-    pub(super) warehouse: String,
-}
 
 /// A path as a TOML value.
 fn quoted(path: &Path) -> String {
@@ -99,6 +84,7 @@ pub fn merchant(root: &Path, reader: Reader<'_>) -> Merchant {
     };
     let shop = |account, capture| ShopTerms {
         account,
+        on: ShopOn::Medusa,
         more: format!(
             "interval = \"{pull}\"\noverlap = \"{overlap}\"\nsettle = \"1s\"\npage_size = {page}\nconcurrency = {calls}"
         ),
@@ -108,11 +94,11 @@ pub fn merchant(root: &Path, reader: Reader<'_>) -> Merchant {
     };
     let warehouse = |name, layout, dispatch: &str| WarehouseTerms {
         name,
-        layout,
+        by: WarehouseBy::Files { layout },
         more: "interval = \"500ms\"\nstable_for = \"100ms\"".to_owned(),
         dispatch: dispatch.to_owned(),
     };
-    Merchant {
+    let mut merchant = Merchant {
         name: "見本市",
         process: format!(
             "[database]\nstate_dir = {state}\n{shared}connections = {connections}\n[log]\nformat = \"pretty\"\nlevel = \"{level}\"\n\
@@ -123,6 +109,7 @@ pub fn merchant(root: &Path, reader: Reader<'_>) -> Merchant {
             shop(SHOPS[0], "each-shipment"),
             shop(SHOPS[1], "on-complete"),
         ],
+        providers: Vec::new(),
         warehouses: vec![
             warehouse(
                 WAREHOUSES[0],
@@ -145,79 +132,44 @@ name = "high-value"
 when = 'order.total >= yen(100000)'
 "#
         ),
+    };
+    if matches!(reader, Reader::Demo) {
+        widen(&mut merchant);
     }
+    merchant
 }
 
-/// The text of the demo's `hikiate.toml`: the merchant's, a shop on WooCommerce whose cards are at Stripe, and OPENLOGI.
-#[must_use]
-pub(super) fn wide(root: &Path, addresses: &Addresses, wide: &WideAddresses) -> String {
-    let file = |(name, _): (&str, &str)| quoted(&root.join(name));
-    let text = toml(root, Reader::Demo, addresses);
-    format!(
-        r#"{text}
-[accounts.{WOO_SHOP}]
-connector = "woocommerce"
-url = "{shop}"
-key = {{ file = {key} }}
-secret = {{ file = {secret} }}
-interval = "1s"
-overlap = "3s"
-settle = "1s"
-page_size = 50
-concurrency = 8
-statuses = {{ on-hold = "open" }}
-[accounts.stripe]
-connector = "stripe"
-url = "{provider}"
-secret = {{ file = {stripe} }}
-interval = "1s"
-page_size = 100
-per_second = 50
-[channels.{WOO_SHOP}]
-mail = ["shipped"]
-begin = "all"
-capture = "on-complete"
-[channels.{WOO_SHOP}.payments]
-"stripe" = {{ method = "card", account = "stripe" }}
-"konbini" = {{ method = "prepaid" }}
-"bacs" = {{ method = "bank_transfer" }}
-[accounts.nagoya-3pl]
-connector = "openlogi"
-url = "{warehouse}"
-token = {{ file = {token} }}
-account = "{OPENLOGI_ACCOUNT}"
-interval = "5s"
-stock_interval = "8s"
-settle = "1s"
-per_minute = {PER_MINUTE}
-[warehouses.nagoya]
-account = "nagoya-3pl"
-dispatch = {{ mode = "continuous", grace = "2s" }}
-reply_within = "never"
-services = {{ "Standard" = "", "Flat rate" = "" }}
-[catalogue]
-mapping = "listed"
-file = {items}
-"#,
-        shop = wide.shop,
-        key = file(WOO_KEY),
-        secret = file(WOO_SECRET),
-        provider = wide.provider,
-        stripe = file(STRIPE_KEY),
-        warehouse = wide.warehouse,
-        token = file(OPENLOGI_TOKEN),
-        items = quoted(&root.join(ITEMS)),
-    )
+/// Adds what only the demo has: a shop on WooCommerce whose cards are at Stripe, and OPENLOGI.
+fn widen(merchant: &mut Merchant) {
+    merchant.shops.push(ShopTerms {
+        account: WOO_SHOP,
+        on: ShopOn::WooCommerce { cards: PROVIDER },
+        more:
+            "interval = \"1s\"\noverlap = \"3s\"\nsettle = \"1s\"\npage_size = 50\nconcurrency = 8"
+                .to_owned(),
+        channel: "begin = \"all\"\ncapture = \"on-complete\"".to_owned(),
+    });
+    merchant.providers.push(ProviderTerms {
+        account: PROVIDER,
+        more: "interval = \"1s\"\npage_size = 100\nper_second = 50".to_owned(),
+    });
+    merchant.warehouses.push(WarehouseTerms {
+        name: THIRD,
+        by: WarehouseBy::Openlogi,
+        more: format!(
+            "interval = \"5s\"\nstock_interval = \"8s\"\nsettle = \"1s\"\nper_minute = {PER_MINUTE}"
+        ),
+        dispatch: r#"{ mode = "continuous", grace = "2s" }"#.to_owned(),
+    });
+    let items = quoted(&merchant.root.join(ITEMS));
+    merchant.more += &format!("[catalogue]\nmapping = \"listed\"\nfile = {items}\n");
 }
 
-/// Writes the files that [`wide`] names: the secrets and the items.
+/// Writes the file of items.
 ///
 /// # Errors
 /// The file system's.
-pub(super) fn write_files(root: &Path) -> std::io::Result<()> {
-    for (name, value) in [WOO_KEY, WOO_SECRET, STRIPE_KEY, OPENLOGI_TOKEN] {
-        std::fs::write(root.join(name), value)?;
-    }
+pub(super) fn write_items(root: &Path) -> std::io::Result<()> {
     std::fs::write(root.join(ITEMS), items())
 }
 
@@ -230,7 +182,7 @@ fn items() -> String {
     });
     let nagoya = orders::NAGOYA
         .into_iter()
-        .map(|(code, _)| (code, vec!["nagoya"]));
+        .map(|(code, _)| (code, vec![THIRD]));
     let nobody = [(orders::SOLD_OUT, WAREHOUSES.to_vec())];
     let all = files.chain(nagoya).chain(nobody);
     let mut text = "item,account,code,multiplier\n".to_owned();
@@ -258,6 +210,7 @@ mod tests {
 
     use super::*;
     use crate::config::{Surroundings, load};
+    use crate::demo::merchant::write_secrets;
     use crate::registry::CONNECTORS;
 
     #[test]
@@ -270,26 +223,18 @@ mod tests {
             url: &url,
         };
         for reader in [Reader::Demo, Reader::Bench, shared] {
+            let port = |n| format!("http://127.0.0.1:{n}");
             let addresses = Addresses {
-                shops: vec![
-                    "http://127.0.0.1:1".to_owned(),
-                    "http://127.0.0.1:2".to_owned(),
-                ],
+                shops: vec![port(1), port(2), port(3)],
+                providers: vec![port(4)],
+                warehouses: vec![String::new(), String::new(), port(5)],
                 mail_port: 25,
             };
-            let beside = WideAddresses {
-                shop: "http://127.0.0.1:3".to_owned(),
-                provider: "http://127.0.0.1:4".to_owned(),
-                warehouse: "http://127.0.0.1:5".to_owned(),
-            };
-            write_files(dir.path()).unwrap();
-            let text = match reader {
-                Reader::Demo => wide(dir.path(), &addresses, &beside),
-                _ => toml(dir.path(), reader, &addresses),
-            };
+            write_secrets(dir.path()).unwrap();
+            write_items(dir.path()).unwrap();
+            let text = toml(dir.path(), reader, &addresses);
             let path = dir.path().join("hikiate.toml");
             std::fs::write(&path, text).unwrap();
-            std::fs::write(dir.path().join("token"), "sk_demo").unwrap();
             let surroundings = Surroundings {
                 variables: BTreeMap::new(),
                 allow_missing_secrets: false,

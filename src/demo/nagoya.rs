@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use hikiate_openlogi::sim::{OpenlogiSim, STANDARD, SimShipment};
-use hikiate_sdk::sim::SimClock;
 
-use super::config::{OPENLOGI_ACCOUNT, OPENLOGI_TOKEN, PER_MINUTE};
+use super::config::PER_MINUTE;
 use super::evidence::{ParcelSeen, ShipmentSeen};
 
 /// Ticks after which a shipment is picked, and after which it leaves.
@@ -31,12 +30,11 @@ struct Staff {
 }
 
 impl Nagoya {
-    /// Without goods.
-    pub(super) fn new(clock: &SimClock) -> Self {
-        let sim = OpenlogiSim::new(clock.clone(), OPENLOGI_TOKEN.1, OPENLOGI_ACCOUNT);
+    /// With staff of its own.
+    pub(super) fn new(sim: Arc<OpenlogiSim>) -> Self {
         sim.limit(Some(PER_MINUTE));
         Self {
-            sim: Arc::new(sim),
+            sim,
             staff: Mutex::default(),
         }
     }
@@ -117,15 +115,17 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use hikiate_sdk::http::Request;
-    use hikiate_sdk::sim::Simulator as _;
+    use hikiate_sdk::sim::{SimClock, Simulator as _};
     use serde_json::json;
 
     use super::*;
+    use crate::demo::merchant::{OPENLOGI_ACCOUNT, OPENLOGI_TOKEN};
 
     #[test]
     fn its_staff_ship_what_was_created_once() {
         let clock = SimClock::real();
-        let nagoya = Nagoya::new(&clock);
+        let sim = OpenlogiSim::new(clock.clone(), OPENLOGI_TOKEN, OPENLOGI_ACCOUNT);
+        let nagoya = Nagoya::new(Arc::new(sim));
         nagoya.set_stock("FAN-SENSU", 5);
         let address = json!({
             "name": "A", "postcode": "460-0001", "prefecture": "愛知県", "address1": "名古屋市中区1", "phone": "0520000000",
@@ -137,7 +137,7 @@ mod tests {
         request.headers.extend([
             (
                 "authorization".to_owned(),
-                format!("Bearer {}", OPENLOGI_TOKEN.1),
+                format!("Bearer {OPENLOGI_TOKEN}"),
             ),
             ("x-api-version".to_owned(), "1.5".to_owned()),
         ]);

@@ -150,10 +150,8 @@ impl Stage {
         };
         let world = Arc::new(World::start(&setting).await?);
         *self.world.lock().await = Some(Arc::clone(&world));
-        let text = match &world.wide {
-            Some(wide) => config::wide(&self.root, &world.addresses, wide),
-            None => config::toml(&self.root, Reader::Bench, &world.addresses),
-        };
+        let reader = if bench { Reader::Bench } else { Reader::Demo };
+        let text = config::toml(&self.root, reader, &world.addresses);
         let config = self.root.join("hikiate.toml");
         std::fs::write(&config, text).context("write the configuration")?;
         Ok((world, Program::this(config)?, url))

@@ -5,12 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hikiate_sdk::Currency;
-use hikiate_sdk::faulty::FaultyTransport;
-use hikiate_sdk::sim::{SimClock, SimTransport};
 use hikiate_stripe::sim::{NewPayment, StripeSim};
 use hikiate_woocommerce::sim::{FulfilmentMemory, NewOrder, OrderMemory, WooSim};
 
-use super::config::{STRIPE_KEY, WOO_KEY, WOO_SECRET};
 use super::evidence::{AtShop, FulfilmentSeen, Pay};
 use super::orders::{Part, Wish};
 
@@ -25,24 +22,13 @@ pub(super) struct WooShop {
 }
 
 impl WooShop {
-    /// Without products, orders and payments.
-    pub(super) fn new(clock: &SimClock) -> Self {
-        let (clock, yen) = (clock.clone(), Currency::JPY);
+    /// A shop and the account that has its cards.
+    pub(super) fn new(sim: Arc<WooSim>, provider: Arc<StripeSim>) -> Self {
         Self {
-            sim: Arc::new(WooSim::new(clock.clone(), WOO_KEY.1, WOO_SECRET.1, yen)),
-            provider: Arc::new(StripeSim::new(clock, STRIPE_KEY.1)),
+            sim,
+            provider,
             payments: Mutex::default(),
         }
-    }
-
-    /// The ways to the shop and to Stripe, on which things can go wrong.
-    pub(super) fn wires(&self) -> [Arc<FaultyTransport>; 2] {
-        let shop = FaultyTransport::new(Arc::new(SimTransport(self.sim.clone())));
-        let provider = FaultyTransport::new(Arc::new(SimTransport(self.provider.clone())));
-        [
-            Arc::new(shop.speaking(hikiate_woocommerce::sim::words)),
-            Arc::new(provider.speaking(hikiate_stripe::sim::words)),
-        ]
     }
 
     /// A customer orders; returns the order's id.
@@ -145,12 +131,21 @@ fn fulfilment(of: &FulfilmentMemory, codes: &BTreeMap<&str, &str>) -> Fulfilment
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
+    use hikiate_sdk::sim::SimClock;
+
     use super::*;
+    use crate::demo::merchant::{STRIPE_KEY, WOO_KEY, WOO_SECRET};
     use crate::demo::orders::wishes;
+
+    fn shop() -> WooShop {
+        let (clock, yen) = (SimClock::real(), Currency::JPY);
+        let sim = WooSim::new(clock.clone(), WOO_KEY, WOO_SECRET, yen);
+        WooShop::new(Arc::new(sim), Arc::new(StripeSim::new(clock, STRIPE_KEY)))
+    }
 
     #[test]
     fn a_card_is_authorised_at_stripe_and_counted_there() {
-        let shop = WooShop::new(&SimClock::real());
+        let shop = shop();
         let wishes = wishes(300);
         let mut third = wishes.iter().filter(|wish| wish.shop == 2);
         let card = third.clone().find(|wish| wish.pay == Pay::Card).unwrap();
@@ -174,7 +169,7 @@ mod tests {
 
     #[test]
     fn the_shop_and_the_demo_come_to_the_same_total() {
-        let shop = WooShop::new(&SimClock::real());
+        let shop = shop();
         for wish in wishes(300).iter().filter(|wish| wish.shop == 2) {
             let id = shop.place(wish);
             assert_eq!(shop.order(&id).unwrap().total, wish.basket.total());

@@ -10,12 +10,14 @@ use anyhow::Context as _;
 use hikiate_files::sim::{SimFile, SimHandling, SimShipment, WarehouseSim};
 use hikiate_sdk::faulty::{Fault, FaultSeam as _, FaultyTransport, When};
 use hikiate_sdk::http::Method;
-use hikiate_sdk::sim::{SimClock, SimTransport};
+use hikiate_sdk::sim::SimClock;
 use hikiate_smtp::sim::SmtpSim;
 use tokio_util::sync::CancellationToken;
 
-use super::config::{self, Reader, SHOPS, WAREHOUSES, WOO_SHOP, WideAddresses};
-use super::merchant::{Addresses, Reach, ShopSystem, Systems, disk_folder, serve};
+use super::config::{self, Reader, SHOPS, WAREHOUSES};
+use super::merchant::{
+    Addresses, Reach, ShopSim, ShopSystem, Systems, WarehouseSystem, disk_folder,
+};
 use super::nagoya::Nagoya;
 use super::orders::{self, NAGOYA, SOLD_OUT};
 use super::shop::{Shop, Software};
@@ -68,8 +70,6 @@ pub struct World {
     pub mail: SmtpSim,
     /// Where shops and mail server listen.
     pub addresses: Addresses,
-    /// Where those listen that only the demo has.
-    pub(super) wide: Option<WideAddresses>,
     /// The ways to what captures, each with its account; on each the reply to one capture is lost.
     capturing: Vec<(&'static str, Arc<FaultyTransport>)>,
     root: PathBuf,
@@ -94,50 +94,54 @@ impl World {
             network: true,
             folder: &|name| disk_folder(root, name),
         };
-        // What the systems are does not depend on who reads the configuration.
-        let merchant = config::merchant(root, Reader::Demo);
+        // Of those without the demo's own systems it does not matter who reads the configuration.
+        let reader = if setting.wide {
+            Reader::Demo
+        } else {
+            Reader::Bench
+        };
+        let merchant = config::merchant(root, reader);
+        if setting.wide {
+            config::write_items(root).context("write the items")?;
+        }
         let handling = handling(setting.pace, &slow);
         let systems = Systems::open(&merchant, &reach, &clock, handling, &stop).await?;
-        let mut shops = systems.shops.into_iter();
-        let mut shop = |account, capture| {
-            let ShopSystem { sim, wire } = shops.next().context("a shop")?;
-            anyhow::Ok(Shop {
-                account,
+        let mut providers = systems.providers.into_iter();
+        let mut capturing = Vec::new();
+        let mut shops = Vec::new();
+        for (terms, ShopSystem { sim, wire }) in merchant.shops.iter().zip(systems.shops) {
+            let (capture, software) = match sim {
+                ShopSim::Medusa(sim) if terms.account == SHOPS[0] => {
+                    (CaptureRule::EachShipment, Software::Medusa(sim))
+                }
+                ShopSim::Medusa(sim) => {
+                    capturing.push((terms.account, Arc::clone(&wire)));
+                    (CaptureRule::OnComplete, Software::Medusa(sim))
+                }
+                ShopSim::WooCommerce(sim) => {
+                    let provider = providers.next().context("a payment provider")?;
+                    capturing.push((config::PROVIDER, provider.wire));
+                    let shop = WooShop::new(sim, provider.sim);
+                    (CaptureRule::OnComplete, Software::WooCommerce(shop))
+                }
+            };
+            shops.push(Shop {
+                account: terms.account,
                 capture,
                 wire,
-                software: Software::Medusa(sim),
-            })
-        };
-        let mut shops = vec![
-            shop(SHOPS[0], CaptureRule::EachShipment)?,
-            shop(SHOPS[1], CaptureRule::OnComplete)?,
-        ];
-        let mut capturing = vec![(SHOPS[1], Arc::clone(&shops[1].wire))];
-        let (mut nagoya, mut wide) = (None, None);
-        if setting.wide {
-            config::write_files(root).context("write the keys and the items")?;
-            let woo = WooShop::new(&clock);
-            let [wire, provider] = woo.wires();
-            let third = Arc::new(Nagoya::new(&clock));
-            let openlogi = Arc::new(SimTransport(third.sim.clone()));
-            let open = async |way| serve(way, &stop).await.context("open a port");
-            wide = Some(WideAddresses {
-                shop: open(wire.clone()).await?,
-                provider: open(provider.clone()).await?,
-                warehouse: open(openlogi).await?,
+                software,
             });
-            shops.push(Shop {
-                account: WOO_SHOP,
-                capture: CaptureRule::OnComplete,
-                wire,
-                software: Software::WooCommerce(woo),
-            });
-            capturing.push(("stripe", provider));
-            nagoya = Some(third);
         }
-        let mut sims = systems.warehouses.into_iter();
+        let (mut nagoya, mut by_files) = (None, Vec::new());
+        for system in systems.warehouses {
+            match system {
+                WarehouseSystem::Files(sim) => by_files.push(Arc::new(sim)),
+                WarehouseSystem::Openlogi { sim, .. } => nagoya = Some(Arc::new(Nagoya::new(sim))),
+            }
+        }
+        let mut by_files = by_files.into_iter();
         let mut warehouse = |name| {
-            let sim = Arc::new(sims.next().context("a warehouse")?);
+            let sim = by_files.next().context("a warehouse")?;
             anyhow::Ok(Warehouse { name, sim })
         };
         let warehouses = [warehouse(WAREHOUSES[0])?, warehouse(WAREHOUSES[1])?];
@@ -148,7 +152,6 @@ impl World {
             nagoya,
             mail: systems.mail,
             addresses: systems.addresses,
-            wide,
             capturing,
             root: root.to_owned(),
             smooth: setting.smooth,

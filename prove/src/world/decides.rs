@@ -2,21 +2,28 @@
 //! account for a while, stop shipping from a warehouse.
 
 use hikiate::facts::FactBody;
-use hikiate::plan::command::{Now, RefundOf, Shipped, Wish, recall, refund, shipped};
-use hikiate::store::{Paused, StopScope, Store, StoreError, Typed};
+use hikiate::plan::command::{
+    Now, RefundOf, Shipped, Wish, recall, refund, release, shipped, void,
+};
+use hikiate::plan::types::OrderInput;
+use hikiate::store::{Decision, Paused, StopScope, Store, StoreError, Typed};
 
-use super::orders::{Act, Goods, join};
+use super::orders::{Act, Goods, Pay, join};
 use super::world::World;
 
 const WHY: &str = "an operator's decision";
 const WHO: &str = "operator";
+/// The rule whose release gives up a refund or void.
+pub(super) const DROPPED: &str = "refund_dropped";
 
 impl World {
     /// Something that is undone later, or ends an order.
     pub(super) async fn operator_decides(&mut self) {
         let store = self.engine.store.clone();
-        match self.dice.range(0..=20) {
+        match self.dice.range(0..=26) {
             16..=20 => self.refunds_it().await,
+            21..=23 => self.voids_it().await,
+            24..=26 => self.gives_a_refund_up().await,
             10..=11 => self.asks_back().await,
             12..=13 => self.ships_by_hand().await,
             14..=15 => self.saw_it_ship().await,
@@ -24,25 +31,27 @@ impl World {
                 let Some(at) = self.some_order() else {
                     return;
                 };
-                let name = format!("shop/{}", self.orders[at].id);
+                let name = self.orders[at].name();
                 if self.ends(&name).await {
                     self.counts.acts += 1;
                 }
             }
             4..=6 => {
-                let account = *self.dice.pick(&["shop", "tokyo-3pl", "osaka-3pl", "post"]);
+                let account = self.dice.pick(&self.far.accounts()).clone();
                 let what = *self
                     .dice
                     .pick(&[Paused::Writes, Paused::Writes, Paused::Reads]);
-                let paused = store.pause_by_operator(account, what, WHY, WHO).await;
+                let paused = store.pause_by_operator(&account, what, WHY, WHO).await;
                 paused.unwrap();
                 self.counts.acts += 1;
                 let text = format!("pauses {account}: {}", what.as_str());
                 self.log.say(WHO, text);
             }
             7 => {
+                let at = self.some_warehouse();
+                let warehouse = self.far.warehouses[at].name;
                 let scope = StopScope {
-                    warehouse: Some((*self.dice.pick(&["tokyo", "osaka"])).to_owned()),
+                    warehouse: Some(warehouse.to_owned()),
                     ..StopScope::default()
                 };
                 let today = self.engine.today(self.now);
@@ -55,14 +64,20 @@ impl World {
         }
     }
 
-    /// Gives back a part of what was captured, or all of it; now and then staff give back the same at once, past hikiate.
+    /// Gives back a part of what was captured or received, or all of it; now and then staff give back the same at once, past hikiate.
     async fn refunds_it(&mut self) {
         let Some(at) = self.some_order() else {
             return;
         };
-        let id = self.orders[at].id.clone();
-        let seen = self.far.shop.order(&id).unwrap();
-        let kept = seen.captured - seen.refunded;
+        let (id, name) = (self.orders[at].id.clone(), self.orders[at].name());
+        let order = &self.orders[at];
+        let kept = match order.pay {
+            Pay::Card => self.seen(at).kept(),
+            // No account captured it: an operator pays it back.
+            Pay::Bank => order.paid,
+            Pay::Prepaid => order.total(),
+            Pay::Zero => 0,
+        };
         if kept <= 0 {
             return;
         }
@@ -74,7 +89,6 @@ impl World {
             RefundOf::Amount(&text)
         };
         let mut asked = 0;
-        let name = format!("shop/{id}");
         let typed = self.types(&name, "is refunded", |now| {
             let wish = refund(now, of, None, WHY)?;
             let mut facts = wish.facts.iter();
@@ -96,8 +110,41 @@ impl World {
             Act::Refunded,
             &format!("{asked} yen are to be refunded"),
         );
-        if self.dice.percent(30) && self.far.shop.refund_by_staff(&id, asked) {
+        if self.dice.percent(30) && self.shop_of(at).refund(&id, asked) {
+            self.orders[at].refunded_by_staff = true;
             self.acted(at, Act::Refunded, &format!("refunded {asked} yen as well"));
+        }
+    }
+
+    /// Releases what is authorised and not captured.
+    async fn voids_it(&mut self) {
+        let Some(at) = self.some_order() else {
+            return;
+        };
+        let name = self.orders[at].name();
+        let typed = self.types(&name, "its payment is voided", |now| void(now, WHY));
+        if typed.await {
+            self.counts.acts += 1;
+            self.orders[at].void_wanted = true;
+            self.acted(at, Act::Voided, "its payment is to be voided");
+        }
+    }
+
+    /// Gives up a refund or void that was asked for and not made.
+    async fn gives_a_refund_up(&mut self) {
+        let Some(at) = self.some_order() else {
+            return;
+        };
+        let name = self.orders[at].name();
+        let Some((_, _, input)) = self.input(&name).await else {
+            return;
+        };
+        let rules = release(self.now_of(&input), Some(DROPPED));
+        if let Ok(rules) = rules {
+            let reason = WHY.to_owned();
+            self.decide(&name, Decision::Release { rules, reason })
+                .await;
+            self.counts.acts += 1;
         }
     }
 
@@ -106,7 +153,7 @@ impl World {
         let Some(at) = self.some_order() else {
             return;
         };
-        let name = format!("shop/{}", self.orders[at].id);
+        let name = self.orders[at].name();
         let references: Vec<String> = sqlx::query_scalar(
             "SELECT p.reference FROM shipments p JOIN subjects s ON s.id = p.subject_id WHERE s.number = $1 ORDER BY p.reference",
         )
@@ -132,22 +179,19 @@ impl World {
         let Some(at) = self.some_order() else {
             return;
         };
-        let (id, tracking) = (
-            self.orders[at].id.clone(),
-            format!("HAND{}", self.counts.acts + 1),
-        );
-        let shelf = usize::from(self.dice.percent(50));
+        let name = self.orders[at].name();
+        let tracking = format!("HAND{}", self.counts.acts + 1);
+        let shelf = self.some_warehouse();
         let mut told = Vec::new();
         let what = Shipped {
             reference: None,
             tracking: &tracking,
             carrier: None,
-            from: Some(["tokyo", "osaka"][shelf]),
+            from: Some(self.far.warehouses[shelf].name),
             shipped_at: None,
             lines: &[],
             reason: WHY,
         };
-        let name = format!("shop/{id}");
         let typed = self.types(&name, "ships it by hand", |now| {
             let wish = shipped(now, what)?;
             let facts = wish.facts.iter().map(|fact| &fact.body);
@@ -180,8 +224,8 @@ impl World {
     async fn saw_it_ship(&mut self) {
         let mut parcels = Vec::new();
         for warehouse in &self.far.warehouses {
-            let shipments = warehouse.sim.shipments();
-            for (reference, left) in warehouse.sim.shipped() {
+            let shipments = warehouse.shipments();
+            for (reference, left) in warehouse.shipped() {
                 let shipment = &shipments[&reference];
                 let sum: u32 = shipment.lines.iter().map(|l| l.quantity).sum();
                 if let [parcel] = left.as_slice()
@@ -214,8 +258,8 @@ impl World {
     /// Resumes what is paused and lifts what is stopped.
     pub(super) async fn let_all_go(&mut self) {
         let store = self.engine.store.clone();
-        for account in ["shop", "tokyo-3pl", "osaka-3pl", "post"] {
-            match store.resume_by_operator(account, None).await {
+        for account in self.far.accounts() {
+            match store.resume_by_operator(&account, None).await {
                 Ok(_) => self.log.say(WHO, format!("resumes {account}")),
                 Err(StoreError::Refused(_)) => {}
                 Err(error) => self.violated(format!("resuming {account}: {error}")),
@@ -227,6 +271,29 @@ impl World {
         }
     }
 
+    /// What is known of an order: its row, its number, and all of it.
+    pub(super) async fn input(&self, name: &str) -> Option<(i64, String, OrderInput)> {
+        let engine = &self.engine;
+        let (id, number) = engine.store.find_subject(name).await.ok()?;
+        let mut tx = engine.store.pool().begin().await.unwrap();
+        let loaded = Store::load(&mut tx, &[id], &engine.directory).await;
+        tx.commit().await.unwrap();
+        let (_, _, input) = loaded.unwrap().orders.into_iter().next()?;
+        let mut input = input.ok()?;
+        input.see_payments(&engine.policy);
+        Some((id, number, input))
+    }
+
+    /// An order as an operator who types something looks at it.
+    fn now_of<'a>(&'a self, input: &'a OrderInput) -> Now<'a> {
+        Now {
+            input,
+            policy: &self.engine.policy,
+            rules: &*self.engine.rules,
+            now: self.now,
+        }
+    }
+
     /// Types what the planner says of an order now. False where it is refused or overtaken.
     pub(super) async fn types(
         &mut self,
@@ -234,25 +301,13 @@ impl World {
         what: &str,
         command: impl FnOnce(Now<'_>) -> Result<Wish, String>,
     ) -> bool {
+        let Some((id, number, input)) = self.input(name).await else {
+            return false;
+        };
+        let Ok(wish) = command(self.now_of(&input)) else {
+            return false;
+        };
         let engine = &self.engine;
-        let Ok((id, number)) = engine.store.find_subject(name).await else {
-            return false;
-        };
-        let mut tx = engine.store.pool().begin().await.unwrap();
-        let loaded = Store::load(&mut tx, &[id], &engine.directory).await;
-        tx.commit().await.unwrap();
-        let Some((_, _, Ok(input))) = loaded.unwrap().orders.into_iter().next() else {
-            return false;
-        };
-        let now = Now {
-            input: &input,
-            policy: &engine.policy,
-            rules: &*engine.rules,
-            now: self.now,
-        };
-        let Ok(wish) = command(now) else {
-            return false;
-        };
         let typed = [Typed {
             named: None,
             subject_id: id,

@@ -1,51 +1,48 @@
-//! The external systems: a shop, two warehouses, a mail server and the books, with their faults.
+//! The external systems: shops with whoever has their money, warehouses, a mail server and the books, with their faults.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration as Span;
 
 use async_trait::async_trait;
 use hikiate::config::{Loaded, Surroundings, load};
-use hikiate::demo::merchant::{Reach, ShopSystem, Systems, TOKEN};
-use hikiate_files::sim::{SimShipment, WarehouseSim};
+use hikiate::demo::merchant::{ProviderSystem, Reach, ShopSystem, Systems, WarehouseSystem};
+use hikiate_files::sim::SimShipment;
 use hikiate_files::{FaultyFolder, Files, FilesAccount};
-use hikiate_medusa::sim::MedusaSim;
-use hikiate_medusa::{Medusa, MedusaKind, Settings, site};
+use hikiate_medusa::MedusaKind;
+use hikiate_openlogi::OpenlogiKind;
 use hikiate_sdk::faulty::FaultSeam;
-use hikiate_sdk::hooks::HookSecrets;
 use hikiate_sdk::http::{Request, Response, Transport, TransportError};
 use hikiate_sdk::sim::SimClock;
 use hikiate_sdk::{AccountConfig, Connector, ConnectorKind, Problem};
 use hikiate_smtp::sim::SmtpSim;
-use secrecy::SecretString;
+use hikiate_stripe::StripeKind;
+use hikiate_woocommerce::WooCommerceKind;
 use tokio_util::sync::CancellationToken;
 
 use super::folder::MemoryFolder;
 use super::handling::handling;
-use super::terms::{ITEMS, STORE, TOKYO, Terms, UNKNOWN_ITEM, start};
-
-/// What the shop signs its webhooks with.
-pub(super) const HOOK_SECRET: &str = "whsec_world";
-
-/// An external system's name, and what changes in one place while everything else stays.
-pub(super) struct Warehouse {
-    pub(super) slug: &'static str,
-    pub(super) sim: WarehouseSim,
-    pub(super) folder: Arc<MemoryFolder>,
-}
+use super::orders::Placed;
+use super::seen::Seen;
+use super::shop::Shop;
+use super::terms::{ITEMS, LAYOUT, Terms, UNKNOWN_ITEM, start};
+use super::third::Third;
+use super::warehouse::{By, Warehouse};
 
 /// All of them.
 pub(super) struct Far {
-    pub(super) shop: Arc<MedusaSim>,
-    pub(super) shop_clock: SimClock,
-    /// Between the shop and us.
+    /// In the merchant's order.
+    pub(super) shops: Vec<Shop>,
+    /// Of the shops, the payment provider and the third warehouse.
+    pub(super) cloud_clock: SimClock,
+    /// Between the first shop and us.
     pub(super) mouth: Arc<Mouth>,
-    pub(super) warehouses: [Warehouse; 2],
+    /// In the merchant's order.
+    pub(super) warehouses: Vec<Warehouse>,
     pub(super) mails: SmtpSim,
     pub(super) books: Arc<MemoryFolder>,
     /// Where faults are put, by account.
-    pub(super) seams: BTreeMap<&'static str, Arc<dyn FaultSeam>>,
+    pub(super) seams: BTreeMap<String, Arc<dyn FaultSeam>>,
     stop: CancellationToken,
 }
 
@@ -58,10 +55,12 @@ impl Drop for Far {
 impl Far {
     /// Builds the external systems and the configuration that reaches them.
     pub(super) async fn build(terms: &Terms, seed: u64, dir: &Path) -> (Self, Loaded) {
-        let shop_clock = SimClock::at(start() + terms.skew(0));
-        std::fs::write(dir.join("3pl.toml"), terms.layout()).unwrap();
-        let folders: BTreeMap<&'static str, Arc<MemoryFolder>> = ["tokyo", "osaka", "books"]
-            .into_iter()
+        let cloud_clock = SimClock::at(start() + terms.skew(0));
+        std::fs::write(dir.join(LAYOUT), terms.layout()).unwrap();
+        let merchant = terms.merchant(dir);
+        let names = merchant.warehouses.iter().map(|terms| terms.name);
+        let folders: BTreeMap<&'static str, Arc<MemoryFolder>> = names
+            .chain(["books"])
             .map(|name| (name, Arc::new(MemoryFolder::default())))
             .collect();
         let reach = Reach {
@@ -69,87 +68,114 @@ impl Far {
             network: false,
             folder: &|name| Ok(Arc::clone(&folders[name]) as _),
         };
-        let merchant = terms.merchant();
         let stop = CancellationToken::new();
         let handling = move |shipment: &SimShipment| handling(seed, shipment);
-        let systems = Systems::open(&merchant, &reach, &shop_clock, handling, &stop);
-        let Systems {
-            mut shops,
-            warehouses,
-            mail: mails,
-            addresses,
-        } = systems.await.unwrap();
+        let systems = Systems::open(&merchant, &reach, &cloud_clock, handling, &stop);
+        let systems = systems.await.unwrap();
         let path = dir.join("hikiate.toml");
-        std::fs::write(&path, merchant.toml(&addresses)).unwrap();
-        let ShopSystem {
-            sim: shop,
-            wire: transport,
-        } = shops.remove(0);
-        shop.note_changes();
-        // The places that staff can name; the shop's own stock never runs out.
-        for code in ITEMS.into_iter().chain([UNKNOWN_ITEM]) {
-            for place in [TOKYO, STORE] {
-                shop.add_sku(code, place, 1000);
-            }
+        std::fs::write(&path, merchant.toml(&systems.addresses)).unwrap();
+        let mut seams: BTreeMap<String, Arc<dyn FaultSeam>> = BTreeMap::new();
+        let mut ways: BTreeMap<String, Arc<dyn Transport>> = BTreeMap::new();
+        let mut providers = Vec::new();
+        for (terms, system) in merchant.providers.iter().zip(systems.providers) {
+            let ProviderSystem { sim, wire } = system;
+            seams.insert(terms.account.to_owned(), Arc::clone(&wire) as _);
+            ways.insert(terms.account.to_owned(), wire);
+            providers.push(sim);
         }
-        let faulty: BTreeMap<&'static str, Arc<FaultyFolder>> = [
-            ("tokyo-3pl", "tokyo"),
-            ("osaka-3pl", "osaka"),
-            ("books", "books"),
-        ]
-        .into_iter()
-        .map(|(slug, name)| {
-            let inner: Arc<MemoryFolder> = Arc::clone(&folders[name]);
-            (slug, Arc::new(FaultyFolder::new(inner)))
-        })
-        .collect();
-        let mut sims = warehouses.into_iter();
-        let warehouses = [("tokyo-3pl", "tokyo"), ("osaka-3pl", "osaka")].map(|(slug, name)| {
-            let folder = Arc::clone(&folders[name]);
-            let sim = sims.next().unwrap();
-            Warehouse { slug, sim, folder }
-        });
+        let mut shops = Vec::new();
+        for (terms, system) in merchant.shops.iter().zip(systems.shops) {
+            let ShopSystem { sim, wire } = system;
+            seams.insert(terms.account.to_owned(), Arc::clone(&wire) as _);
+            ways.insert(terms.account.to_owned(), wire);
+            let provider = providers.first().cloned();
+            shops.push(Shop::new(terms.account, sim, provider, &cloud_clock));
+        }
+        let mut codes = ITEMS.to_vec();
+        codes.push(UNKNOWN_ITEM);
+        shops.iter().for_each(|shop| shop.open(&codes));
+        for woo in shops.iter().filter_map(|shop| shop.woo.as_ref()) {
+            woo.sim.offer_fulfilments(terms.fulfilments);
+        }
         let mouth = Arc::new(Mouth {
-            inner: Arc::clone(&transport) as _,
+            inner: Arc::clone(&ways[shops[0].account]),
             words: Mutex::default(),
         });
-        let shop_kind = ShopKind {
-            way: Arc::clone(&mouth) as _,
-            settings: Settings {
-                interval: Span::from_secs(10),
-                overlap: Span::from_secs(60),
-                page_size: terms.page_size,
-                settle: Span::from_secs(2),
-                concurrency: 2,
-                per_second: None,
-                ..Settings::default()
-            },
+        ways.insert(shops[0].account.to_owned(), Arc::clone(&mouth) as _);
+        let mut faulty: BTreeMap<String, Arc<FaultyFolder>> = BTreeMap::new();
+        let mut by_files = |slug: &str, folder: &Arc<MemoryFolder>| {
+            let inner: Arc<MemoryFolder> = Arc::clone(folder);
+            let folder = Arc::new(FaultyFolder::new(inner));
+            seams.insert(slug.to_owned(), Arc::clone(&folder) as _);
+            faulty.insert(slug.to_owned(), folder);
         };
-        let file_kind = FileKind(faulty.clone());
+        by_files("books", &folders["books"]);
+        let mut warehouses = Vec::new();
+        let mut third = Vec::new();
+        for (terms, system) in merchant.warehouses.iter().zip(systems.warehouses) {
+            let slug = format!("{}-3pl", terms.name);
+            let by = match system {
+                WarehouseSystem::Files(sim) => {
+                    let folder = Arc::clone(&folders[terms.name]);
+                    by_files(&slug, &folder);
+                    By::Files { sim, folder }
+                }
+                WarehouseSystem::Openlogi { sim, wire } => {
+                    third.push((slug.clone(), wire));
+                    By::Openlogi(Third::new(sim, seed))
+                }
+            };
+            warehouses.push(Warehouse {
+                name: terms.name,
+                slug,
+                by,
+            });
+        }
+        for (slug, wire) in third {
+            seams.insert(slug.clone(), Arc::clone(&wire) as _);
+            ways.insert(slug, wire);
+        }
+        seams.insert("post".to_owned(), Arc::new(systems.mail.clone()));
         let surroundings = Surroundings {
             variables: BTreeMap::new(),
             allow_missing_secrets: false,
             allow_bad_mapping: false,
         };
-        let kinds: [&dyn ConnectorKind; 3] = [&shop_kind, &file_kind, hikiate_smtp::KIND];
+        let in_process = |kind| InProcess { kind, ways: &ways };
+        let (medusa, woo) = (in_process(&MedusaKind), in_process(&WooCommerceKind));
+        let (stripe, openlogi) = (in_process(&StripeKind), in_process(&OpenlogiKind));
+        let files = FileKind(faulty);
+        let kinds: [&dyn ConnectorKind; 6] = [
+            &medusa,
+            &woo,
+            &stripe,
+            &openlogi,
+            &files,
+            hikiate_smtp::KIND,
+        ];
         let loaded = load(Some(&path), &surroundings, &kinds).unwrap();
-        let mut seams: BTreeMap<&'static str, Arc<dyn FaultSeam>> = BTreeMap::new();
-        seams.insert("shop", transport);
-        seams.insert("post", Arc::new(mails.clone()));
-        for (slug, folder) in faulty {
-            seams.insert(slug, folder);
-        }
         let far = Self {
-            shop,
-            shop_clock,
+            shops,
+            cloud_clock,
             mouth,
             warehouses,
-            mails,
+            mails: systems.mail,
             books: Arc::clone(&folders["books"]),
             seams,
             stop,
         };
         (far, loaded)
+    }
+
+    /// What an order's shop, and whoever has its money, remember of it.
+    pub(super) fn order(&self, order: &Placed) -> Seen {
+        self.shops[order.shop].order(&order.id)
+    }
+
+    /// Every account whose calls an operator may pause.
+    pub(super) fn accounts(&self) -> Vec<String> {
+        let all = self.seams.keys().cloned();
+        all.filter(|account| account != "books").collect()
     }
 
     /// Faults that have happened so far.
@@ -159,7 +185,7 @@ impl Far {
     }
 }
 
-/// A way to the shop on which something else can answer in its place.
+/// A way to a shop on which something else can answer in its place.
 pub(super) struct Mouth {
     inner: Arc<dyn Transport>,
     words: Mutex<Option<(u16, Vec<u8>)>>,
@@ -192,38 +218,38 @@ impl Transport for Mouth {
     }
 }
 
-/// Medusa over a transport of ours.
-struct ShopKind {
-    way: Arc<dyn Transport>,
-    settings: Settings,
+/// A connector over a way of ours.
+struct InProcess<'a> {
+    kind: &'a dyn ConnectorKind,
+    /// By account.
+    ways: &'a BTreeMap<String, Arc<dyn Transport>>,
 }
 
-impl ConnectorKind for ShopKind {
+impl ConnectorKind for InProcess<'_> {
     fn name(&self) -> &'static str {
-        MedusaKind.name()
+        self.kind.name()
     }
 
     fn title(&self) -> &'static str {
-        MedusaKind.title()
+        self.kind.title()
     }
 
     fn schema(&self) -> schemars::Schema {
-        MedusaKind.schema()
+        self.kind.schema()
     }
 
     fn build(&self, account: &AccountConfig<'_>) -> Result<Arc<dyn Connector>, Vec<Problem>> {
-        let link = account.link.clone().over(Arc::clone(&self.way));
-        let token = SecretString::from(TOKEN.to_owned());
-        let http = link.http(site("https://shop.example", token.into()));
-        let http = http.map_err(|problem| vec![problem])?;
-        let secrets = HookSecrets::new(HOOK_SECRET.to_owned().into(), None);
-        let account = Medusa::new(http, self.settings.clone());
-        Ok(Arc::new(account.with_hook(secrets)))
+        let way = Arc::clone(&self.ways[account.slug.as_str()]);
+        let link = account.link.clone().over(way);
+        self.kind.build(&AccountConfig {
+            link: &link,
+            ..*account
+        })
     }
 }
 
 /// Files in folders of ours.
-struct FileKind(BTreeMap<&'static str, Arc<FaultyFolder>>);
+struct FileKind(BTreeMap<String, Arc<FaultyFolder>>);
 
 impl ConnectorKind for FileKind {
     fn name(&self) -> &'static str {

@@ -102,6 +102,14 @@ impl MemoryFolder {
         read.map(|damage| damage.row.clone()).collect()
     }
 
+    /// A file of ours with the name in this label lies there, read or not.
+    pub(super) fn has(&self, label: &str) -> bool {
+        let name = label.rsplit('/').next().unwrap_or_default();
+        let written = self.below("outgoing").into_iter();
+        let mut all = written.chain(self.below("picked-up"));
+        all.any(|(path, _)| path == name)
+    }
+
     /// Everything below a folder.
     pub(super) fn below(&self, folder: &str) -> Vec<(String, Vec<u8>)> {
         let prefix = format!("{folder}/");

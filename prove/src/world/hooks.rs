@@ -1,20 +1,32 @@
-//! The shop's webhooks on their way: dropped, doubled, late, out of order, forged. They may make hikiate faster and never
+//! Webhooks on their way: dropped, doubled, late, out of order, forged. They may make hikiate faster and never
 //! anything else.
 
+use hikiate::demo::merchant::HOOK_SECRET;
 use hikiate::engine::Engine;
 use hikiate::hooks::HookDesk;
 use hikiate_sdk::conformance::{HookCase, SentHook};
 
 use super::dice::Dice;
-use super::far::HOOK_SECRET;
+use super::terms::CARDS;
 use super::world::World;
 
-/// What lies between the shop and the hook.
+/// What lies between whoever sends hooks and us.
 pub(super) struct HookWire {
     desk: HookDesk,
     /// Choices of its own: what hooks do moves nothing else that a seed decides.
     dice: Dice,
-    under_way: Vec<(HookCase, SentHook)>,
+    under_way: Vec<UnderWay>,
+}
+
+/// A webhook.
+#[derive(Clone)]
+struct UnderWay {
+    account: &'static str,
+    hook: &'static str,
+    case: HookCase,
+    /// It is forged, or old and says so.
+    refused: bool,
+    sent: SentHook,
 }
 
 impl HookWire {
@@ -28,8 +40,14 @@ impl HookWire {
         }
     }
 
-    /// What becomes of what the shop says about an order.
-    fn send(&mut self, shop: &hikiate_medusa::sim::MedusaSim, order: &str) {
+    /// What becomes of what somebody posts.
+    fn send(
+        &mut self,
+        account: &'static str,
+        hook: &'static str,
+        dated: bool,
+        post: impl Fn(HookCase) -> Option<SentHook>,
+    ) {
         let case = match self.dice.range(0..=19) {
             0 | 1 => return,
             2 => HookCase::BadSignature,
@@ -38,19 +56,37 @@ impl HookWire {
             5 => HookCase::Ping,
             _ => HookCase::Good,
         };
-        let sent = shop.hook(HOOK_SECRET, order, case);
+        let Some(sent) = post(case) else { return };
+        let refused = matches!(case, HookCase::BadSignature) || dated && case == HookCase::Old;
         let times = if self.dice.percent(20) { 2 } else { 1 };
         for _ in 0..times {
-            self.under_way.push((case, sent.clone()));
+            self.under_way.push(UnderWay {
+                account,
+                hook,
+                case,
+                refused,
+                sent: sent.clone(),
+            });
         }
     }
 }
 
 impl World {
-    /// The shop sends what has changed, and some of what is under way arrives, in any order.
+    /// Shops and providers send what has changed, and some of what is under way arrives, in any order.
     pub(super) async fn hooks_arrive(&mut self) {
-        for order in self.far.shop.take_changes() {
-            self.hooks.send(&self.far.shop, &order);
+        for shop in self.far.shops.clone() {
+            for order in shop.take_changes() {
+                let post = |case| Some(shop.hook(&order, case));
+                self.hooks
+                    .send(shop.account, "orders", shop.dates_hooks(), post);
+            }
+            let Some(provider) = shop.woo.as_ref().map(|woo| &woo.provider) else {
+                continue;
+            };
+            for event in provider.take_changes() {
+                let post = |case| provider.hook(HOOK_SECRET, &event, case);
+                self.hooks.send(CARDS, "events", true, post);
+            }
         }
         if self.hooks.under_way.is_empty() || !self.hooks.dice.percent(40) {
             return;
@@ -60,19 +96,23 @@ impl World {
         let most = u64::try_from(under_way.len()).unwrap();
         let n = usize::try_from(self.hooks.dice.range(1..=most)).unwrap();
         let late = under_way.split_off(n);
-        for (case, sent) in under_way {
-            let arrived = sent.arrived();
+        for hook in under_way {
+            let (case, arrived) = (hook.case, hook.sent.arrived());
             let desk = &self.hooks.desk;
-            let reply = desk.receive_at("shop", "orders", &arrived, self.now).await;
-            let genuine = !matches!(case, HookCase::BadSignature | HookCase::Old);
+            let reply = desk
+                .receive_at(hook.account, hook.hook, &arrived, self.now)
+                .await;
+            let genuine = !hook.refused;
             // A genuine one may have been under way for long, or the shop's clock is wrong.
             let right = match reply.status {
                 200 | 202 => genuine,
                 401 => true,
                 _ => false,
             };
-            self.log
-                .say("hook", format!("{case:?} -> {}", reply.status));
+            self.log.say(
+                "hook",
+                format!("{} {case:?} -> {}", hook.account, reply.status),
+            );
             if !right {
                 let what = format!(
                     "a webhook of case {case:?} was answered by {}",

@@ -112,8 +112,9 @@ async fn one_world(
     for daemon in &world.daemons {
         daemon.heard.listen();
     }
-    world.count(0).await;
-    world.count(1).await;
+    for at in 0..world.far.warehouses.len() {
+        world.count(at).await;
+    }
     for _ in 0..3 {
         world.place().await;
     }
@@ -198,7 +199,7 @@ impl World {
     fn throw(&self, parser: &str, bytes: &[u8], n: u64) {
         let (choice, body) = bytes.split_first().unwrap_or((&0, &[]));
         let statuses = [200, 201, 400, 404, 409, 422, 429, 500];
-        let folder = &self.far.warehouses[0].folder;
+        let folder = self.far.warehouses[0].folder().unwrap();
         match parser {
             "medusa_page" => self.far.mouth.say(Some((200, body.to_vec()))),
             "medusa_answer" => {
@@ -281,13 +282,13 @@ impl World {
                 self.violated(format!("{} was never read", placed.id));
             }
         }
-        let shelf = self.far.warehouses[0].sim.stock();
+        let shelf = self.far.warehouses[0].stock();
         for code in ITEMS {
             let counted: Option<i64> = sqlx::query_scalar(
                 "SELECT s.counted_qty::bigint FROM stock s JOIN locations l ON l.id = s.location_id JOIN accounts a ON a.id = l.account_id
                  WHERE a.slug = $1 AND s.code = $2 AND s.bucket = 'sellable'",
             )
-            .bind(self.far.warehouses[0].slug)
+            .bind(&self.far.warehouses[0].slug)
             .bind(code)
             .fetch_optional(&self.admin)
             .await

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use hikiate_medusa::sim::OrderMemory;
-
 use super::orders::{Act, Goods, Pay, Placed};
+use super::seen::Seen;
 use super::settle::PATIENCE;
 use super::world::World;
 
@@ -37,6 +36,14 @@ WHERE (SELECT sum((l ->> 'quantity')::int) FROM jsonb_array_elements(o.body #> '
   <= (SELECT sum((u ->> 1)::int) FROM jsonb_array_elements(o.body #> '{order,fulfilments}') f, jsonb_array_elements(f -> 'lines') u
       WHERE f ->> 'reference' IS NULL AND f ->> 'shipped_at' IS NOT NULL AND f ->> 'cancelled_at' IS NULL)";
 
+/// Tasks that say why a refund, or its record, was not made.
+const NOT_MADE: [&str; 4] = [
+    "refund_rejected",
+    "refunded_meanwhile",
+    "refund_exceeds_captured",
+    "refund_record_rejected",
+];
+
 /// What the database says of an order.
 struct Known {
     status: String,
@@ -68,6 +75,9 @@ impl World {
             .into_iter()
             .map(|t| (t.subject, t.kind))
             .collect();
+        for (subject, kind) in &tasks {
+            self.log.say("task", format!("{subject} {kind}"));
+        }
         self.flagged.extend(tasks.iter().cloned());
         let left = self.left();
         let quarantined: Vec<Option<String>> =
@@ -168,7 +178,7 @@ impl World {
     /// What is wrong with an order.
     fn verdict(&self, order: &Placed, known: &Known, gone: &Goods, open_task: bool) -> Vec<String> {
         let mut wrong = Vec::new();
-        let seen = self.far.shop.order(&order.id).unwrap();
+        let seen = self.far.order(order);
         // Goods that left a cancelled order are delivered and no more: the rest is an operator's.
         let ended = known.closed
             && (matches!(known.status.as_str(), "booked" | "cancelled")
@@ -183,6 +193,9 @@ impl World {
             ));
         }
         wrong.extend(given_back(order, &seen));
+        if !open_task {
+            wrong.extend(self.not_given_back(order, &seen));
+        }
         wrong.extend(self.money(order, known, gone, &seen));
         wrong.extend(self.note(order, known, &seen));
         if !order.acts.is_empty() {
@@ -206,6 +219,10 @@ impl World {
             // task of the goods names the sum.
             let too_late = (order.number.clone(), "cancel_too_late".to_owned());
             let named = some_left && order.by_staff > 0 && self.flagged.contains(&too_late);
+            // Where the shop does not have the money, its cancel gives none of it back: that is a task.
+            let over = (order.number.clone(), "over_captured".to_owned());
+            let elsewhere = self.far.shops[order.shop].woo.is_some();
+            let named = named || elsewhere && (self.flagged.contains(&over) || some_left);
             if seen.captured != seen.refunded && !named {
                 wrong.push(format!(
                     "cancelled, {} captured and {} refunded",
@@ -220,7 +237,11 @@ impl World {
         }
         let whole = order.all_in(gone);
         let due = match order.pay {
-            Pay::Card if self.terms.on_complete && !whole && known.status != "booked" => 0,
+            Pay::Card
+                if self.terms.on_complete(order.account) && !whole && known.status != "booked" =>
+            {
+                0
+            }
             Pay::Card => order.due(gone),
             _ => 0,
         };
@@ -263,9 +284,32 @@ impl World {
         wrong
     }
 
+    /// A refund that an operator asked for, and that neither was made nor came to a task or was given up; or one that was
+    /// made at another account, and that its shop knows nothing of.
+    fn not_given_back(&self, order: &Placed, seen: &Seen) -> Option<String> {
+        let told = |kind: &&str| {
+            let task = (order.number.clone(), (*kind).to_owned());
+            self.flagged.contains(&task)
+        };
+        let asked = order.asked_back;
+        if asked == 0 || order.dropped || NOT_MADE.iter().any(told) {
+            return None;
+        }
+        let ours = seen.refunds.iter().filter(|(_, call)| call.is_some());
+        let made: i64 = ours.map(|(amount, _)| amount).sum();
+        if order.pay == Pay::Card && made != asked {
+            return Some(format!("{asked} yen were to be refunded, {made} were"));
+        }
+        let recorded = seen.credit.0;
+        let keeps = self.far.shops[order.shop].woo.is_some() && !seen.cancelled;
+        (keeps && !order.refunded_by_staff && recorded != asked).then(|| {
+            format!("{asked} yen were to be refunded, and the shop has records of {recorded}")
+        })
+    }
+
     /// What is wrong with what the shop's staff are shown of its holds. Not judged: what staff wrote over, what the shop did
     /// not take, and orders that it changes no more.
-    fn note(&self, order: &Placed, known: &Known, seen: &OrderMemory) -> Option<String> {
+    fn note(&self, order: &Placed, known: &Known, seen: &Seen) -> Option<String> {
         let taken = known
             .note
             .as_deref()
@@ -278,7 +322,7 @@ impl World {
             .as_deref()
             .and_then(|b| b.strip_prefix("hold:"));
         let hold = hold.filter(|rule| self.terms.annotate && ["remarks", "manual"].contains(rule));
-        let shown = seen.note();
+        let shown = seen.note.as_deref();
         let right = match (hold, shown) {
             (None, None) => true,
             (Some(rule), Some(note)) => note.contains(rule),
@@ -291,20 +335,13 @@ impl World {
 
     /// What is wrong with the money of an order: what is kept is booked or named, what was given back lowers what is
     /// booked and is not captured again.
-    fn money(
-        &self,
-        order: &Placed,
-        known: &Known,
-        gone: &Goods,
-        seen: &OrderMemory,
-    ) -> Vec<String> {
+    fn money(&self, order: &Placed, known: &Known, gone: &Goods, seen: &Seen) -> Vec<String> {
         let mut wrong = Vec::new();
         let told = |kind: &str| {
             let task = (order.number.clone(), kind.to_owned());
             self.flagged.contains(&task)
         };
-        let kept = seen.captured - seen.refunded;
-        let charged = (seen.total - seen.credit).max(0);
+        let (kept, charged) = (seen.kept(), seen.charged());
         if kept > charged && !told("over_captured") {
             wrong.push(format!(
                 "{kept} yen are kept, {charged} are charged, and there is no task"
@@ -318,7 +355,7 @@ impl World {
         let settled = known.status == "booked" && !seen.cancelled;
         let is = |act: Act| order.acts.contains(&act);
         let exact = !is(Act::Unfulfilled) && order.let_go.is_empty();
-        let Some((least, most)) = order.due_after(&order.in_all(gone), seen.credit) else {
+        let Some((least, most)) = order.due_between(&order.in_all(gone), order.credit(seen)) else {
             return wrong;
         };
         if !settled || !exact {
@@ -348,7 +385,7 @@ impl World {
     /// said twice. What was ordered may have changed, and what was marked as shipped may have been taken back.
     fn after_acts(&self, order: &Placed, known: &Known, gone: &Goods) -> Vec<String> {
         let mut wrong = Vec::new();
-        let seen = self.far.shop.order(&order.id).unwrap();
+        let seen = self.far.order(order);
         let (ever, all) = (order.ever_left(gone), order.in_all(gone));
         let most = order.due_at_most(&ever).max(order.by_staff);
         if known.revenue > order.due_at_most(&ever) {
@@ -437,19 +474,25 @@ impl World {
     }
 }
 
-/// What is wrong with refunds of an order that operators asked for: each is made once, and none beyond what was asked for.
-fn given_back(order: &Placed, seen: &OrderMemory) -> Option<String> {
-    let ours = seen
-        .refunds
-        .iter()
-        .filter(|(_, note)| note.starts_with("refund:"));
-    let sum: i64 = ours.clone().map(|(amount, _)| amount).sum();
-    let keys: std::collections::BTreeSet<&String> = ours.clone().map(|(_, note)| note).collect();
-    if sum > order.asked_back || keys.len() != ours.count() {
-        return Some(format!(
-            "{} yen were to be refunded, and these were: {:?}",
-            order.asked_back, seen.refunds
-        ));
-    }
-    None
+/// What is wrong with refunds of an order that operators asked for: each is made once, none beyond what was asked for, and
+/// so is each record of one.
+fn given_back(order: &Placed, seen: &Seen) -> Option<String> {
+    let sum_of = |made: &[(i64, &String)]| made.iter().map(|(amount, _)| amount).sum::<i64>();
+    let once = |made: &[(i64, &String)]| {
+        let keys: std::collections::BTreeSet<&String> = made.iter().map(|(_, key)| *key).collect();
+        keys.len() == made.len()
+    };
+    let refunds = seen.refunds.iter();
+    let money: Vec<_> = refunds
+        .filter_map(|(amount, key)| Some((*amount, key.as_ref()?)))
+        .collect();
+    let records = seen.records.iter();
+    let records: Vec<_> = records.map(|(amount, key)| (*amount, key)).collect();
+    let right = |made: &[(i64, &String)]| sum_of(made) <= order.asked_back && once(made);
+    (!right(&money) || !right(&records)).then(|| {
+        format!(
+            "{} yen were to be refunded, and these were: {:?}, and recorded: {:?}",
+            order.asked_back, seen.refunds, seen.records
+        )
+    })
 }

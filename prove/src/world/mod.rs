@@ -22,10 +22,16 @@ mod play;
 mod rest;
 mod run;
 mod seed;
+mod seen;
 mod settle;
+mod shop;
 mod staff;
 mod terms;
+mod third;
+mod warehouse;
 mod watched;
+mod weak;
+mod web_staff;
 mod work;
 #[expect(clippy::module_inception, reason = "the world of the seeded world")]
 mod world;

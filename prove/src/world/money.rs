@@ -1,14 +1,13 @@
 //! The shop's staff at the payments of an order: they capture, give back and void by hand.
 
-use hikiate_medusa::sim::OrderMemory;
-
 use super::orders::{Act, Pay};
+use super::seen::Seen;
 use super::world::World;
 
 impl World {
     /// Gives back what was paid: all of it, a part, or now and then two parts before anybody reads the first.
-    pub(super) fn staff_refund(&mut self, at: usize, seen: &OrderMemory) -> bool {
-        let kept = seen.captured - seen.refunded;
+    pub(super) fn staff_refund(&mut self, at: usize, seen: &Seen) -> bool {
+        let kept = seen.kept();
         if kept <= 0 || seen.cancelled {
             return false;
         }
@@ -22,8 +21,9 @@ impl World {
             } else {
                 i64::try_from(some).unwrap()
             };
-            if self.far.shop.refund_by_staff(&seen.id, amount) {
+            if self.shop_of(at).refund(&seen.id, amount) {
                 rest -= amount;
+                self.orders[at].refunded_by_staff = true;
                 done = true;
                 self.acted(at, Act::Refunded, &format!("refunded {amount} yen"));
             }
@@ -32,19 +32,15 @@ impl World {
     }
 
     /// Captures in the shop's console: all of the payment, or a part.
-    pub(super) fn staff_capture(&mut self, at: usize, seen: &OrderMemory) -> bool {
-        let open = seen.total - seen.credit - (seen.captured - seen.refunded);
+    pub(super) fn staff_capture(&mut self, at: usize, seen: &Seen) -> bool {
+        let open = seen.total - seen.credit.0 - seen.kept();
         if self.orders[at].pay != Pay::Card || open <= 0 || seen.cancelled {
             return false;
         }
-        let shop = &self.far.shop;
-        let done = if self.dice.percent(50) {
-            shop.capture_by_staff(&seen.id)
-        } else {
-            let part = self.dice.range(1..=open.unsigned_abs());
-            shop.capture_part_by_staff(&seen.id, i64::try_from(part).unwrap())
-        };
-        let taken = self.far.shop.order(&seen.id).unwrap().captured - seen.captured;
+        let part = i64::try_from(self.dice.range(1..=open.unsigned_abs())).unwrap();
+        let amount = self.dice.percent(50).then_some(part);
+        let done = self.shop_of(at).capture(&seen.id, amount);
+        let taken = self.seen(at).captured - seen.captured;
         if !done || taken == 0 {
             return false;
         }
@@ -57,7 +53,7 @@ impl World {
     /// Voids the payment; the customer pays again at once, later or not at all.
     pub(super) fn staff_void(&mut self, at: usize) -> bool {
         let id = self.orders[at].id.clone();
-        if self.orders[at].pay != Pay::Card || !self.far.shop.void_payment(&id) {
+        if self.orders[at].pay != Pay::Card || !self.shop_of(at).void(&id) {
             return false;
         }
         self.acted(at, Act::Voided, "voided the payment");
@@ -73,7 +69,7 @@ impl World {
         let before = self.counts.acts;
         for at in 0..self.orders.len() {
             if self.terms.people && !self.orders[at].undecodable && self.dice.percent(30) {
-                let seen = self.far.shop.order(&self.orders[at].id).unwrap();
+                let seen = self.seen(at);
                 if self.staff_refund(at, &seen) {
                     self.counts.acts += 1;
                 }
@@ -86,13 +82,12 @@ impl World {
     pub(super) fn give_back_too_much(&mut self, number: &str) -> bool {
         let order = self.orders.iter().position(|order| order.number == number);
         let Some(at) = order else { return false };
-        let seen = self.far.shop.order(&self.orders[at].id).unwrap();
-        let over = (seen.captured - seen.refunded) - (seen.total - seen.credit);
-        let done = over > 0 && !seen.cancelled && self.far.shop.refund_by_staff(&seen.id, over);
+        let seen = self.seen(at);
+        let over = seen.kept() - seen.charged();
+        let done = over > 0 && !seen.cancelled && self.shop_of(at).give_back(&seen.id, over);
         if done {
+            self.orders[at].refunded_by_staff = true;
             self.acted(at, Act::Refunded, &format!("refunded {over} yen, overpaid"));
-            // A refund that lowers nothing moves no time of change.
-            self.far.shop.touch_order(&seen.id);
         }
         done
     }

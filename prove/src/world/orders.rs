@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hikiate::number::order_number;
-use hikiate_medusa::sim::NewOrder;
 use hikiate_sdk::{AccountSlug, ExternalId, Party};
 
 use super::dice::Dice;
+use super::seen::Seen;
+use super::shop::CardTerms;
 use super::terms::{ITEMS, UNKNOWN_ITEM};
 
 /// Postage with tax.
@@ -80,6 +81,9 @@ fn within(goods: &Goods, most: &Goods) -> Goods {
 /// An order as it was placed, and what people did to it past hikiate.
 #[derive(Clone, Debug)]
 pub(super) struct Placed {
+    /// Which of the shops it is in, and that shop's account.
+    pub(super) shop: usize,
+    pub(super) account: &'static str,
     pub(super) id: String,
     pub(super) number: String,
     pub(super) email: String,
@@ -108,6 +112,12 @@ pub(super) struct Placed {
     pub(super) by_staff: i64,
     /// Yen that operators asked hikiate to give back.
     pub(super) asked_back: i64,
+    /// Staff gave money back, or recorded that.
+    pub(super) refunded_by_staff: bool,
+    /// An operator asked for the void of its payment.
+    pub(super) void_wanted: bool,
+    /// An operator gave up a refund or void that was asked for.
+    pub(super) dropped: bool,
     /// Deposits told so far.
     pub(super) paid: i64,
     pub(super) deposits: u32,
@@ -122,9 +132,18 @@ impl Placed {
         self.due(&self.goods)
     }
 
+    /// What is due for goods that have left, at least and at the most. `None` where that is not known: its lines were changed.
+    /// Where it is not sure how much was given back of what is charged, each bound takes what is worse for it.
+    pub(super) fn due_between(&self, left: &Goods, credit: (i64, i64)) -> Option<(i64, i64)> {
+        let (little, much) = credit;
+        let (least, _) = self.due_after(left, much)?;
+        let (_, most) = self.due_after(left, little)?;
+        Some((least, most))
+    }
+
     /// What is due for goods that have left, at the most, when so much of all was given back: each amount bears its part,
     /// and is rounded. `None` where that is not known: its lines were changed.
-    pub(super) fn due_after(&self, left: &Goods, credit: i64) -> Option<(i64, i64)> {
+    fn due_after(&self, left: &Goods, credit: i64) -> Option<(i64, i64)> {
         if self.acts.contains(&Act::Edited) {
             return None;
         }
@@ -177,11 +196,23 @@ impl Placed {
 
     /// The price of one without tax, as the shop wants it written.
     pub(super) fn price_without_tax(&self, code: &str) -> String {
-        let with_tax = match self.pay {
-            Pay::Zero => 0,
-            _ => self.prices.get(code).copied().unwrap_or(0),
+        price_without_tax(self.pay, &self.prices, code)
+    }
+
+    /// What was taken off its price, as far as its shop tells it, and at most: what an operator pays back by hand may or may
+    /// not count yet.
+    pub(super) fn credit(&self, seen: &Seen) -> (i64, i64) {
+        let by_hand = if self.pay == Pay::Card {
+            0
+        } else {
+            self.asked_back
         };
-        (with_tax * 10 / 11).to_string()
+        (seen.credit.0, seen.credit.1.max(by_hand))
+    }
+
+    /// Its shop's account and its id there, as operators type it.
+    pub(super) fn name(&self) -> String {
+        format!("{}/{}", self.account, self.id)
     }
 
     /// Takes over what the shop has now: code and quantity of its lines.
@@ -237,8 +268,47 @@ fn goods_on_many_lines(lines: &[(String, u32)]) -> BTreeSet<String> {
     codes.filter(|code| !seen.insert(*code)).cloned().collect()
 }
 
+/// What a customer wants, before any shop has it.
+#[derive(Clone, Debug)]
+pub(super) struct Wish {
+    /// Code and quantity; the same item may stand on two lines.
+    lines: Vec<(String, u32)>,
+    prices: BTreeMap<String, i64>,
+    pub(super) pay: Pay,
+    /// How the card may be captured, where the shop does not decide it.
+    pub(super) card: CardTerms,
+    pub(super) address: Party,
+    pub(super) email: String,
+    pub(super) remarks: String,
+}
+
+impl Wish {
+    /// The lines, each with its price of one without tax.
+    pub(super) fn priced(&self) -> Vec<(String, u32, String)> {
+        let price = |code: &str| price_without_tax(self.pay, &self.prices, code);
+        let lines = self.lines.iter();
+        lines
+            .map(|(code, quantity)| (code.clone(), *quantity, price(code)))
+            .collect()
+    }
+
+    /// The price of the shipping without tax.
+    pub(super) fn postage(&self) -> &'static str {
+        if self.pay == Pay::Zero { "0" } else { "500" }
+    }
+}
+
+/// The price of one without tax, as a shop wants it written.
+fn price_without_tax(pay: Pay, prices: &BTreeMap<String, i64>, code: &str) -> String {
+    let with_tax = match pay {
+        Pay::Zero => 0,
+        _ => prices.get(code).copied().unwrap_or(0),
+    };
+    (with_tax * 10 / 11).to_string()
+}
+
 /// Draws an order.
-pub(super) fn draw(dice: &mut Dice, n: usize) -> (NewOrder, Placed) {
+pub(super) fn draw(dice: &mut Dice, n: usize) -> (Wish, Placed) {
     let pay = *dice.pick(&[
         Pay::Card,
         Pay::Card,
@@ -261,7 +331,6 @@ pub(super) fn draw(dice: &mut Dice, n: usize) -> (NewOrder, Placed) {
         } else {
             *dice.pick(&ITEMS)
         };
-        // The same item may stand on two lines.
         lines.push((code.to_owned(), u32::try_from(dice.range(1..=3)).unwrap()));
     }
     let mut goods = Goods::new();
@@ -269,25 +338,15 @@ pub(super) fn draw(dice: &mut Dice, n: usize) -> (NewOrder, Placed) {
         *goods.entry(code.clone()).or_default() += quantity;
     }
     let email = format!("c{n}@example.jp");
-    let price = |code: &str| {
-        let with_tax: i64 = if pay == Pay::Zero { 0 } else { prices[code] };
-        (with_tax * 10 / 11).to_string()
-    };
-    let new = NewOrder {
-        lines: lines
-            .iter()
-            .map(|(code, quantity)| (code.clone(), *quantity, price(code)))
-            .collect(),
-        shipping: if pay == Pay::Zero { "0" } else { "500" }.to_owned(),
-        tax_percent: "10".to_owned(),
-        provider_id: match pay {
-            Pay::Card | Pay::Zero => "pp_system_default",
-            Pay::Bank => "pp_bank",
-            Pay::Prepaid => "pp_paid",
-        }
-        .to_owned(),
-        authorised: pay != Pay::Bank,
-        address: Some(Party {
+    let hours = *dice.pick(&[1, 20, 168, 168, 168, 168, 168, 168]);
+    let new = Wish {
+        prices: prices.clone(),
+        pay,
+        card: CardTerms {
+            many: dice.percent(50),
+            hold: std::time::Duration::from_secs(hours * 3_600),
+        },
+        address: Party {
             name: "山田 花子".into(),
             country: "JP".into(),
             postal_code: "100-0001".into(),
@@ -296,15 +355,18 @@ pub(super) fn draw(dice: &mut Dice, n: usize) -> (NewOrder, Placed) {
             address1: "千代田1-1".into(),
             phone: "03-1234-5678".into(),
             ..Party::default()
-        }),
+        },
         email: email.clone(),
         remarks: if dice.percent(15) {
             "のし希望".to_owned()
         } else {
             String::new()
         },
+        lines: lines.clone(),
     };
     let placed = Placed {
+        shop: 0,
+        account: "",
         id: String::new(),
         number: String::new(),
         email,
@@ -323,6 +385,9 @@ pub(super) fn draw(dice: &mut Dice, n: usize) -> (NewOrder, Placed) {
         prices,
         by_staff: 0,
         asked_back: 0,
+        refunded_by_staff: false,
+        void_wanted: false,
+        dropped: false,
         paid: 0,
         deposits: 0,
         cancel_wanted: false,
@@ -332,9 +397,15 @@ pub(super) fn draw(dice: &mut Dice, n: usize) -> (NewOrder, Placed) {
 }
 
 impl Placed {
-    /// The same, once the shop has named it.
-    pub(super) fn named(self, id: String) -> Self {
-        let number = order_number(&AccountSlug::new("shop"), &ExternalId::new(id.clone()));
-        Self { id, number, ..self }
+    /// The same, once a shop has named it.
+    pub(super) fn named(self, shop: usize, account: &'static str, id: String) -> Self {
+        let number = order_number(&AccountSlug::new(account), &ExternalId::new(id.clone()));
+        Self {
+            shop,
+            account,
+            id,
+            number,
+            ..self
+        }
     }
 }

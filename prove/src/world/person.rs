@@ -4,9 +4,10 @@
 use hikiate::daemon::slot_now;
 use hikiate::facts::{FactBody, IntentWhat};
 use hikiate::plan::{context_hash, rule_context};
-use hikiate::store::{Added, Decision, DepositTerms, NewDeposit, Place, Store, StoreError};
+use hikiate::store::{Added, Decision, DepositTerms, NewDeposit, Place, StoreError};
 use hikiate_sdk::{Call, Currency};
 
+use super::decides::DROPPED;
 use super::orders::Pay;
 use super::world::World;
 
@@ -16,18 +17,17 @@ impl World {
         let Some(at) = self.some_order() else {
             return;
         };
-        let (id, pay) = (self.orders[at].id.clone(), self.orders[at].pay);
+        let (name, pay) = (self.orders[at].name(), self.orders[at].pay);
         match self.dice.range(0..=9) {
             0..=1 => {
                 let reason = "let me see".to_owned();
-                self.decide(&format!("shop/{id}"), Decision::Hold { reason })
-                    .await;
+                self.decide(&name, Decision::Hold { reason }).await;
             }
             2..=3 => {
                 let decision = Decision::Cancel {
                     reason: "the customer called".to_owned(),
                 };
-                if self.decide(&format!("shop/{id}"), decision).await {
+                if self.decide(&name, decision).await {
                     self.orders[at].cancel_wanted = true;
                 }
             }
@@ -48,19 +48,15 @@ impl World {
         let Ok((id, number)) = store.find_subject(name).await else {
             return false;
         };
-        let mut tx = store.pool().begin().await.unwrap();
-        let loaded = Store::load(&mut tx, &[id], &self.engine.directory)
-            .await
-            .unwrap();
-        let context = loaded.orders.into_iter().next().and_then(|(_, _, input)| {
-            let context = rule_context(&input.ok()?, &self.engine.policy, self.now).ok()?;
-            context.map(|c| context_hash(&c))
+        let context = self.input(name).await.and_then(|(_, _, input)| {
+            let context = rule_context(&input, &self.engine.policy, self.now).ok()?;
+            context.map(|context| context_hash(&context))
         });
-        tx.commit().await.unwrap();
         self.log.say("operator", format!("{number}: {decision:?}"));
         let order = self.orders.iter_mut().find(|order| order.number == number);
         if let (Some(order), Decision::Release { rules, .. }) = (order, &decision) {
             rules.iter().for_each(|rule| order.lets_go(rule));
+            order.dropped |= rules.iter().any(|rule| rule == DROPPED);
         }
         let today = self.engine.today(self.now);
         store
@@ -78,18 +74,19 @@ impl World {
 
     /// Takes in what was transferred for an order, less a part that the customer forgot.
     pub(super) async fn deposit(&mut self, at: usize, forgotten: i64) {
-        let (id, rest) = {
+        let (name, account, rest) = {
             let order = &self.orders[at];
-            (order.id.clone(), order.total() - order.paid - forgotten)
+            let rest = order.total() - order.paid - forgotten;
+            (order.name(), order.account, rest)
         };
         if rest <= 0 {
             return;
         }
         let store = self.engine.store.clone();
-        let Ok((subject, number)) = store.find_subject(&format!("shop/{id}")).await else {
+        let Ok((subject, number)) = store.find_subject(&name).await else {
             return;
         };
-        let reference = format!("{id}-{}", self.orders[at].deposits);
+        let reference = format!("{name}-{}", self.orders[at].deposits);
         let today = self.engine.today(self.now);
         // Typed twice by mistake: a reference is used once.
         for _ in 0..2 {
@@ -97,7 +94,7 @@ impl World {
                 .add_deposits(
                     &self.engine.directory,
                     &[NewDeposit {
-                        account: "shop".into(),
+                        account: account.into(),
                         reference: reference.clone(),
                         amount: rest,
                         currency: Currency::JPY,
@@ -156,14 +153,17 @@ impl World {
 
     /// What the external system's memory says of an intent.
     fn happened(&self, label: &str, what: &IntentWhat) -> bool {
-        let order = |id: &str| self.far.shop.order(id).unwrap();
+        let order = |id: &str| {
+            let order = self.orders.iter().find(|order| order.id == id);
+            order.map(|order| self.far.order(order)).unwrap()
+        };
         let call = match what {
             IntentWhat::Mail { .. } => {
                 let id = label.split('<').nth(1).and_then(|id| id.split('>').next());
                 return id.is_some_and(|id| self.far.mails.count(&format!("<{id}>")) > 0);
             }
             IntentWhat::Call { call, .. } => call.as_ref(),
-            IntentWhat::Member { .. } | IntentWhat::Batch { .. } => return self.has_file(label),
+            IntentWhat::Member { .. } | IntentWhat::Batch { .. } => return self.did(label),
         };
         match call {
             Call::Capture(call) => {
@@ -171,7 +171,18 @@ impl World {
             }
             Call::Refund(call) => {
                 let mut made = order(call.order.as_str()).refunds.into_iter();
-                made.any(|(_, note)| note.starts_with(&call.key))
+                made.any(|(_, ours)| ours.is_some_and(|ours| ours.starts_with(&call.key)))
+            }
+            Call::RecordRefund(call) => {
+                let mut made = order(call.order.as_str()).records.into_iter();
+                made.any(|(_, ours)| ours == call.key)
+            }
+            Call::Void(call) => {
+                let payment = call.provider.as_ref().and_then(|of| of.key.as_ref());
+                let voided = order(call.order.as_str()).voided;
+                voided
+                    .iter()
+                    .any(|of| payment.is_some_and(|key| key.as_str() == of))
             }
             Call::CancelOrder(call) => order(call.order.as_str()).cancelled,
             Call::Fulfil(call) => order(call.order.as_str())
@@ -182,17 +193,14 @@ impl World {
                 .fulfilments
                 .iter()
                 .any(|f| f.shipped && f.reference.as_deref() == Some(call.reference.as_str())),
-            _ => self.has_file(label),
+            _ => self.did(label),
         }
     }
 
-    fn has_file(&self, label: &str) -> bool {
-        let name = label.rsplit('/').next().unwrap_or_default();
-        let folders = self.far.warehouses.iter().map(|w| &w.folder);
-        folders
-            .chain([&self.far.books])
-            .flat_map(|f| f.below("outgoing").into_iter().chain(f.below("picked-up")))
-            .any(|(path, _)| path == name)
+    /// What a call with this label was to do at a warehouse or in the books is done.
+    fn did(&self, label: &str) -> bool {
+        let mut warehouses = self.far.warehouses.iter();
+        self.far.books.has(label) || warehouses.any(|warehouse| warehouse.did(label))
     }
 
     /// Has a wave that was missed, or that could not be sealed, sealed now. False where nothing is ready.

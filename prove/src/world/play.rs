@@ -3,7 +3,6 @@
 
 use chrono::Duration;
 use hikiate_files::sim::SimFile;
-use hikiate_sdk::faulty::{Fault, Target};
 
 use super::clumsy::Clumsy;
 use super::daemon::{Ended, Step, drive};
@@ -11,64 +10,12 @@ use super::orders::{self, Placed};
 use super::terms::ITEMS;
 use super::world::World;
 
-/// What may befall a call. A duplicated write is left out where the external system has no key against it: nothing on
-/// this side could tell, or help.
-const READS: [Fault; 11] = [
-    Fault::LostReply,
-    Fault::ErrorBefore,
-    Fault::RateLimited,
-    Fault::RateLimitedSilently,
-    Fault::SlowDown,
-    Fault::RateLimitedInOk,
-    Fault::Unauthorised,
-    Fault::Forbidden,
-    Fault::Garbage,
-    Fault::Truncated,
-    Fault::Duplicate,
-];
-const WRITES: [Fault; 14] = [
-    Fault::LostReply,
-    Fault::LostReply,
-    Fault::NotSent,
-    Fault::ErrorBefore,
-    Fault::ErrorAfter,
-    Fault::RateLimited,
-    Fault::RateLimitedSilently,
-    Fault::SlowDown,
-    Fault::RateLimitedInOk,
-    Fault::Unauthorised,
-    Fault::Forbidden,
-    Fault::Refused,
-    Fault::Truncated,
-    Fault::ErrorInOk,
-];
-const FOLDER_WRITES: [Fault; 6] = [
-    Fault::LostReply,
-    Fault::NotSent,
-    Fault::ErrorBefore,
-    Fault::ErrorAfter,
-    Fault::Unauthorised,
-    Fault::Duplicate,
-];
-const FOLDER_READS: [Fault; 4] = [
-    Fault::LostReply,
-    Fault::Unauthorised,
-    Fault::Truncated,
-    Fault::Garbage,
-];
-const MAILS: [Fault; 5] = [
-    Fault::NotSent,
-    Fault::Refused,
-    Fault::LostReply,
-    Fault::Garbage,
-    Fault::Truncated,
-];
-
 impl World {
     /// Everything that happens while things go wrong.
     pub(super) async fn play(&mut self) {
-        self.count(0).await;
-        self.count(1).await;
+        for at in 0..self.far.warehouses.len() {
+            self.count(at).await;
+        }
         let mut to_come = self.terms.orders;
         let actions = self.terms.actions;
         for turn in 0..actions {
@@ -216,23 +163,25 @@ impl World {
     }
 
     pub(super) async fn place(&mut self) {
+        let last = u64::try_from(self.far.shops.len() - 1).unwrap();
+        let at = usize::try_from(self.dice.range(0..=last)).unwrap();
+        let shop = self.far.shops[at].clone();
+        let (new, placed) = orders::draw(&mut self.dice, self.orders.len());
         if self.dice.percent(5) {
-            let id = self.far.shop.place_undecodable_order();
-            let (_, placed) = orders::draw(&mut self.dice, 0);
+            let id = shop.place_undecodable(&new);
             let placed = Placed {
                 undecodable: true,
-                ..placed.named(id)
+                ..placed.named(at, shop.account, id)
             };
             self.log
-                .say("customer", format!("{} cannot be fetched", placed.id));
+                .say("customer", format!("{} cannot be fetched", placed.name()));
             self.orders.push(placed);
             return;
         }
-        let (new, placed) = orders::draw(&mut self.dice, self.orders.len());
-        let placed = placed.named(self.far.shop.place_order(new));
+        let placed = placed.named(at, shop.account, shop.place(&new));
         let mut words = format!(
             "orders {} ({}) {:?} by {:?}, {} yen",
-            placed.id,
+            placed.name(),
             placed.number,
             placed.goods,
             placed.pay,
@@ -240,21 +189,38 @@ impl World {
         );
         if self.dice.percent(20) {
             let seconds = i64::try_from(self.dice.range(1..=40)).unwrap();
-            self.far.shop.hide_from_lists(&placed.id, seconds);
+            shop.hide_from_lists(&placed.id, seconds);
             words = format!("{words}; lists show it {seconds} s late");
         }
         self.log.say("customer", words);
         self.orders.push(placed);
     }
 
+    /// One of the warehouses.
+    pub(super) fn some_warehouse(&mut self) -> usize {
+        let last = u64::try_from(self.far.warehouses.len() - 1).unwrap();
+        usize::try_from(self.dice.range(0..=last)).unwrap()
+    }
+
     /// A warehouse reads, answers and ships.
     pub(super) async fn warehouse_works(&mut self) {
-        let at = usize::try_from(self.dice.range(0..=1)).unwrap();
+        let at = self.some_warehouse();
         if self.dice.percent(10) {
             self.count(at).await;
         }
+        if self.far.warehouses[at].files().is_some() {
+            self.files_go_wrong(at);
+        }
+        self.tick(at).await;
+    }
+
+    /// Its next files come late, half written, twice, or as people make them.
+    fn files_go_wrong(&mut self, at: usize) {
+        let warehouse = &self.far.warehouses[at];
+        let (Some(sim), Some(folder)) = (warehouse.files(), warehouse.folder()) else {
+            return;
+        };
         if self.dice.percent(12) {
-            let folder = &self.far.warehouses[at].folder;
             // Without a sign of the end a file that grows cannot be told from one that is whole.
             if self.terms.trailer && self.dice.percent(50) {
                 folder.write_slowly();
@@ -265,28 +231,29 @@ impl World {
         }
         if self.dice.percent(20) {
             let clumsy = *self.dice.pick(&Clumsy::ALL);
-            self.far.warehouses[at].folder.be_clumsy(clumsy);
+            folder.be_clumsy(clumsy);
             self.counts.faults += 1;
-            let slug = self.far.warehouses[at].slug;
-            self.log.say(slug, format!("its next file is {clumsy:?}"));
+            self.log
+                .say(&warehouse.slug, format!("its next file is {clumsy:?}"));
         }
         if self.dice.percent(12) {
             let kind = *self
                 .dice
                 .pick(&[SimFile::Reply, SimFile::Shipped, SimFile::CancelReply]);
-            self.far.warehouses[at].sim.deliver_twice(kind);
+            sim.deliver_twice(kind);
             self.counts.faults += 1;
         }
-        self.tick(at).await;
     }
 
     pub(super) async fn tick(&mut self, at: usize) {
         let warehouse = &self.far.warehouses[at];
-        let slug = warehouse.slug;
-        match warehouse.sim.tick(self.warehouse_now(at)).await {
-            Ok(told) if told == hikiate_files::sim::SimTick::default() => {}
-            Ok(told) => self.log.say(slug, format!("{told:?}")),
-            Err(error) => self.violated(format!("{slug} cannot work: {error}")),
+        match warehouse.tick(self.warehouse_now(at)).await {
+            Ok(told) if told.is_empty() => {}
+            Ok(told) => self.log.say(&warehouse.slug, told),
+            Err(error) => {
+                let what = format!("{} cannot work: {error}", warehouse.slug);
+                self.violated(what);
+            }
         }
     }
 
@@ -298,44 +265,32 @@ impl World {
             _ => 0,
         };
         let code = *self.dice.pick(&ITEMS);
-        let (slug, was) = {
-            let warehouse = &self.far.warehouses[at];
-            let was = warehouse.sim.stock().get(code).copied().unwrap_or(0);
-            (warehouse.slug, was)
-        };
+        let warehouse = &self.far.warehouses[at];
+        let was = warehouse.stock().get(code).copied().unwrap_or(0);
         if change != 0 && was + change >= 0 {
-            self.far.warehouses[at].sim.set_stock(code, was + change);
+            warehouse.set_stock(code, was + change);
             if change < 0 {
                 self.shrunk.insert((at, code.to_owned()));
             }
         }
-        let stock = self.far.warehouses[at].sim.stock();
-        self.log.say(slug, format!("counts {stock:?}"));
+        let warehouse = &self.far.warehouses[at];
+        let stock = warehouse.stock();
+        self.log.say(&warehouse.slug, format!("counts {stock:?}"));
         let now = self.warehouse_now(at);
         self.counted.push((at, now));
-        self.far.warehouses[at].sim.write_stock(now).await.unwrap();
+        self.far.warehouses[at].write_stock(now).await;
     }
 
     /// Orders a fault for the next call that it fits.
     pub(super) fn fault(&mut self) {
-        let (account, target, faults): (&str, Target, &[Fault]) = match self.dice.range(0..=9) {
-            0..=1 => ("shop", Target::Read, &READS),
-            2..=4 => ("shop", Target::Write, &WRITES),
-            5 => ("tokyo-3pl", Target::Write, &FOLDER_WRITES),
-            6 => ("osaka-3pl", Target::Write, &FOLDER_WRITES),
-            7 => {
-                let account = *self.dice.pick(&["tokyo-3pl", "osaka-3pl", "books"]);
-                (account, Target::Read, &FOLDER_READS)
-            }
-            8 => ("books", Target::Write, &FOLDER_WRITES),
-            _ => ("post", Target::Write, &MAILS),
-        };
+        let weak = self.far.weak_points();
+        let (account, target, faults) = self.dice.pick(&weak).clone();
         let fault = *self.dice.pick(faults);
         self.log.say(
             "fault",
             format!("{account}: {fault} at the next {target:?}"),
         );
-        self.far.seams[account].inject(target, fault);
+        self.far.seams[&account].inject(target, fault);
     }
 
     /// A customer or the shop's staff.
@@ -343,10 +298,10 @@ impl World {
         let Some(at) = self.some_order() else {
             return;
         };
-        let id = self.orders[at].id.clone();
+        let (shop, id) = (self.shop_of(at), self.orders[at].id.clone());
         match self.dice.range(0..=3) {
             0 => {
-                let done = self.far.shop.cancel_order(&id);
+                let done = shop.cancel(&id);
                 self.orders[at].cancelled_there |= done;
                 let answer = if done {
                     "cancelled"
@@ -356,11 +311,11 @@ impl World {
                 self.log.say("customer", format!("{id} {answer}"));
             }
             1 => {
-                let seen = self.far.shop.order(&id).unwrap();
+                let seen = self.seen(at);
                 self.staff_capture(at, &seen);
             }
             _ => {
-                self.far.shop.touch_order(&id);
+                shop.touch(&id);
                 self.log.say("staff", format!("edits a note of {id}"));
             }
         }

@@ -7,6 +7,7 @@ use chrono::Duration;
 use super::daemon::Step;
 use super::orders::Pay;
 use super::terms::{ITEMS, UNKNOWN_ITEM};
+use super::warehouse::Warehouse;
 use super::world::World;
 
 /// Rounds after which everything must have ended.
@@ -47,8 +48,8 @@ impl World {
             self.resume(at).await;
         }
         self.staff_finish();
-        for warehouse in &self.far.warehouses {
-            warehouse.folder.finish();
+        for folder in self.far.warehouses.iter().filter_map(Warehouse::folder) {
+            folder.finish();
         }
         self.let_all_go().await;
         self.restock().await;
@@ -61,7 +62,7 @@ impl World {
                 _ => Duration::hours(9),
             };
             self.advance(by).await;
-            for at in 0..2 {
+            for at in 0..self.far.warehouses.len() {
                 self.tick(at).await;
             }
             self.round().await;
@@ -137,25 +138,26 @@ impl World {
 
     /// The shelves are filled, the unknown item is counted.
     async fn restock(&mut self) {
-        for at in 0..2 {
+        for at in 0..self.far.warehouses.len() {
             for code in ITEMS.into_iter().chain([UNKNOWN_ITEM]) {
-                let sim = &self.far.warehouses[at].sim;
-                let there = sim.stock().get(code).copied().unwrap_or(0).max(0);
-                sim.set_stock(code, there + 40);
+                let warehouse = &self.far.warehouses[at];
+                let there = warehouse.stock().get(code).copied().unwrap_or(0).max(0);
+                warehouse.set_stock(code, there + 40);
             }
             let now = self.warehouse_now(at);
-            self.far.warehouses[at].sim.write_stock(now).await.unwrap();
+            self.far.warehouses[at].write_stock(now).await;
         }
     }
 
     /// Money comes in, unknown outcomes are looked at, tasks are done. True when a task was left to do.
     async fn people(&mut self) -> bool {
         for at in 0..self.orders.len() {
+            let open = !self.orders[at].undecodable && !self.seen(at).cancelled;
             let order = &self.orders[at];
-            let open = !order.undecodable && !self.far.shop.order(&order.id).unwrap().cancelled;
             if open && order.pay == Pay::Bank && !order.cancel_wanted {
                 self.deposit(at, 0).await;
             } else if open {
+                self.paid_too_late(at);
                 self.pay_again(at);
             }
         }

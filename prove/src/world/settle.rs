@@ -1,12 +1,13 @@
 //! The list of tasks: people do what each says, by typing one of its actions, until it is gone.
 
 use hikiate::action::Action;
-use hikiate::plan::command::{end, recalled, returned, tell};
+use hikiate::facts::RefundReason;
+use hikiate::plan::command::{end, recalled, refund_is, returned, tell};
 use hikiate::store::Decision;
 use hikiate_sdk::CancelVerdict;
 
-use super::far::Warehouse;
 use super::orders::Act;
+use super::warehouse::Warehouse;
 use super::world::World;
 
 /// So often people do what a task says; then it ought to be gone.
@@ -75,6 +76,7 @@ impl World {
             | Action::End {}
             | Action::Tell { .. }
             | Action::Returned { .. }
+            | Action::ExplainRefund { .. }
             | Action::Recalled { .. } => true,
             _ => false,
         }
@@ -101,10 +103,21 @@ impl World {
                 self.types(on, &what, |now| returned(now, reference, &[], WHY))
                     .await
             }
+            Action::ExplainRefund { refund } => {
+                let reasons = [
+                    RefundReason::Discount,
+                    RefundReason::Return,
+                    RefundReason::Mistake,
+                ];
+                let is = *self.dice.pick(&reasons);
+                let what = format!("{refund} is a {is:?}");
+                self.types(on, &what, |now| refund_is(now, refund, is, WHY))
+                    .await
+            }
             Action::Recalled { reference } => {
                 // Whoever calls hears whether it is still there.
                 let mut warehouses = self.far.warehouses.iter();
-                let stopped = warehouses.any(|w| w.sim.cancelled().contains(reference));
+                let stopped = warehouses.any(|w| w.cancelled().contains(reference));
                 let verdict = if stopped {
                     CancelVerdict::Accepted
                 } else {
@@ -122,7 +135,7 @@ impl World {
     pub(super) async fn ends(&mut self, name: &str) -> bool {
         let done = self.types(name, "ended", |now| end(now, WHY)).await;
         let mut orders = self.orders.iter_mut();
-        let order = orders.find(|o| o.number == name || format!("shop/{}", o.id) == name);
+        let order = orders.find(|o| o.number == name || o.name() == name);
         if let Some(order) = order.filter(|_| done) {
             order.acts.insert(Act::Ended);
         }
@@ -139,7 +152,7 @@ impl World {
         .await
         .unwrap();
         let left = |w: &Warehouse| {
-            let shipped = w.sim.shipped();
+            let shipped = w.shipped();
             let parcels = shipped.get(reference).into_iter().flatten();
             parcels
                 .flat_map(|parcel| &parcel.lines)
@@ -152,7 +165,7 @@ impl World {
     /// Whoever asks the warehouse hears whether the rest will leave, or has left and was not read here yet.
     async fn rest_comes(&self, reference: &str) -> bool {
         let mut warehouses = self.far.warehouses.iter();
-        if warehouses.any(|w| w.sim.is_open(reference)) {
+        if warehouses.any(|w| w.is_open(reference)) {
             return true;
         }
         let unread: bool = sqlx::query_scalar(
@@ -172,7 +185,7 @@ impl World {
         .fetch_one(&self.admin)
         .await
         .unwrap();
-        let left = |w: &Warehouse| w.sim.shipped().get(reference).map_or(0, Vec::len);
+        let left = |w: &Warehouse| w.shipped().get(reference).map_or(0, Vec::len);
         let left: usize = self.far.warehouses.iter().map(left).sum();
         usize::try_from(read).unwrap() < left
     }

@@ -1,9 +1,9 @@
 //! The shop's staff: what they do by hand to an order, past hikiate, at any moment.
 
-use hikiate_medusa::sim::{FulfilmentMemory, OrderMemory};
 use hikiate_sdk::Party;
 
 use super::orders::{Act, ByStaff, Goods, join};
+use super::seen::{Seen, Told};
 use super::terms::{ITEMS, OthersFrom, STORE, TOKYO};
 use super::world::World;
 
@@ -13,12 +13,13 @@ impl World {
         let Some(at) = self.some_order() else {
             return;
         };
-        let id = self.orders[at].id.clone();
-        let seen = self.far.shop.order(&id).unwrap();
+        let (shop, id) = (self.shop_of(at), self.orders[at].id.clone());
+        let seen = self.seen(at);
         // A replica that lags: who reads it by its id gets what it was before.
         let lags = self.dice.percent(15);
-        let before = self.far.shop.shown(&id).filter(|_| lags && !seen.deleted);
-        let done = match self.dice.range(0..=26) {
+        let before = shop.shown(&id).filter(|_| lags && !seen.deleted);
+        let more = if shop.woo.is_some() { 36 } else { 26 };
+        let done = match self.dice.range(0..=more) {
             0..=1 => self.staff_pack(at, &seen).is_some(),
             2..=4 => self.staff_pack(at, &seen).is_some_and(|made| {
                 let number = self.some_number();
@@ -37,8 +38,9 @@ impl World {
             21 => self.staff_void(at),
             22 => self.pay_again(at),
             23 => self.staff_date_ahead(at),
-            24 => self.shop_repeats_a_page(),
+            24 => self.shop_repeats_a_page(at),
             25..=26 => self.staff_note(at),
+            27.. => self.web_staff_acts(at, &seen),
             _ => self.staff_delete(at, seen.deleted),
         };
         if done {
@@ -46,17 +48,18 @@ impl World {
         }
         if let Some(before) = before.filter(|_| done) {
             let seconds = i64::try_from(self.dice.range(10..=900)).unwrap();
-            self.far.shop.show_older(&id, before, seconds);
+            shop.show_older(&id, before, seconds);
             self.log
                 .say("fault", format!("reads of {id} lag for {seconds} s"));
         }
     }
 
     /// The shop's paging breaks for a while: whatever is asked for, it shows its first orders.
-    fn shop_repeats_a_page(&mut self) -> bool {
+    fn shop_repeats_a_page(&mut self, at: usize) -> bool {
         let seconds = i64::try_from(self.dice.range(5..=600)).unwrap();
-        self.far.shop.repeat_first_page(seconds);
-        let text = format!("the shop shows its first page for {seconds} s");
+        let shop = self.shop_of(at);
+        shop.repeat_first_page(seconds);
+        let text = format!("{} shows its first page for {seconds} s", shop.account);
         self.log.say("fault", text);
         true
     }
@@ -65,7 +68,7 @@ impl World {
     fn staff_note(&mut self, at: usize) -> bool {
         let id = self.orders[at].id.clone();
         let text = self.dice.pick(&[None, Some("called the customer")]);
-        let done = self.far.shop.edit_metadata(&id, "hikiate_hold", *text);
+        let done = self.shop_of(at).edit_note(&id, *text);
         if done {
             let order = &mut self.orders[at];
             order.note_by_staff = true;
@@ -77,9 +80,9 @@ impl World {
 
     /// An import, or a clock that is wrong for a moment, dates a change of an order ahead.
     fn staff_date_ahead(&mut self, at: usize) -> bool {
-        let order = &self.orders[at];
         let hours = i64::try_from(self.dice.range(1..=48)).unwrap();
-        self.far.shop.date_ahead(&order.id, hours * 3_600);
+        let (shop, order) = (self.shop_of(at), &self.orders[at]);
+        shop.date_ahead(&order.id, hours * 3_600);
         let text = format!("{}: its change is dated {hours} h ahead", order.number);
         self.log.say("staff", text);
         true
@@ -87,10 +90,14 @@ impl World {
 
     /// Notes an act and what the order has come to.
     pub(super) fn acted(&mut self, at: usize, act: Act, what: &str) {
-        let lines = self.far.shop.order(&self.orders[at].id).unwrap().lines;
+        let seen = self.seen(at);
         let order = &mut self.orders[at];
         order.acts.insert(act);
-        order.ordered(&lines);
+        // A shop that was told that all of it was given back takes it for finished.
+        if seen.status == "refunded" {
+            order.acts.insert(Act::Completed);
+        }
+        order.ordered(&seen.lines);
         let text = format!("{}: {what}", order.number);
         self.log.say("staff", text);
     }
@@ -100,7 +107,7 @@ impl World {
     }
 
     /// Packs some of what is open, at a place that they name or not. Returns the fulfilment's id.
-    fn staff_pack(&mut self, at: usize, seen: &OrderMemory) -> Option<String> {
+    fn staff_pack(&mut self, at: usize, seen: &Seen) -> Option<String> {
         let mut lines = Vec::new();
         for (line, _, ordered, fulfilled) in &seen.lines {
             let open = u64::from(ordered.saturating_sub(*fulfilled));
@@ -115,7 +122,7 @@ impl World {
             return None;
         }
         let place = *self.dice.pick(&[Some(TOKYO), Some(STORE), None]);
-        let made = self.far.shop.staff_fulfil(&seen.id, &lines, place)?;
+        let made = self.shop_of(at).pack(&seen.id, &lines, place)?;
         let what = format!("packed {lines:?} as {made} at {place:?}");
         self.acted(at, Act::Fulfilled, &what);
         Some(made)
@@ -124,9 +131,9 @@ impl World {
     /// Marks a fulfilment as shipped: the goods left the place that it names, unless it is a parcel of ours.
     fn staff_ship(&mut self, at: usize, made: &str, number: &str, parcel: bool) -> bool {
         let id = self.orders[at].id.clone();
-        let seen = self.far.shop.order(&id).unwrap();
+        let seen = self.seen(at);
         let told = seen.fulfilments.iter().find(|f| f.id == made).unwrap();
-        if !self.far.shop.staff_ship(&id, made, &[number]) {
+        if !self.shop_of(at).ship(&id, made, number) {
             return false;
         }
         let mut new = ByStaff {
@@ -189,20 +196,18 @@ impl World {
     /// Takes goods off a warehouse's shelf or puts them there, past its instructions.
     pub(super) fn shelve(&mut self, shelf: usize, goods: &Goods, sign: i64) {
         for (code, n) in goods {
-            self.far.warehouses[shelf]
-                .sim
-                .add_stock(code, sign * i64::from(*n));
+            self.far.warehouses[shelf].add_stock(code, sign * i64::from(*n));
             self.shrunk.insert((shelf, code.clone()));
         }
     }
 
     /// Types a parcel of ours into the shop: the number is known before it is read here, or after.
-    fn staff_ship_ours(&mut self, at: usize, seen: &OrderMemory) -> bool {
+    fn staff_ship_ours(&mut self, at: usize, seen: &Seen) -> bool {
         let number = &self.orders[at].number;
         let mut parcels = Vec::new();
         for warehouse in &self.far.warehouses {
-            let shipments = warehouse.sim.shipments();
-            for (reference, left) in warehouse.sim.shipped() {
+            let shipments = warehouse.shipments();
+            for (reference, left) in warehouse.shipped() {
                 if shipments[&reference].order_number == *number {
                     parcels.extend(left);
                 }
@@ -231,7 +236,7 @@ impl World {
             }
             lines.push((line, inside.quantity));
         }
-        let Some(made) = self.far.shop.staff_fulfil(&seen.id, &lines, None) else {
+        let Some(made) = self.shop_of(at).pack(&seen.id, &lines, None) else {
             return false;
         };
         self.staff_ship(at, &made, &parcel.tracking, true)
@@ -239,15 +244,15 @@ impl World {
 
     fn some_fulfilment<'f>(
         &mut self,
-        seen: &'f OrderMemory,
-        fits: impl Fn(&FulfilmentMemory) -> bool,
-    ) -> Option<&'f FulfilmentMemory> {
+        seen: &'f Seen,
+        fits: impl Fn(&Told) -> bool,
+    ) -> Option<&'f Told> {
         let fitting: Vec<_> = seen.fulfilments.iter().filter(|f| fits(f)).collect();
         (!fitting.is_empty()).then(|| *self.dice.pick(&fitting))
     }
 
-    fn staff_ship_packed(&mut self, at: usize, seen: &OrderMemory) -> bool {
-        let packed = |f: &FulfilmentMemory| !f.shipped && !f.cancelled && f.reference.is_none();
+    fn staff_ship_packed(&mut self, at: usize, seen: &Seen) -> bool {
+        let packed = |f: &Told| !f.shipped && !f.cancelled && f.reference.is_none();
         let Some(made) = self.some_fulfilment(seen, packed) else {
             return false;
         };
@@ -255,11 +260,11 @@ impl World {
         self.staff_ship(at, &made.id, &number, false)
     }
 
-    fn staff_cancel_packed(&mut self, at: usize, seen: &OrderMemory) -> bool {
+    fn staff_cancel_packed(&mut self, at: usize, seen: &Seen) -> bool {
         let Some(made) = self.some_fulfilment(seen, |f| !f.shipped && !f.cancelled) else {
             return false;
         };
-        let done = self.far.shop.staff_cancel_fulfilment(&seen.id, &made.id);
+        let done = self.shop_of(at).unpack(&seen.id, &made.id);
         if done {
             let what = format!("cancelled the packed {}", made.id);
             self.acted(at, Act::Unfulfilled, &what);
@@ -267,11 +272,11 @@ impl World {
         done
     }
 
-    fn staff_undo(&mut self, at: usize, seen: &OrderMemory) -> bool {
+    fn staff_undo(&mut self, at: usize, seen: &Seen) -> bool {
         let Some(made) = self.some_fulfilment(seen, |f| f.shipped && !f.cancelled) else {
             return false;
         };
-        let done = self.far.shop.staff_undo_shipment(&seen.id, &made.id);
+        let done = self.shop_of(at).unship(&seen.id, &made.id);
         if done {
             self.undone(at, made);
             let what = format!("cancelled the shipped {}", made.id);
@@ -281,7 +286,7 @@ impl World {
     }
 
     /// What a cancelled fulfilment said: of one of ours, its parcel stands whatever the shop shows.
-    fn undone(&mut self, at: usize, made: &FulfilmentMemory) {
+    fn undone(&mut self, at: usize, made: &Told) {
         let known = &mut self.orders[at].by_staff_shipped;
         let mut mine = known.iter_mut().filter(|f| f.id == made.id).peekable();
         if mine.peek().is_some() {
@@ -298,13 +303,12 @@ impl World {
         });
     }
 
-    fn staff_correct(&mut self, at: usize, seen: &OrderMemory) -> bool {
+    fn staff_correct(&mut self, at: usize, seen: &Seen) -> bool {
         let Some(made) = self.some_fulfilment(seen, |f| f.shipped && !f.cancelled) else {
             return false;
         };
         let number = self.some_number();
-        let shop = &self.far.shop;
-        let Some(new) = shop.staff_correct_tracking(&seen.id, &made.id, &[&number]) else {
+        let Some(new) = self.shop_of(at).correct(&seen.id, &made.id, &number) else {
             return false;
         };
         self.undone(at, made);
@@ -325,15 +329,15 @@ impl World {
         true
     }
 
-    fn staff_complete(&mut self, at: usize, seen: &OrderMemory) -> bool {
+    fn staff_complete(&mut self, at: usize, seen: &Seen) -> bool {
         let word = if seen.status == "completed" {
             "archived"
         } else {
             "completed"
         };
         let done = match word {
-            "archived" => self.far.shop.archive(&seen.id),
-            _ => self.far.shop.complete(&seen.id),
+            "archived" => self.shop_of(at).archive(&seen.id),
+            _ => self.shop_of(at).complete(&seen.id),
         };
         if done {
             self.acted(at, Act::Completed, word);
@@ -342,14 +346,14 @@ impl World {
     }
 
     /// Another quantity, a line less or a line more; the customer pays what that comes to, at once or later.
-    fn staff_edit(&mut self, at: usize, seen: &OrderMemory) -> bool {
+    fn staff_edit(&mut self, at: usize, seen: &Seen) -> bool {
         let lines: Vec<_> = seen.lines.iter().filter(|(_, _, n, _)| *n > 0).collect();
         let more = lines.is_empty() || self.dice.percent(25);
         let what = if more {
             let code = *self.dice.pick(&ITEMS);
             let n = u32::try_from(self.dice.range(1..=2)).unwrap();
             let price = self.orders[at].price_without_tax(code);
-            let made = self.far.shop.add_line(&seen.id, code, n, &price);
+            let made = self.shop_of(at).add_line(&seen.id, code, n, &price);
             if made.is_some() && self.orders[at].most.contains_key(code) {
                 self.orders[at].moved.insert(code.to_owned());
             }
@@ -358,7 +362,7 @@ impl World {
             let (line, code, ordered, _) = *self.dice.pick(&lines);
             let most = u64::from(ordered + 2);
             let n = u32::try_from(self.dice.range(0..=most)).unwrap();
-            let done = n != *ordered && self.far.shop.edit_quantity(&seen.id, line, n);
+            let done = n != *ordered && self.shop_of(at).edit_quantity(&seen.id, line, n);
             done.then(|| format!("{n} {code} instead of {ordered} on {line}"))
         };
         let Some(what) = what else {
@@ -379,12 +383,20 @@ impl World {
             .iter()
             .any(|act| order.acts.contains(act));
         let waits = asked && order.pay != super::orders::Pay::Bank;
-        let paid = waits.then(|| self.far.shop.reauthorise(&id)).flatten();
+        let paid = waits.then(|| self.shop_of(at).pay_again(&id)).flatten();
         if let Some(payment) = &paid {
             let text = format!("{number}: pays again, {payment}");
             self.log.say("customer", text);
         }
         paid.is_some()
+    }
+
+    /// What was authorised has run out: the customer is asked to pay anew.
+    pub(super) fn paid_too_late(&mut self, at: usize) {
+        let lapsed = self.shop_of(at).lapsed(&self.orders[at].id);
+        if lapsed && !self.orders[at].acts.contains(&Act::Voided) {
+            self.acted(at, Act::Voided, "its authorisation has ended");
+        }
     }
 
     fn staff_address(&mut self, at: usize) -> bool {
@@ -399,7 +411,7 @@ impl World {
             phone: "03-1234-5678".into(),
             ..Party::default()
         };
-        let done = self.far.shop.edit_address(&id, Some(to));
+        let done = self.shop_of(at).edit_address(&id, to);
         if done {
             self.acted(at, Act::Edited, "another address");
         }
@@ -409,9 +421,9 @@ impl World {
     fn staff_delete(&mut self, at: usize, deleted: bool) -> bool {
         let id = self.orders[at].id.clone();
         let (done, word) = if deleted {
-            (self.far.shop.restore(&id), "restored")
+            (self.shop_of(at).restore(&id), "restored")
         } else {
-            (self.far.shop.delete(&id), "deleted")
+            (self.shop_of(at).delete(&id), "deleted")
         };
         if done {
             self.acted(at, Act::Deleted, word);
@@ -426,22 +438,23 @@ impl World {
                 continue;
             }
             let id = self.orders[at].id.clone();
-            if self.far.shop.restore(&id) {
+            let shop = self.shop_of(at);
+            if shop.restore(&id) {
                 self.acted(at, Act::Deleted, "restored");
             }
             // It came back with its old time of change: one that was never read is read when it changes again.
             if self.orders[at].acts.contains(&Act::Deleted) {
-                self.far.shop.touch_order(&id);
+                shop.touch(&id);
             }
+            self.web_staff_finish(at);
             self.pay_again(at);
-            let seen = self.far.shop.order(&id).unwrap();
-            let packed =
-                |f: &&FulfilmentMemory| !f.shipped && !f.cancelled && f.reference.is_none();
+            let seen = self.seen(at);
+            let packed = |f: &&Told| !f.shipped && !f.cancelled && f.reference.is_none();
             for made in seen.fulfilments.iter().filter(packed) {
                 let number = format!("LATE-{}", made.id);
                 if self.dice.percent(50) {
                     self.staff_ship(at, &made.id, &number, false);
-                } else if self.far.shop.staff_cancel_fulfilment(&id, &made.id) {
+                } else if shop.unpack(&id, &made.id) {
                     let what = format!("cancelled the packed {}", made.id);
                     self.acted(at, Act::Unfulfilled, &what);
                 }
@@ -450,7 +463,7 @@ impl World {
     }
 }
 
-pub(super) fn goods_of(fulfilment: &FulfilmentMemory) -> Goods {
+pub(super) fn goods_of(fulfilment: &Told) -> Goods {
     let mut goods = Goods::new();
     for (code, n) in &fulfilment.lines {
         join(&mut goods, &Goods::from([(code.clone(), *n)]));

@@ -111,6 +111,19 @@ impl Watched {
         }
     }
 
+    /// What is sent in a daemon that is broken on purpose.
+    fn broken_call(&self, call: &Prepared) -> Prepared {
+        let mut sent = call.clone();
+        if fault::is(Around::KeyOfTheTry)
+            && let Ok(mut frozen) = serde_json::from_slice::<Value>(&call.bytes)
+            && let Some(key) = frozen.get("key").and_then(Value::as_str)
+        {
+            frozen["key"] = format!("{key}.{}", self.gate.count()).into();
+            sent.bytes = frozen.to_string().into_bytes();
+        }
+        sent
+    }
+
     async fn around<T>(
         &self,
         what: String,
@@ -268,6 +281,8 @@ impl Operations for Watched {
 
     async fn send(&self, op: Op, calls: &[&Prepared]) -> Vec<Result<Outcome, Error>> {
         self.broken_mark().await;
+        let broken: Vec<Prepared> = calls.iter().map(|call| self.broken_call(call)).collect();
+        let calls: &[&Prepared] = &broken.iter().collect::<Vec<_>>();
         let act = async {
             if let Some(outcome) = fault::answered(op) {
                 return calls.iter().map(|_| Ok(outcome.clone())).collect();

@@ -22,7 +22,7 @@ impl World {
         self.log.say("---", "all that is due is done now");
         for by in ROUNDS {
             self.advance(by).await;
-            for at in 0..2 {
+            for at in 0..self.far.warehouses.len() {
                 self.tick(at).await;
             }
             for _ in 0..self.dice.range(0..=3) {

@@ -17,6 +17,8 @@ use super::ground::{Ground, pool, rest};
 use super::hooks::HookWire;
 use super::log::Log;
 use super::orders::Placed;
+use super::seen::Seen;
+use super::shop::Shop;
 use super::terms::{Terms, start};
 use crate::fault::{self, Around};
 
@@ -103,7 +105,7 @@ impl World {
         };
         for (at, warehouse) in world.far.warehouses.iter().enumerate() {
             for (item, code) in super::terms::ITEMS.iter().enumerate() {
-                warehouse.sim.set_stock(code, world.terms.stock[at][item]);
+                warehouse.set_stock(code, world.terms.stock[at][item]);
             }
         }
         world.birth(0, "A").await;
@@ -259,7 +261,7 @@ impl World {
     pub(super) async fn advance(&mut self, by: Duration) {
         self.now += by;
         self.log.set(self.now);
-        self.far.shop_clock.set(self.now + self.terms.skew(0));
+        self.far.cloud_clock.set(self.now + self.terms.skew(0));
         self.engine
             .store
             .set_clock(Some(self.now), Duration::zero())
@@ -268,6 +270,16 @@ impl World {
         for daemon in &mut self.daemons {
             daemon.forget_pace();
         }
+    }
+
+    /// What an order's shop, and whoever has its money, remember of it.
+    pub(super) fn seen(&self, at: usize) -> Seen {
+        self.far.order(&self.orders[at])
+    }
+
+    /// The shop that an order is in.
+    pub(super) fn shop_of(&self, at: usize) -> Shop {
+        self.far.shops[self.orders[at].shop].clone()
     }
 
     /// The clock of a warehouse.

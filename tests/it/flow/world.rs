@@ -8,7 +8,7 @@ use chrono::{DateTime, Duration, Utc};
 use hikiate::config::{Surroundings, load};
 use hikiate::daemon::{allocate_step, batch_step, plan_step, recover_step, seal_step};
 use hikiate::demo::merchant::{
-    Merchant, Reach, ShopSystem, ShopTerms, Systems, WarehouseTerms, disk_folder,
+    Merchant, Reach, ShopOn, ShopTerms, Systems, WarehouseBy, WarehouseTerms, disk_folder,
 };
 use hikiate::engine::Engine;
 use hikiate::ops::metrics::Metrics;
@@ -97,7 +97,9 @@ impl World {
         let clock = SimClock::at(start());
         let warehouse = |name, dispatch: &str| WarehouseTerms {
             name,
-            layout: "japanese-3pl-utf8",
+            by: WarehouseBy::Files {
+                layout: "japanese-3pl-utf8",
+            },
             more: "interval = \"1s\"\nstable_for = \"0s\"".to_owned(),
             dispatch: dispatch.to_owned(),
         };
@@ -107,12 +109,14 @@ impl World {
             root: PathBuf::new(),
             shops: vec![ShopTerms {
                 account: "shop",
+                on: ShopOn::Medusa,
                 more: format!(
                     "interval = \"1s\"\noverlap = \"1s\"\nsettle = \"1s\"\n{}",
                     setup.shop
                 ),
                 channel: format!("{}\n{}", setup.begin, setup.channel),
             }],
+            providers: Vec::new(),
             warehouses: vec![
                 warehouse("tokyo", setup.tokyo),
                 warehouse("osaka", setup.osaka),
@@ -129,9 +133,10 @@ impl World {
         let stop = CancellationToken::new();
         let systems = Systems::open(&merchant, &reach, &clock, setup.handling, &stop);
         let mut systems = systems.await.unwrap();
-        let ShopSystem { sim, wire } = systems.shops.remove(0);
-        let osaka = systems.warehouses.remove(1);
-        let tokyo = systems.warehouses.remove(0);
+        let shop = systems.shops.remove(0);
+        let (sim, wire) = (shop.medusa().unwrap(), shop.wire);
+        let osaka = systems.warehouses.remove(1).files().unwrap();
+        let tokyo = systems.warehouses.remove(0).files().unwrap();
         let path = dir.path().join("hikiate.toml");
         std::fs::write(&path, merchant.toml(&systems.addresses)).unwrap();
         let surroundings = Surroundings {
