@@ -299,7 +299,7 @@ pub struct ProviderSystem {
 /// A simulated warehouse.
 pub enum WarehouseSystem {
     /// One that is reached by files.
-    Files(WarehouseSim),
+    Files(Box<WarehouseSim>),
     /// OPENLOGI.
     Openlogi {
         /// Its interface.
@@ -316,7 +316,7 @@ impl WarehouseSystem {
     /// When it is OPENLOGI's.
     pub fn files(self) -> anyhow::Result<WarehouseSim> {
         match self {
-            Self::Files(sim) => Ok(sim),
+            Self::Files(sim) => Ok(*sim),
             Self::Openlogi { .. } => anyhow::bail!("the warehouse is OPENLOGI's"),
         }
     }
@@ -418,7 +418,7 @@ impl Systems {
                     let (folder, zone) = ((reach.folder)(terms.name)?, chrono_tz::Asia::Tokyo);
                     let sim = WarehouseSim::new(folder, SimFolders::default(), layout, zone);
                     let sim = sim.with_policy(handling.clone());
-                    (WarehouseSystem::Files(sim), String::new())
+                    (WarehouseSystem::Files(Box::new(sim)), String::new())
                 }
                 WarehouseBy::Openlogi => {
                     let sim = OpenlogiSim::new(clock.clone(), OPENLOGI_TOKEN, OPENLOGI_ACCOUNT);

@@ -135,7 +135,7 @@ impl World {
         let (mut nagoya, mut by_files) = (None, Vec::new());
         for system in systems.warehouses {
             match system {
-                WarehouseSystem::Files(sim) => by_files.push(Arc::new(sim)),
+                WarehouseSystem::Files(sim) => by_files.push(Arc::from(sim)),
                 WarehouseSystem::Openlogi { sim, .. } => nagoya = Some(Arc::new(Nagoya::new(sim))),
             }
         }

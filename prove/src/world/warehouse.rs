@@ -20,7 +20,7 @@ pub(super) struct Warehouse {
 /// How it is reached.
 pub(super) enum By {
     Files {
-        sim: WarehouseSim,
+        sim: Box<WarehouseSim>,
         folder: Arc<MemoryFolder>,
     },
     Openlogi(Third),
