@@ -14,6 +14,7 @@ pub(crate) fn money_tasks(view: &View<'_>, payment: &Payment, tasks: &mut Tasks)
     deposits(view, payment, tasks);
     if !withdrawn(view, payment, tasks) {
         lost(view, payment, tasks);
+        partly_captured(view, payment, tasks);
     }
     expired(view, payment, tasks);
     too_much_taken(view, tasks);
@@ -185,6 +186,34 @@ fn lost(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
     tasks
         .add_due("payment_lost", what, payment.expires_at)
         .action(Action::Cancel {});
+}
+
+/// Somebody captured a part of a payment that is captured once, and the rest was released: it never pays the order.
+fn partly_captured(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
+    let told = payment.lost.is_some_and(|lost| lost.at_channel);
+    if payment.confirmed || told || payment.expired || view.dropped() || view.voided_by_us() {
+        return;
+    }
+    let short = |tender: &&Tender| {
+        let captured = tender.captured;
+        captured > 0
+            && tender.authorised <= captured
+            && tender.amount.is_some_and(|amount| captured < amount)
+            && view
+                .route(tender)
+                .is_some_and(|route| route.account.is_some())
+    };
+    for tender in view.tenders().filter(short) {
+        let what = format!(
+            "Of payment {}, {} of {} was captured and nothing more of it is authorised, so the order is not paid. Have the customer pay the rest at the channel, lower the order there, or cancel it and refund",
+            tender.key,
+            view.money(tender.captured),
+            view.money(tender.amount.unwrap_or_default())
+        );
+        tasks
+            .add_due("payment_partly_captured", what, payment.expires_at)
+            .action(Action::Cancel {});
+    }
 }
 
 /// Not paid in time.

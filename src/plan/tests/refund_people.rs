@@ -300,3 +300,14 @@ fn a_refund_that_its_account_does_not_show_is_not_recorded_at_the_channel() {
     payments::tell(&mut world, again);
     assert_eq!(ops(&world.plan()), [Op::RecordRefund]);
 }
+
+#[test]
+fn a_payment_of_which_somebody_captured_a_part_and_released_the_rest_is_a_task() {
+    let mut world = payments::world(Some(PaymentRef::by_key("pi_1")));
+    payments::tell(&mut world, captured(1493, 0));
+    let plan = world.settle();
+    assert_eq!(kinds(&plan), ["payment_partly_captured"]);
+    assert_eq!(plan.blocked_by.as_deref(), Some("payment"));
+    payments::tell(&mut world, captured(1500, 0));
+    assert!(kinds(&world.settle()).is_empty());
+}
