@@ -431,3 +431,37 @@ async fn a_wave_of_which_the_warehouse_stopped_a_shipment_by_telephone_can_be_gi
         }
     }
 }
+
+/// Its reply was lost, the warehouse took the file away and told of the shipment: a look-up that finds no file sends no second one.
+#[tokio::test]
+async fn an_instruction_in_doubt_that_the_warehouse_told_of_is_not_sent_again() {
+    for told in [true, false] {
+        let mut world = world(AT_ONE).await;
+        let ids = placed(&mut world, 1).await;
+        until(&mut world, "2026-11-20T04:00:00Z").await;
+        assert_eq!(seal_step(&world.engine).await.unwrap(), 1);
+        execute(
+            &world,
+            "UPDATE effects SET outcome_unknown = true, look = true, sends = 1, lookups = 9,
+               first_sent_at = hk_now() - interval '10 min', last_sent_at = hk_now() - interval '10 min' WHERE op = 'instruct'",
+        )
+        .await;
+        if told {
+            execute(
+                &world,
+                "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor)
+                 SELECT p.subject_id, 'reply:' || p.reference, 'observation', 'reply', 1,
+                   jsonb_build_object('reference', p.reference, 'verdict', 'accepted', 'code', NULL, 'message', ''), hk_now(), hk_now(), hk_now(), '2026-11-20', 'pull'
+                 FROM shipments p WHERE p.state = 'instructed'",
+            )
+            .await;
+        }
+        world.push().await;
+        let sent = files(&world).len();
+        assert_eq!(sent, usize::from(!told), "told of: {told}");
+        let open = world.engine.store.list_effects(false, 10).await.unwrap();
+        assert!(open.is_empty(), "{open:?}");
+        world.plan().await;
+        assert!(world.is(&ids[0], Status::Instructed).await);
+    }
+}
