@@ -70,7 +70,7 @@ impl Source for Openlogi {
             .map_err(|_| Error::new(ErrorClass::Protocol, "the stored record is not text"))?;
         if stream == STOCK {
             let warehouse = self.settings.warehouse.as_deref();
-            return Ok(stock::record(raw, warehouse).into_iter().collect());
+            return Ok(stock::records(raw, warehouse));
         }
         if let Ok(ending) = serde_json::from_str::<Ending>(raw) {
             return Ok(vec![ending.record()]);
@@ -286,7 +286,7 @@ impl Openlogi {
             serde_json::from_slice(&response.body).map_err(|e| unreadable(&path, &e))?;
         let warehouse = self.settings.warehouse.as_deref();
         let records = list.items.iter();
-        let records = records.filter_map(|raw| stock::record(raw.get(), warehouse));
+        let records = records.flat_map(|raw| stock::records(raw.get(), warehouse));
         Ok(Page::new(records.collect(), Value::Null, false))
     }
 }
