@@ -627,6 +627,22 @@ fn stock_is_what_openlogi_would_still_ship_from_the_accounts_warehouse() {
     }
 }
 
+/// A shop that keeps fractions of a yen states no tax in whole yen: nothing is calculated in its place.
+#[test]
+fn cash_on_delivery_without_a_stated_tax_is_collected_in_full() {
+    let mut told = told();
+    told.asks.cod = told.asks.cod.map(|cod| Cod { tax: None, ..cod });
+    let sent = instruction::shipment(&told, &Settings::of("TS001")).unwrap();
+    assert!(sent.cash_on_delivery);
+    assert_eq!(
+        (
+            sent.total_for_cash_on_delivery,
+            sent.tax_for_cash_on_delivery
+        ),
+        (Some(4_240), None)
+    );
+}
+
 /// Staff take goods away, or accept more than there is.
 #[test]
 fn less_than_nothing_left_counts_as_none_and_is_told() {
