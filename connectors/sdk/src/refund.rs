@@ -24,7 +24,7 @@ pub struct RefundCall {
     pub currency: Currency,
     /// What is expected to have been refunded of the payment in all once this is done, minor units.
     pub expected_refunded_total: i64,
-    /// A code or the operator's words; no personal data.
+    /// A code or the operator's words, for staff: where the external system shows it to the buyer, it is not sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// What it is for, where it was asked by line.
@@ -74,7 +74,7 @@ pub struct RecordRefundCall {
     pub currency: Currency,
     /// What the channel is expected to show as refunded of the order in all once this is done, minor units.
     pub expected_refunded_total: i64,
-    /// A code or the operator's words; no personal data.
+    /// A code or the operator's words, for staff: where the external system shows it to the buyer, it is not sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// What it is for, where it was asked by line.

@@ -84,6 +84,10 @@ pub struct CancelReply {
     pub message: String,
     /// When, as reported.
     pub at: Option<DateTime<Utc>>,
+    /// The warehouse has not said so: it no longer has the shipment. Where nobody asked for a cancellation, that may be a mistake of
+    /// its data, after which the shipment is back and ships.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub absent: bool,
 }
 
 /// Whether a shipment was stopped.

@@ -5,6 +5,7 @@ mod payments;
 mod prepared;
 mod pull;
 mod push;
+mod reading;
 mod together;
 mod writes;
 

@@ -45,6 +45,9 @@ pub(crate) fn record(bundle: &Bundle, settings: &Settings) -> Record {
 /// # Errors
 /// Field and rule of what cannot be understood.
 pub(crate) fn payment(bundle: &Bundle, settings: &Settings) -> Result<PaymentSnapshot, String> {
+    if let Some(why) = &bundle.unread {
+        return Err(why.clone());
+    }
     let intent = Object(&bundle.intent);
     let id = need("id", intent.text("id")?)?;
     need("livemode", intent.flag("livemode")?)?;

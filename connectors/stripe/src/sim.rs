@@ -169,6 +169,16 @@ impl StripeSim {
         self.state().forbidden.remove(permission);
     }
 
+    /// From now on whatever is read with this in its address (a payment's id, a part of a query) ends in an error of this status.
+    pub fn break_reads(&self, address: &str, status: u16) {
+        self.state().broken.insert(address.to_owned(), status);
+    }
+
+    /// What could not be read can be read again.
+    pub fn mend_reads(&self) {
+        self.state().broken.clear();
+    }
+
     /// From now on Stripe knows this key and no other, as after a roll.
     pub fn exchange_key(&self, key: &str) {
         *self.key() = bearer(key);

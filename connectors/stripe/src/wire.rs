@@ -2,7 +2,7 @@
 //! by its value.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The version of the API that this connector was written against, asked for with each call. An account's own version may
 /// be another.
@@ -37,6 +37,9 @@ pub(crate) struct Bundle {
     /// Why its disputes are not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) disputes_unread: Option<String>,
+    /// Why nothing of it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unread: Option<String>,
 }
 
 /// An object of the API.
@@ -53,6 +56,20 @@ impl Bundle {
             refunds_unread: None,
             charge: None,
             disputes_unread: None,
+            unread: None,
+        }
+    }
+
+    /// One of which nothing could be read, by the id that it was asked for by, and why.
+    pub(crate) fn unread(id: &str, why: &str) -> Self {
+        let (intent, charge) = match is_charge(id) {
+            true => (json!({}), Some(id.to_owned())),
+            false => (json!({ "id": id }), None),
+        };
+        Self {
+            charge,
+            unread: Some(why.to_owned()),
+            ..Self::of(intent)
         }
     }
 

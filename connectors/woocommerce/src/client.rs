@@ -10,6 +10,8 @@ mod ship;
 #[cfg(test)]
 mod tests;
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+
 use hikiate_sdk::budget::Budget;
 use hikiate_sdk::hooks::{HookSecrets, Hooks};
 use hikiate_sdk::http::{HttpClient, Request, Response};
@@ -148,6 +150,14 @@ impl Connector for WooCommerce {
 #[must_use]
 pub(crate) fn is_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= 19 && id.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// The same path as nobody has asked for it before: no cache in front of the shop has an answer to it, and WordPress passes over a
+/// parameter that it does not know. What a write is decided by is read so.
+fn fresh(path: &str) -> String {
+    let mark = if path.contains('?') { '&' } else { '?' };
+    let unique = RandomState::new().build_hasher().finish();
+    format!("{path}{mark}_={unique:x}")
 }
 
 fn label(path: &str) -> String {

@@ -60,6 +60,9 @@ pub struct Keys {
     /// The text of the note where the shop has no fulfilments, with `{carrier}` and `{tracking}`. hikiate puts its reference of the
     /// shipment behind it. Default `Shipped: {carrier} {tracking}`.
     pub shipped_note: Option<String>,
+    /// The reason of a record of a refund, which the shop shows to the buyer in its mail and in the account. Empty by default: what an
+    /// operator types as the reason stays in hikiate.
+    pub refund_reason: Option<String>,
     /// Whether an order is set to `completed` once all of it has been reported as shipped. Default false.
     pub complete_when_shipped: Option<bool>,
     /// The secret of the shop's webhooks. Without it there is no hook, and orders are polled only.
@@ -182,6 +185,8 @@ pub struct Settings {
     pub notify_customer: bool,
     /// See [`Keys::shipped_note`].
     pub shipped_note: String,
+    /// See [`Keys::refund_reason`].
+    pub refund_reason: String,
     /// See [`Keys::complete_when_shipped`].
     pub complete_when_shipped: bool,
 }
@@ -213,6 +218,7 @@ impl Default for Settings {
             fulfilments: Fulfilments::Auto,
             notify_customer: false,
             shipped_note: "Shipped: {carrier} {tracking}".to_owned(),
+            refund_reason: String::new(),
             complete_when_shipped: false,
         }
     }
@@ -335,6 +341,7 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
         fulfilments: keys.fulfilments.unwrap_or_default(),
         notify_customer: keys.notify_customer.unwrap_or(false),
         shipped_note,
+        refund_reason: keys.refund_reason.unwrap_or_default().trim().to_owned(),
         complete_when_shipped: keys.complete_when_shipped.unwrap_or(false),
     };
     checks.finish(reach.map(|reach| (reach, settings)))
@@ -418,7 +425,7 @@ mod tests {
             "stock_interval": "1h", "overlap": "2s", "page_size": 100, "settle": "1s", "timeout": "5s", "concurrency": 4,
             "per_second": 3, "since": "2026-11-01", "statuses": { "on-hold": "open", "picking": "frozen", "quote": "ignored" },
             "fees": { "代引手数料": "cod_fee" }, "test": "meta_data.is_test", "payment_reference": "meta_data._a.b",
-            "fulfilments": "note", "notify_customer": true, "complete_when_shipped": true,
+            "fulfilments": "note", "notify_customer": true, "refund_reason": " Refund ", "complete_when_shipped": true,
             "shipped_note": "発送しました: {tracking}",
             "hook_secret": { "env": "H" }, "hook_secret_previous": { "env": "O" },
         }))
@@ -449,6 +456,7 @@ mod tests {
         assert_eq!(settings.payment_reference.as_deref(), Some("_a.b"));
         assert_eq!(settings.fulfilments, Fulfilments::Note);
         assert!(settings.notify_customer && settings.complete_when_shipped);
+        assert_eq!(settings.refund_reason, "Refund");
         assert_eq!(settings.shipped_note, "発送しました: {tracking}");
         for (status, standing) in [
             ("on-hold", Some(Standing::Open)),

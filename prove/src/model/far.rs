@@ -313,6 +313,7 @@ impl World {
             verdict,
             message: "words".to_owned(),
             at: None,
+            absent: false,
         });
         self.post(&reference, body, reference.clone());
     }

@@ -101,6 +101,7 @@ pub fn recalled(
         verdict,
         message: reason.to_owned(),
         at: Some(on.now),
+        absent: false,
     };
     let mut wish = Wish::default();
     wish.does.push(match verdict {

@@ -172,6 +172,7 @@ impl World {
             verdict,
             message: "packed".to_owned(),
             at: None,
+            absent: false,
         };
         self.fact(key, FactBody::CancelReply(reply), "pull");
     }

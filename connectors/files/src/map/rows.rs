@@ -92,6 +92,7 @@ pub(crate) fn understand(telling: &Telling, row: &RowView<'_>) -> Understood {
                     verdict,
                     message: row.words(Field::Message).unwrap_or_default(),
                     at: received_at(row)?,
+                    absent: false,
                 }))
             })
         }

@@ -161,8 +161,8 @@ impl Cursor {
         })
     }
 
-    /// After what was missing was asked for by reference. A shipment that is not there twice, `settle` apart, is stopped; the
-    /// names of too many at once, which are not believed. `unsure`: the answer holds what nobody can read.
+    /// After what was missing was asked for by reference: the names of what was not there twice, `settle` apart. `unsure`: the
+    /// answer holds what nobody can read.
     pub(super) fn after_missing(
         mut self,
         ours: &[Seen],
@@ -171,14 +171,7 @@ impl Cursor {
         settle: Duration,
     ) -> (Self, Vec<Record>, Vec<String>) {
         self.step = Step::Open;
-        let mut endings = Vec::new();
-        for seen in ours {
-            if seen.stage == Some(Stage::Shipped) {
-                endings.extend(self.has_left(seen));
-            } else if let Some(missing) = self.missing.remove(&seen.reference) {
-                endings.extend(self.is_open(seen, Some(missing.requested)));
-            }
-        }
+        let endings = self.is_there(ours);
         if unsure {
             return (self, endings, Vec::new());
         }
@@ -191,17 +184,41 @@ impl Cursor {
                 Some(_) => {}
             }
         }
+        (self, endings, gone)
+    }
+
+    /// Whether so many at once are no cancellations but a mistake, such as another merchant's token.
+    pub(super) fn are_too_many(&self, gone: &[String]) -> bool {
         let known = self.open.len() + self.missing.len();
-        if gone.len() > MANY && gone.len() * 2 > known {
-            return (self, endings, gone);
-        }
+        gone.len() > MANY && gone.len() * 2 > known
+    }
+
+    /// After those were asked for one by one: `there` are not gone after all, and `gone` are stopped.
+    pub(super) fn after_asking(
+        mut self,
+        there: &[Seen],
+        gone: &[String],
+        now: DateTime<Utc>,
+    ) -> (Self, Vec<Record>) {
+        let mut endings = self.is_there(there);
         for reference in gone {
-            self.missing.remove(&reference);
+            self.missing.remove(reference);
             self.gone.insert(reference.clone(), now);
-            let why = "OPENLOGI no longer has it and has not reported it as shipped";
-            let ending = Ending::new(&reference, CancelVerdict::Accepted, why);
-            endings.push(ending.record());
+            endings.push(Ending::gone(reference).record());
         }
-        (self, endings, Vec::new())
+        (self, endings)
+    }
+
+    /// Of what was missing these are there.
+    fn is_there(&mut self, ours: &[Seen]) -> Vec<Record> {
+        let mut endings = Vec::new();
+        for seen in ours {
+            if seen.stage == Some(Stage::Shipped) {
+                endings.extend(self.has_left(seen));
+            } else if let Some(missing) = self.missing.remove(&seen.reference) {
+                endings.extend(self.is_open(seen, Some(missing.requested)));
+            }
+        }
+        endings
     }
 }

@@ -12,7 +12,7 @@ use url::form_urlencoded::byte_serialize;
 
 use super::cursor::{Cursor, Step, today};
 use super::{Listed, Openlogi, unreadable};
-use crate::map::shipment::{Back, Ending, ours, read};
+use crate::map::shipment::{Back, Ending, Seen, Stage, ours, read};
 use crate::map::stock;
 use crate::wire::{IDENTIFIERS, Items};
 
@@ -20,6 +20,8 @@ const SHIPMENTS: &str = "shipments";
 const STOCK: &str = "stock";
 /// Items of one question: an address that no proxy finds too long.
 const CODES: usize = 50;
+/// Shipments that are asked for one by one in a round, at most.
+const ASKED: usize = 20;
 /// Longest code of an item.
 const CODE: usize = 30;
 
@@ -68,7 +70,7 @@ impl Source for Openlogi {
             .map_err(|_| Error::new(ErrorClass::Protocol, "the stored record is not text"))?;
         if stream == STOCK {
             let warehouse = self.settings.warehouse.as_deref();
-            return Ok(stock::record(raw, warehouse).into_iter().collect());
+            return Ok(stock::records(raw, warehouse));
         }
         if let Ok(ending) = serde_json::from_str::<Ending>(raw) {
             return Ok(vec![ending.record()]);
@@ -120,7 +122,7 @@ impl Source for Openlogi {
         };
         vec![
             format!("shipments leave from {place}, and its stock counts: what OPENLOGI would still ship"),
-            "a shipment that is gone from OPENLOGI without having been shipped counts as cancelled after two looks".to_owned(),
+            "a shipment that is gone from OPENLOGI without having been shipped counts as cancelled after two looks, if OPENLOGI also answers 404 for it alone".to_owned(),
         ]
     }
 }
@@ -135,6 +137,58 @@ fn page(listed: Listed, endings: Vec<Record>, cursor: &Cursor, more: bool) -> Re
     all.extend(endings);
     let next = stored_as(&cursor)?;
     Ok(Page::new(all, next, more))
+}
+
+/// What OPENLOGI says of shipments that no list has.
+#[derive(Default)]
+struct Asked {
+    there: Vec<Seen>,
+    gone: Vec<String>,
+    /// Neither there nor gone.
+    unclear: Vec<String>,
+}
+
+impl Asked {
+    /// The shipments that lists lack and that are not known to be gone, in words.
+    fn doubtful(&self) -> Option<String> {
+        let open = self.there.iter();
+        let open = open.filter(|seen| seen.stage != Some(Stage::Shipped));
+        let open = open.map(|seen| seen.reference.as_str());
+        let all: Vec<&str> = open
+            .chain(self.unclear.iter().map(String::as_str))
+            .collect();
+        let first = all.first()?;
+        Some(format!(
+            "OPENLOGI lists {} open shipments of hikiate no longer, but does not say of each by its number that it is gone: they count as open; look for them there, beginning with {first}",
+            all.len()
+        ))
+    }
+}
+
+/// The shipment of an answer, where it is this one.
+fn there(response: &Response, reference: &str) -> Option<Seen> {
+    let raw = std::str::from_utf8(&response.body).ok()?;
+    let seen = read(raw).ok().flatten()?;
+    (seen.reference == reference).then_some(seen)
+}
+
+/// OPENLOGI's own word for it: a 404 of something in between says nothing.
+fn is_not_found(error: &Error) -> bool {
+    error.class == ErrorClass::NotFound && error.code.as_deref() == Some("not_found")
+}
+
+/// What one shipment alone may be answered with: the network, the token and the budget are everybody's.
+fn is_of_one(error: &Error) -> bool {
+    match error.class {
+        ErrorClass::NotFound
+        | ErrorClass::Rejected
+        | ErrorClass::Conflict
+        | ErrorClass::Forbidden
+        | ErrorClass::Protocol => true,
+        // Without a code there was no answer.
+        ErrorClass::Transient => error.code.is_some(),
+        _ => false,
+    }
 }
 
 impl Openlogi {
@@ -160,19 +214,46 @@ impl Openlogi {
                     listed.bad.extend(found.bad);
                 }
                 let unsure = !listed.bad.is_empty();
-                let (next, endings, many) =
+                let (next, mut endings, gone) =
                     cursor.after_missing(&listed.ours, unsure, now, self.settings.settle);
-                let mut page = page(listed, endings, &next, false)?;
-                if !many.is_empty() {
+                if next.are_too_many(&gone) {
+                    let mut page = page(listed, endings, &next, false)?;
                     page.waiting.push(format!(
                         "{} shipments at once are gone from OPENLOGI, which is not believed: check that token and account are still those of the same merchant, or record what OPENLOGI says of each, beginning with {}",
-                        many.len(),
-                        many.first().map_or("", String::as_str)
+                        gone.len(),
+                        gone.first().map_or("", String::as_str)
                     ));
+                    return Ok(page);
                 }
+                let asked = self.one_by_one(gone.iter().take(ASKED)).await?;
+                let (next, more) = next.after_asking(&asked.there, &asked.gone, now);
+                endings.extend(more);
+                let doubtful = asked.doubtful();
+                listed.ours.extend(asked.there);
+                let mut page = page(listed, endings, &next, false)?;
+                page.waiting.extend(doubtful);
                 Ok(page)
             }
         }
+    }
+
+    /// Shipments that no list has, each by itself: only a 404 of OPENLOGI's own says that one is gone.
+    async fn one_by_one(&self, gone: impl Iterator<Item = &String>) -> Result<Asked, Error> {
+        let mut asked = Asked::default();
+        for reference in gone {
+            let path = format!("/shipments/{}/{reference}", self.settings.account);
+            match self.get(&path).await {
+                Ok(response) => match there(&response, reference) {
+                    Some(seen) => asked.there.push(seen),
+                    None => asked.unclear.push(reference.clone()),
+                },
+                Err(error) if is_not_found(&error) => asked.gone.push(reference.clone()),
+                Err(error) if is_of_one(&error) => asked.unclear.push(reference.clone()),
+                Err(error) => return Err(error),
+            }
+        }
+        self.check_account("/shipments", &asked.there)?;
+        Ok(asked)
     }
 
     async fn shipped_on(&self, day: NaiveDate) -> Result<Listed, Error> {
@@ -180,12 +261,7 @@ impl Openlogi {
         let path = format!("/shipments/shipped/{year:04}/{month:02}/{day:02}");
         match self.list(&path).await {
             // The document leaves open what a day without shipments answers. What is missing for it is asked for by reference.
-            Err(error)
-                if error.class == ErrorClass::NotFound
-                    && error.code.as_deref() == Some("not_found") =>
-            {
-                Ok(Listed::default())
-            }
+            Err(error) if is_not_found(&error) => Ok(Listed::default()),
             listed => listed,
         }
     }
@@ -210,7 +286,7 @@ impl Openlogi {
             serde_json::from_slice(&response.body).map_err(|e| unreadable(&path, &e))?;
         let warehouse = self.settings.warehouse.as_deref();
         let records = list.items.iter();
-        let records = records.filter_map(|raw| stock::record(raw.get(), warehouse));
+        let records = records.flat_map(|raw| stock::records(raw.get(), warehouse));
         Ok(Page::new(records.collect(), Value::Null, false))
     }
 }

@@ -215,6 +215,9 @@ pub(crate) struct Ending {
     pub(crate) verdict: CancelVerdict,
     /// In words.
     pub(crate) message: String,
+    /// OPENLOGI has not said so: it no longer has the shipment.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) absent: bool,
 }
 
 impl Ending {
@@ -223,6 +226,16 @@ impl Ending {
             ending_of: reference.to_owned(),
             verdict,
             message: message.to_owned(),
+            absent: false,
+        }
+    }
+
+    /// Stopped, since it is not there any more.
+    pub(crate) fn gone(reference: &str) -> Self {
+        let why = "OPENLOGI no longer has it and has not reported it as shipped";
+        Self {
+            absent: true,
+            ..Self::new(reference, CancelVerdict::Accepted, why)
         }
     }
 
@@ -236,6 +249,7 @@ impl Ending {
                 verdict: self.verdict,
                 message: self.message,
                 at: None,
+                absent: self.absent,
             })),
         )
     }

@@ -6,8 +6,31 @@ use hikiate_sdk::{BadRecord, ExternalId, Observed, Record, StockLevel};
 use crate::wire::{Item, Stock};
 
 /// The stock of an item at the account's warehouse: what OPENLOGI would still ship, so what it has accepted, from whomever, is
-/// taken off. Nothing where OPENLOGI does not say.
-pub(crate) fn record(raw: &str, warehouse: Option<&str>) -> Option<Record> {
+/// taken off. Nothing where OPENLOGI does not say. Where it has accepted more than there is, none is left, and a second record says by
+/// how much.
+pub(crate) fn records(raw: &str, warehouse: Option<&str>) -> Vec<Record> {
+    let Some(record) = record(raw, warehouse) else {
+        return Vec::new();
+    };
+    match record.parsed {
+        Ok(Observed::Stock(level)) if level.quantity < 0 => {
+            let why = "more is promised at OPENLOGI than there is, which counts as none";
+            let reason = format!("{}: available is {}: {why}", level.code, level.quantity);
+            let bad = BadRecord::new(Some(ExternalId::from(level.code.as_str())), reason);
+            let none = StockLevel {
+                quantity: 0,
+                ..level
+            };
+            vec![
+                Record::new(raw, Ok(Observed::Stock(none))),
+                Record::new(raw, Err(bad.because(why))),
+            ]
+        }
+        parsed => vec![Record::new(raw, parsed)],
+    }
+}
+
+fn record(raw: &str, warehouse: Option<&str>) -> Option<Record> {
     let item: Item = match serde_json::from_str(&whole_pairs(raw)) {
         Ok(item) => item,
         Err(e) => {

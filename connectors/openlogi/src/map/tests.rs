@@ -4,7 +4,7 @@
 
 use chrono::{DateTime, NaiveDate};
 use hikiate_sdk::{
-    Asks, Cod, CodeLine, Contents, Currency, Customs, ErrorClass, Gift, Instruction,
+    Asks, Cod, CodeLine, Contents, Currency, Customs, ErrorClass, ExternalId, Gift, Instruction,
     InstructionLine, InstructionReply, Observed, Party, ReplyVerdict, ShipmentReference,
     SlipPrices, Temperature,
 };
@@ -601,8 +601,9 @@ fn only_what_we_created_is_ours() {
 fn stock_is_what_openlogi_would_still_ship_from_the_accounts_warehouse() {
     let item = || sample(include_str!("../../samples/item.json"));
     let read = |raw: &Value, warehouse| {
-        let record = stock::record(&raw.to_string(), warehouse)?;
-        Some(match record.parsed {
+        let mut records = stock::records(&raw.to_string(), warehouse);
+        assert!(records.len() < 2, "{records:?}");
+        Some(match records.pop()?.parsed {
             Ok(Observed::Stock(level)) => {
                 assert!(level.free && level.as_of.is_none());
                 Ok((level.code, level.location, level.quantity))
@@ -643,4 +644,44 @@ fn stock_is_what_openlogi_would_still_ship_from_the_accounts_warehouse() {
             "{why}"
         );
     }
+}
+
+/// A shop that keeps fractions of a yen states no tax in whole yen: nothing is calculated in its place.
+#[test]
+fn cash_on_delivery_without_a_stated_tax_is_collected_in_full() {
+    let mut told = told();
+    told.asks.cod = told.asks.cod.map(|cod| Cod { tax: None, ..cod });
+    let sent = instruction::shipment(&told, &Settings::of("TS001")).unwrap();
+    assert!(sent.cash_on_delivery);
+    assert_eq!(
+        (
+            sent.total_for_cash_on_delivery,
+            sent.tax_for_cash_on_delivery
+        ),
+        (Some(4_240), None)
+    );
+}
+
+/// Staff take goods away, or accept more than there is.
+#[test]
+fn less_than_nothing_left_counts_as_none_and_is_told() {
+    let mut item = sample(include_str!("../../samples/item.json"));
+    item["stocks"][0]["available"] = json!(-3);
+    let records = stock::records(&item.to_string(), Some("OPL"));
+    let [counted, told] = records.as_slice() else {
+        panic!("{records:?}")
+    };
+    let Ok(Observed::Stock(level)) = &counted.parsed else {
+        panic!("{counted:?}")
+    };
+    assert_eq!((level.quantity, level.free), (0, true));
+    let bad = told.parsed.as_ref().unwrap_err();
+    assert_eq!(
+        bad.external_id.as_ref().map(ExternalId::as_str),
+        Some("MUG-BLUE")
+    );
+    assert!(bad.reason.contains("available is -3"), "{}", bad.reason);
+    // Of the same part as the count: the next one that is none below zero settles it.
+    assert_eq!(bad.part, None);
+    assert_eq!(told.raw, counted.raw);
 }

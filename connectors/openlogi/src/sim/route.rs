@@ -157,6 +157,13 @@ fn answer(state: &mut State, request: &Request, now: DateTime<Utc>) -> Answered 
             }
             Ok(list(state, |s| identifiers.contains(&s.identifier)))
         }
+        (Method::Get, ["shipments", account, identifier]) => {
+            mine(state, account)?;
+            let is_it = |s: &&Shipment| !s.gone && s.identifier == *identifier;
+            let found = state.shipments.iter().find(is_it);
+            let found = found.ok_or_else(Refused::not_found)?;
+            Ok((200, render::shipment(found)))
+        }
         (Method::Delete, ["shipments", account, identifier]) => {
             mine(state, account)?;
             let gone = writes::delete(state, identifier)?;

@@ -48,12 +48,14 @@ impl HttpClient {
         })
     }
 
-    /// Sends a request that changes nothing at the external system.
+    /// Sends a request that changes nothing at the external system. Caches on the way are told not to answer in its place
+    /// (`Cache-Control: no-cache`): an answer of before a write would have that write made again.
     ///
     /// # Errors
     /// The class of the answer or of its absence; a read is never `OutcomeUnknown`. `RateLimited` where the account's own
     /// budget has no turn for it ([`Error::is_put_off`]).
-    pub async fn read(&self, request: Request) -> Result<Response, Error> {
+    pub async fn read(&self, mut request: Request) -> Result<Response, Error> {
+        ask_past_caches(&mut request);
         self.call(request, false).await
     }
 
@@ -158,6 +160,18 @@ impl HttpClient {
                 let bare = || Error::new(error.class, "the answer repeats our credentials");
                 Some(judge(&clean).unwrap_or_else(bare))
             }
+        }
+    }
+}
+
+/// Has caches pass the request on, those of HTTP/1.0 too, unless it says what it wants of them.
+fn ask_past_caches(request: &mut Request) {
+    for name in ["cache-control", "pragma"] {
+        let mut headers = request.headers.iter();
+        if !headers.any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            request
+                .headers
+                .push((name.to_owned(), "no-cache".to_owned()));
         }
     }
 }

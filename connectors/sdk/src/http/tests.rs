@@ -52,6 +52,15 @@ impl Door {
         self.next.lock().unwrap().push(response);
     }
 
+    /// What the requests since the last time said to caches.
+    fn told_caches(&self) -> Vec<Vec<(String, String)>> {
+        let heard = std::mem::take(&mut *self.heard.lock().unwrap());
+        let of_caches = |(name, _): &(String, String)| name == "cache-control" || name == "pragma";
+        let all = heard.into_iter();
+        all.map(|r| r.headers.into_iter().filter(of_caches).collect())
+            .collect()
+    }
+
     /// The keys that were shown since the last time.
     fn shown(&self) -> Vec<String> {
         let heard = std::mem::take(&mut *self.heard.lock().unwrap());
@@ -105,6 +114,31 @@ impl Drop for Files {
     fn drop(&mut self) {
         std::fs::remove_dir_all(&self.folder).ok();
     }
+}
+
+#[tokio::test]
+async fn reads_are_answered_by_no_cache_on_the_way() {
+    let door = Arc::new(Door::default());
+    let http = link(&door).http(Site::new("https://shop.example")).unwrap();
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    http.read(Request::get("/orders/1")).await.unwrap();
+    let own = Request {
+        headers: vec![header("cache-control", "max-age=5")],
+        ..Request::get("/orders/1")
+    };
+    http.read(own).await.unwrap();
+    http.write(Request::post_json("/orders/1", Vec::new()))
+        .await
+        .unwrap();
+    let pragma = header("pragma", "no-cache");
+    assert_eq!(
+        door.told_caches(),
+        [
+            vec![header("cache-control", "no-cache"), pragma.clone()],
+            vec![header("cache-control", "max-age=5"), pragma],
+            Vec::new(),
+        ]
+    );
 }
 
 #[tokio::test]
@@ -344,13 +378,18 @@ async fn an_account_has_several_sites_with_headers_and_signatures_by_the_databas
         link.http(signed).unwrap(),
     ];
     for client in &clients {
-        client.read(Request::get("/x")).await.unwrap();
+        client
+            .write(Request::post_json("/x", Vec::new()))
+            .await
+            .unwrap();
     }
     let heard = door.heard.lock().unwrap().clone();
-    assert_eq!(heard[0].headers, []);
+    let json = ("content-type".to_owned(), "application/json".to_owned());
+    assert_eq!(heard[0].headers, std::slice::from_ref(&json));
     assert_eq!(
         heard[1].headers,
         [
+            json,
             ("x-key".to_owned(), "hunter2@1795953600".to_owned()),
             ("authorization".to_owned(), "Bearer hunter2".to_owned())
         ]

@@ -5,6 +5,7 @@
 //! every overlap a round sweeps all of it. Events that come while a round goes on stand above it and are the next one's. What was
 //! before all events, or while nobody asked for longer than they are kept, is found by listing payments by the time they were made.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -29,6 +30,9 @@ pub(super) struct Cursor {
     /// The last sweep of the whole overlap.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) swept: Option<Swept>,
+    /// Payments that could not be read: each sweep asks for them again.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) unread: BTreeSet<String>,
 }
 
 /// A listing of all payments, newest first.
@@ -64,6 +68,8 @@ pub(super) struct Swept {
     seen: i64,
 }
 
+/// So many payments that could not be read are asked for again; what is beyond that, with its next event or by an operator.
+const AGAIN: usize = 50;
 /// How far each round reaches back.
 const TAIL: i64 = 10;
 /// How far a sweep does.
@@ -97,7 +103,27 @@ pub(super) struct Query {
     sweep: bool,
 }
 
+impl Query {
+    /// It is the first page of a sweep.
+    pub(super) fn begins_sweep(&self) -> bool {
+        self.sweep && self.after.is_none()
+    }
+}
+
 impl Cursor {
+    /// With what could not be read of the payments that were asked for, and without what could.
+    pub(super) fn noting(mut self, asked: &[&str], unread: Vec<String>) -> Self {
+        for id in asked {
+            self.unread.remove(*id);
+        }
+        for id in unread {
+            if self.unread.len() < AGAIN {
+                self.unread.insert(id);
+            }
+        }
+        self
+    }
+
     /// A listing begins: the newest event is of this time.
     pub(super) fn begin(&self, newest: Option<i64>, now: DateTime<Utc>) -> Self {
         let begun = now.timestamp();
@@ -167,6 +193,7 @@ impl Cursor {
                 seen: listing.newest,
                 asked: Some(listing.begun),
                 fresh: true,
+                unread: self.unread.clone(),
                 ..Self::default()
             },
             (None, _) => self.clone(),
@@ -225,6 +252,7 @@ impl Cursor {
             round: None,
             fresh: false,
             swept,
+            unread: self.unread.clone(),
         }
     }
 
@@ -234,6 +262,7 @@ impl Cursor {
         Some(Self {
             seen: Some(self.seen?.min(since)),
             asked: Some(self.asked?.min(since)),
+            unread: self.unread.clone(),
             ..Self::default()
         })
     }

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::cursor::{Ask, Cursor, Query};
 use super::payments::expanded;
+use super::reading::{Failed, is_of_one};
 use super::together::together;
 use super::{Endpoint, Stripe};
 use crate::map;
@@ -104,7 +105,8 @@ impl Source for Stripe {
         // What is no id of a PaymentIntent or a charge is none of a payment that Stripe has.
         let ids = ids.iter().map(ExternalId::as_str);
         let known = |id: &&str| is_intent(id) || is_charge(id);
-        let read = self.bundles(ids.filter(known).collect()).await?;
+        let ids: Vec<&str> = ids.filter(known).collect();
+        let read = self.bundles(&ids).await?;
         let records = read.iter().map(|one| map::record(one, &self.settings));
         Ok(records.collect())
     }
@@ -165,24 +167,22 @@ impl Stripe {
 
     /// A page of all payments, newest first.
     async fn listing(&self, cursor: Cursor, after: Option<&str>) -> Result<Page, Error> {
-        let mut path = format!(
-            "/v1/payment_intents?limit={}&{}",
-            self.settings.page_size,
-            expanded(true)
-        );
+        let mut path = format!("/v1/payment_intents?limit={}", self.settings.page_size);
         if let Some(since) = self.settings.since {
             path.push_str(&format!("&created%5Bgte%5D={}", since.timestamp()));
         }
         if let Some(after) = after {
             path.push_str(&format!("&starting_after={after}"));
         }
-        let page: List = match self.get(path, Endpoint::INTENTS).await {
+        let whole = format!("{path}&{}", expanded(true));
+        let (page, is_whole): (List, bool) = match self.get(whole, Endpoint::INTENTS).await {
             // Test data was wiped meanwhile.
             Err(error) if after.is_some() && is_gone(&error) => return over(&Cursor::default()),
-            page => page?,
+            // It may be for one of them: each is read by itself.
+            Err(error) if is_of_one(&error) => (self.get(path, Endpoint::INTENTS).await?, false),
+            page => (page?, true),
         };
-        let last = page.data.last();
-        let last = last.and_then(|intent| Object(intent).text("id").ok().flatten());
+        let last = page.data.last().and_then(id_of);
         let next = match (page.has_more, last) {
             (true, None) => {
                 return Err(Error::new(
@@ -190,19 +190,47 @@ impl Stripe {
                     "GET /v1/payment_intents: the last payment of a page has no id; cannot continue",
                 ));
             }
-            (true, Some(last)) => cursor.listed(Some(last.to_owned())),
+            (true, Some(last)) => cursor.listed(Some(last)),
             (false, _) => cursor.listed(None),
         };
-        let mut records = Vec::with_capacity(page.data.len());
-        let mut intents = page.data.into_iter().peekable();
-        while intents.peek().is_some() {
-            let some = intents.by_ref().take(self.at_once());
-            for bundle in together(some.map(|intent| self.complete(intent))).await {
-                records.extend(self.reported(&bundle?));
-            }
-        }
+        let read = match is_whole {
+            true => self.completed(page.data).await?,
+            false => self.one_by_one(page.data).await?,
+        };
+        let records = read.iter().flat_map(|one| self.reported(one)).collect();
+        let next = next.noting(&[], unread(&read));
         // Events follow, which tell what changed while it went on.
         Ok(Page::new(records, stored_as(&next)?, true))
+    }
+
+    /// Payments of a list, with what did not fit into it.
+    async fn completed(&self, intents: Vec<Value>) -> Result<Vec<Bundle>, Error> {
+        let (mut bundles, mut failed) = (Vec::with_capacity(intents.len()), Failed::new());
+        let mut intents = intents.into_iter().peekable();
+        while intents.peek().is_some() {
+            let some = intents.by_ref().take(self.at_once());
+            let (ids, some): (Vec<_>, Vec<_>) = some.map(|one| (id_of(&one), one)).unzip();
+            let all = together(some.into_iter().map(|one| self.complete(one))).await;
+            for (id, bundle) in ids.into_iter().zip(all) {
+                match (id, bundle) {
+                    (Some(id), Err(error)) if is_of_one(&error) => failed.push((id, error)),
+                    (_, bundle) => bundles.push(bundle?),
+                }
+            }
+        }
+        let alone = self.alone(failed, bundles.len()).await?;
+        bundles.extend(alone);
+        Ok(bundles)
+    }
+
+    /// Payments of a list, each read by itself.
+    async fn one_by_one(&self, intents: Vec<Value>) -> Result<Vec<Bundle>, Error> {
+        let ids: Vec<String> = intents.iter().filter_map(id_of).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let mut bundles = self.bundles(&ids).await?;
+        let nameless = intents.into_iter().filter(|intent| id_of(intent).is_none());
+        bundles.extend(nameless.map(Bundle::of));
+        Ok(bundles)
     }
 
     /// The payments that a page of events is about.
@@ -242,10 +270,14 @@ impl Stripe {
             let object = event.get("data")?.get("object")?;
             intent_of(Object(object))
         });
+        // What could not be read may be readable by now, which no event tells.
+        let again = cursor.unread.iter().filter(|_| query.begins_sweep());
+        let about = about.chain(again.map(String::as_str));
         let about: Vec<&str> = about.filter(|id| known.insert(*id)).collect();
-        let read = self.bundles(about).await?;
+        let read = self.bundles(&about).await?;
         let records = read.iter().flat_map(|one| self.reported(one)).collect();
         let next = cursor.after(query, &stamps, page.has_more, now);
+        let next = next.noting(&about, unread(&read));
         let more = next.round.is_some();
         Ok(Page::new(records, stored_as(&next)?, more))
     }
@@ -257,31 +289,17 @@ impl Stripe {
         let all = all.into_iter().flatten();
         all.map(|one| map::record(one, &self.settings)).collect()
     }
+}
 
-    /// These payments as they stand, by the id of a PaymentIntent or of its charge; one that is not there is left out.
-    async fn bundles(&self, ids: Vec<&str>) -> Result<Vec<Bundle>, Error> {
-        let mut bundles = Vec::with_capacity(ids.len());
-        let one = async |id: &str| match is_charge(id) {
-            true => self.payment_of(id).await,
-            false => self.payment(id).await,
-        };
-        for some in ids.chunks(self.at_once()) {
-            for read in together(some.iter().map(|id| one(id))).await {
-                match read {
-                    Ok(bundle) => bundles.push(bundle),
-                    Err(error) if error.class == ErrorClass::NotFound => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        Ok(bundles)
-    }
+fn id_of(intent: &Value) -> Option<String> {
+    let id = Object(intent).text("id").ok().flatten();
+    id.map(str::to_owned)
+}
 
-    /// Reads that wait for their turn together: within a second all have it.
-    fn at_once(&self) -> usize {
-        let rate = usize::try_from(self.settings.rate()).unwrap_or(1);
-        self.settings.concurrency.min(rate).max(1)
-    }
+/// The payments that could not be read.
+fn unread(bundles: &[Bundle]) -> Vec<String> {
+    let unread = bundles.iter().filter(|one| one.unread.is_some());
+    unread.filter_map(|one| id_of(&one.intent)).collect()
 }
 
 fn types() -> String {

@@ -107,6 +107,11 @@ fn answered(state: &mut State, request: &Request, now: i64) -> Response {
         return refused_answer(&Refused::new(403, INVALID, None, message));
     }
     if request.method == Method::Get {
+        let mut broken = state.broken.iter();
+        if let Some((_, status)) = broken.find(|(of, _)| request.path.contains(of.as_str())) {
+            let sorry = "Sorry, something went wrong.";
+            return refused_answer(&Refused::new(*status, "api_error", None, sorry));
+        }
         let told = read(state, request);
         return told.map_or_else(
             |refused| refused_answer(&refused),

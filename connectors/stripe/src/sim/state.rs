@@ -26,6 +26,8 @@ pub(super) struct State {
     pub(super) troubles: VecDeque<Trouble>,
     /// Permissions that the key lacks.
     pub(super) forbidden: BTreeSet<String>,
+    /// What is read with one of these in its address ends in an error, each with its status.
+    pub(super) broken: BTreeMap<String, u16>,
     pub(super) requests: u64,
     pub(super) writes: u64,
     made: u64,
@@ -140,6 +142,7 @@ impl State {
             keys: Keys::default(),
             troubles: VecDeque::new(),
             forbidden: BTreeSet::new(),
+            broken: BTreeMap::new(),
             requests: 0,
             writes: 0,
             made: 0,

@@ -14,7 +14,7 @@ use hikiate_sdk::budget::Clock;
 use hikiate_sdk::conformance::run;
 use hikiate_sdk::http::{Request, Response};
 use hikiate_sdk::sim::{SimClock, Simulator};
-use hikiate_sdk::{ConnectorKind, Here, Kind, Link, Observed, PaymentSnapshot, Source};
+use hikiate_sdk::{ConnectorKind, Here, Kind, Link, Observed, PaymentSnapshot, Record, Source};
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -65,21 +65,35 @@ impl World {
 
     /// A round of the stream: what was told, in order, the last of each payment.
     async fn round(&mut self) -> Vec<PaymentSnapshot> {
+        let (told, bad) = self.whole_round().await;
+        assert!(bad.is_empty(), "{bad:?}");
+        told
+    }
+
+    /// The same, and what of it could not be understood.
+    async fn whole_round(&mut self) -> (Vec<PaymentSnapshot>, Vec<Record>) {
         let mut told: Vec<PaymentSnapshot> = Vec::new();
+        let mut bad: Vec<Record> = Vec::new();
         loop {
             let here = Here::at(self.now());
             let page = self.account.page("payments", self.cursor.as_ref(), here);
             let page = page.await.unwrap();
             for record in page.records {
-                let Ok(Observed::Payment(payment)) = record.parsed else {
-                    panic!("{record:?}");
-                };
-                told.retain(|known| known.key != payment.key);
-                told.push(*payment);
+                match record.parsed {
+                    Ok(Observed::Payment(payment)) => {
+                        told.retain(|known| known.key != payment.key);
+                        told.push(*payment);
+                    }
+                    Ok(other) => panic!("{other:?}"),
+                    Err(_) => {
+                        bad.retain(|known| known.raw != record.raw);
+                        bad.push(record);
+                    }
+                }
             }
             self.cursor = Some(page.next);
             if !page.more {
-                return told;
+                return (told, bad);
             }
         }
     }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{API, List, WooCommerce, is_id};
+use super::{API, List, WooCommerce, fresh, is_id};
 use crate::config::Standing;
 use crate::dialect::NO_ROUTE;
 use crate::map::{self, Parents};
@@ -380,9 +380,9 @@ impl WooCommerce {
         }
     }
 
-    /// All refunds of an order: nobody makes more than a page of them.
+    /// All refunds of an order as they are now: nobody makes more than a page of them.
     pub(super) async fn refunds_of(&self, order: &str) -> Result<Box<RawValue>, Error> {
-        self.get(refunds_path(order)).await
+        self.get(fresh(&refunds_path(order))).await
     }
 
     async fn stock(&self, sweep: &Sweep) -> Result<Page, Error> {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::prepared::{self, Wanted};
 use super::pull::DIGITS;
-use super::{API, WooCommerce};
+use super::{API, WooCommerce, fresh};
 use crate::config::Standing;
 use crate::map::{NOTE, TRASH};
 use crate::wire::{Order, meta};
@@ -93,7 +93,8 @@ impl WooCommerce {
     }
 
     pub(super) async fn order(&self, id: &str) -> Result<Order, Error> {
-        self.get_as(format!("{API}/orders/{id}?{DIGITS}")).await
+        self.get_as(fresh(&format!("{API}/orders/{id}?{DIGITS}")))
+            .await
     }
 
     /// Changes an order and returns it as it is then.

@@ -22,7 +22,7 @@ impl WooCommerce {
             return Ok(done(ours));
         }
         may_record(&order, &before, wanted)?;
-        let body = body(&order, wanted)?;
+        let body = body(&order, wanted, &self.settings.refund_reason)?;
         let path = format!("{API}/orders/{}/refunds", wanted.order);
         let request = Request::post_json(path.clone(), body.to_string().into_bytes());
         let made: wire::Refund = match self.write(request).await {
@@ -125,7 +125,7 @@ fn may_record(
     Ok(())
 }
 
-fn body(order: &Order, wanted: &prepared::Refund) -> Result<Value, Error> {
+fn body(order: &Order, wanted: &prepared::Refund, reason: &str) -> Result<Value, Error> {
     let currency = wanted.currency;
     let mut lines = Vec::with_capacity(wanted.lines.len());
     for line in &wanted.lines {
@@ -139,7 +139,8 @@ fn body(order: &Order, wanted: &prepared::Refund) -> Result<Value, Error> {
     }
     Ok(json!({
         "amount": currency.format(wanted.amount),
-        "reason": wanted.reason.as_deref().unwrap_or_default(),
+        // The shop prints it in the buyer's mail and account: what the operator typed is not for the buyer.
+        "reason": reason,
         // Both are true by default: the shop would pay it a second time and put the goods back on sale.
         "api_refund": false,
         "api_restock": false,

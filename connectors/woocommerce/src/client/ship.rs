@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::prepared::{Ship, line_id};
 use super::push::{conflict, done, unseen};
-use super::{API, WooCommerce};
+use super::{API, WooCommerce, fresh};
 use crate::config::{Fulfilments, Standing};
 use crate::map::{self, REFERENCE, SHIPPED, Shipped, TRASH};
 use crate::wire::{Fulfillment, Note, Order, Refund, meta};
@@ -62,7 +62,7 @@ impl WooCommerce {
 
     async fn see(&self, ship: &Ship) -> Result<Seen, Error> {
         let order = self.order(&ship.order).await?;
-        let path = format!("{API}/orders/{}/fulfillments", ship.order);
+        let path = fresh(&format!("{API}/orders/{}/fulfillments", ship.order));
         // What was begun by a note goes on by one.
         let by_note = mark(&order, ship).is_some();
         let told = match self.settings.fulfilments {
@@ -79,7 +79,7 @@ impl WooCommerce {
                 Error::new(ErrorClass::Protocol, format!("order {}: {why}", ship.order))
             })?;
         let notes = if fulfilments.is_none() {
-            let path = format!("{API}/orders/{}/notes", ship.order);
+            let path = fresh(&format!("{API}/orders/{}/notes", ship.order));
             self.get_as(path).await?
         } else {
             Vec::new()

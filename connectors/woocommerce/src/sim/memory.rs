@@ -51,6 +51,8 @@ pub struct RefundMemory {
     pub lines: Vec<(String, u32)>,
     /// Net and tax of its lines, minor units.
     pub shares: Vec<(i64, i64)>,
+    /// What the shop shows the buyer as its reason.
+    pub reason: String,
     /// The gateway was told to pay it back.
     pub moved_money: bool,
     /// Its goods went back into the shop's stock.
@@ -211,6 +213,7 @@ fn refund(refund: &Refund, minor: impl Fn(i128) -> i64) -> RefundMemory {
         shares: lines
             .map(|(_, _, _, net, tax)| (minor(*net), minor(*tax)))
             .collect(),
+        reason: refund.reason.clone(),
         moved_money: refund.moved_money,
         restocked: refund.restocked,
     }

@@ -1,9 +1,13 @@
 //! Reading what became of shipments, and stock.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use hikiate_sdk::http::{Method, Request, Response, Transport, TransportError};
 use hikiate_sdk::{
-    ErrorClass, ExternalId, Here, Kind, LookUp, Observed, Op, Operations, Outcome, Source,
+    CancelVerdict, ErrorClass, ExternalId, Here, Kind, LookUp, Observed, Op, Operations, Outcome,
+    Source,
 };
 use serde_json::Value;
 
@@ -295,6 +299,82 @@ async fn days_that_were_missed_are_read_afterwards() {
     late.clock.set(evening);
     assert!(late.sim.ship(&one, &["4011"]));
     assert_eq!(told(&late, &mut None).await, ["parcel 1 4011"]);
+}
+
+/// One shipment asked for by its number is answered so, whatever is there.
+struct Answers {
+    openlogi: Arc<dyn Transport>,
+    so: (u16, &'static str),
+}
+
+#[async_trait]
+impl Transport for Answers {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let is_one = request.path.starts_with("/shipments/TS001/HK");
+        if request.method != Method::Get || !is_one {
+            return self.openlogi.send(request).await;
+        }
+        Ok(Response {
+            status: self.so.0,
+            headers: Vec::new(),
+            body: self.so.1.as_bytes().to_vec(),
+        })
+    }
+}
+
+/// An empty list says nothing of the shipments that were open: each is asked for by itself, and only a 404 is believed.
+#[tokio::test]
+async fn what_no_list_has_is_gone_only_where_openlogi_says_so_of_it_alone() {
+    let unclear = [
+        None,
+        Some((200, r#"{"shipments":[]}"#)),
+        Some((200, "<html></html>")),
+        Some((404, "<html>404</html>")),
+        Some((500, r#"{"error":"internal_server_error"}"#)),
+        Some((403, r#"{"error":"forbidden"}"#)),
+    ];
+    for so in unclear {
+        let mut world = world();
+        if let Some(so) = so {
+            let openlogi = world.sim.transport();
+            let answers = Arc::new(Answers { openlogi, so });
+            world.account = account(answers, Settings::of("TS001"));
+        }
+        for n in 1..=3 {
+            world.created(n).await;
+        }
+        let mut cursor = None;
+        told(&world, &mut cursor).await;
+        world.sim.hide(true);
+        let mut said = Vec::new();
+        for _ in 0..4 {
+            let (all, waiting) = world.round_with_waiting(&mut cursor).await;
+            let all = short(&all);
+            let replies = all.iter().all(|one| one.starts_with("reply"));
+            assert!(replies, "{so:?} {all:?}");
+            world.clock.advance(MINUTE);
+            said.extend(waiting);
+        }
+        assert!(
+            said.iter().any(|one| one.contains("3 open shipments")),
+            "{so:?} {said:?}"
+        );
+        world.sim.hide(false);
+        let all = told(&world, &mut cursor).await;
+        assert_eq!(all.len(), 3, "{so:?} {all:?}");
+    }
+    let world = world();
+    world.created(1).await;
+    let mut cursor = None;
+    told(&world, &mut cursor).await;
+    assert!(world.sim.delete_by_hand(&reference(1)));
+    told(&world, &mut cursor).await;
+    world.clock.advance(MINUTE);
+    let all = world.round(&mut cursor).await;
+    let [Observed::CancelReply(reply)] = all.as_slice() else {
+        panic!("{all:?}")
+    };
+    assert!(reply.absent && reply.verdict == CancelVerdict::Accepted);
 }
 
 #[tokio::test]

@@ -339,6 +339,119 @@ async fn a_payment_that_orders_know_by_its_charge_is_reported_under_it_too() {
     assert!(said().await.contains("made without one"));
 }
 
+/// Stripe answers 500 for one payment, whatever is asked of it: its neighbours are read, and it is asked for again.
+#[tokio::test]
+async fn a_payment_that_cannot_be_read_is_kept_apart_and_its_neighbours_go_on() {
+    let mut world = World::new();
+    let poisoned = world.sim.pay(yen(1000));
+    world.later(1);
+    let good = world.sim.pay(yen(2000));
+    world.round().await;
+    world.later(30);
+    for id in [&poisoned, &good] {
+        assert!(world.sim.capture_by_hand(id, None));
+    }
+    world.sim.break_reads(&poisoned, 500);
+    let (told, bad) = world.whole_round().await;
+    assert_eq!((told.len(), told[0].key.as_str()), (1, good.as_str()));
+    let [record] = bad.as_slice() else {
+        panic!("{bad:?}")
+    };
+    let why = record.parsed.as_ref().unwrap_err();
+    assert_eq!(why.external_id.as_ref().unwrap().as_str(), poisoned);
+    assert!(why.cause.contains("500"), "{}", why.cause);
+    let again = world.account.reread("payments", None, &record.raw);
+    assert_eq!(again.unwrap()[0].parsed, record.parsed);
+    // By its id it is the same, under the charge's name as well.
+    let charge = world.sim.payment(&good).unwrap().charge.unwrap();
+    world.sim.break_reads(&charge, 500);
+    let ids = [poisoned.as_str(), &charge, &good].map(Into::into);
+    let read = world.account.read(Kind::Payment, &ids).await.unwrap();
+    let bad: Vec<&str> = read
+        .iter()
+        .filter_map(|record| record.parsed.as_ref().err()?.external_id.as_ref())
+        .map(|id| id.as_str())
+        .collect();
+    assert_eq!((read.len(), bad), (3, vec![poisoned.as_str(), &charge]));
+    // Each sweep asks for it again, with the same bytes as before, until it can be read: no event tells of that.
+    for n in 0..3 {
+        world.later(400);
+        world.sim.pay(yen(n));
+        let (_, bad) = world.whole_round().await;
+        assert_eq!(
+            bad.iter().map(|one| &one.raw).collect::<Vec<_>>(),
+            [&record.raw]
+        );
+    }
+    world.sim.mend_reads();
+    world.later(400);
+    let (told, bad) = world.whole_round().await;
+    assert!(bad.is_empty(), "{bad:?}");
+    let told = told.iter().find(|one| one.key.as_str() == poisoned);
+    assert_eq!(told.unwrap().captured, 1000);
+    world.later(400);
+    assert!(
+        world
+            .whole_round()
+            .await
+            .0
+            .iter()
+            .all(|one| one.key.as_str() != poisoned)
+    );
+}
+
+#[tokio::test]
+async fn while_payments_are_listed_one_that_cannot_be_read_costs_the_others_nothing() {
+    let paid = || NewPayment::paid(5000, hikiate_sdk::Currency::JPY);
+    for broken in ["/v1/disputes?payment_intent=", "expand%5B%5D=data."] {
+        let mut world = World::new();
+        let (disputed, good) = (world.sim.pay(paid()), world.sim.pay(paid()));
+        assert!(world.sim.dispute(&disputed, 5000, false));
+        world.sim.break_reads(broken, 500);
+        if broken.contains("expand") {
+            // The whole page fails because of one of its payments.
+            world.sim.break_reads(&disputed, 500);
+        }
+        let (told, bad) = world.whole_round().await;
+        assert!(told.iter().any(|one| one.key.as_str() == good), "{told:?}");
+        let [record] = bad.as_slice() else {
+            panic!("{bad:?}")
+        };
+        let why = record.parsed.as_ref().unwrap_err();
+        assert_eq!(why.external_id.as_ref().unwrap().as_str(), disputed);
+        world.sim.mend_reads();
+        world.later(400);
+        let (told, bad) = world.whole_round().await;
+        let told = told.iter().find(|one| one.key.as_str() == disputed);
+        assert_eq!((told.unwrap().disputed, bad.len()), (5000, 0));
+    }
+}
+
+/// Every payment fails, or the list does too: that is nothing of a payment.
+#[tokio::test]
+async fn trouble_of_the_whole_account_is_nothing_of_a_payment() {
+    let mut world = World::with(Settings {
+        mode: Some(Mode::Test),
+        ..Settings::default()
+    });
+    let ids: Vec<String> = (0..8).map(|n| world.sim.pay(yen(1000 + n))).collect();
+    world.round().await;
+    world.later(30);
+    for broken in ["/v1/payment_intents", "/v1/payment_intents/"] {
+        world.sim.mend_reads();
+        world.sim.break_reads(broken, 500);
+        let here = Here::at(world.now());
+        let page = world.account.page("payments", world.cursor.as_ref(), here);
+        let error = page.await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Transient, "{broken}: {error}");
+        let ids: Vec<_> = ids.iter().map(|id| id.as_str().into()).collect();
+        let read = world.account.read(Kind::Payment, &ids).await;
+        assert!(read.is_err(), "{broken}");
+    }
+    world.sim.mend_reads();
+    assert_eq!(world.round().await.len(), 8);
+}
+
 /// One disputed payment does not stop the others.
 #[tokio::test]
 async fn what_a_restricted_key_may_not_read_of_a_payment_costs_the_others_nothing() {

@@ -38,6 +38,18 @@ const DEVIATIONS: &[(&str, &str)] = &[
         "of WordPress itself, for every route",
     ),
     (
+        "/orders/N: query _",
+        "WordPress passes over what it does not know: it is there for caches",
+    ),
+    (
+        "/orders/N/notes: query _",
+        "WordPress passes over what it does not know: it is there for caches",
+    ),
+    (
+        "/orders/N/refunds: query _",
+        "WordPress passes over what it does not know: it is there for caches",
+    ),
+    (
         "/orders: answer rate_percent",
         "newer than the copy: read in the shop's source (WC_Order_Item_Tax)",
     ),

@@ -379,6 +379,29 @@ async fn a_record_of_a_refund_moves_no_money_and_no_goods() {
     );
 }
 
+/// The shop prints it in the mail to the buyer and in the buyer's account (woocommerce#24346).
+#[tokio::test]
+async fn what_the_operator_typed_as_the_reason_of_a_refund_never_reaches_the_buyer() {
+    for words in ["", "ご返金"] {
+        let world = World::new(
+            true,
+            Settings {
+                refund_reason: words.to_owned(),
+                ..Settings::default()
+            },
+        );
+        let call = world.refund("refund:1", 1100, 1100, &[]);
+        let Call::RecordRefund(typed) = &call else {
+            return assert_eq!(call.op(), hikiate_sdk::Op::RecordRefund);
+        };
+        assert_eq!(typed.reason.as_deref(), Some("damaged"));
+        let prepared = world.woo.prepare(&call).unwrap();
+        assert!(!String::from_utf8_lossy(&prepared.bytes).contains("damaged"));
+        assert!(done(&world.send(&call).await));
+        assert_eq!(world.memory().refunds[0].reason, words);
+    }
+}
+
 #[tokio::test]
 async fn a_refund_that_another_party_recorded_is_not_recorded_again() {
     let world = World::new(true, Settings::default());
