@@ -43,7 +43,7 @@ fn too_much_taken(view: &View<'_>, tasks: &mut Tasks) {
     let held = |order: &OrderSnapshot| {
         order.tenders.iter().fold(0_i64, |sum, tender| {
             sum.saturating_add(taken(tender))
-                .saturating_sub(view.given_or_asked(tender))
+                .saturating_sub(view.given_or_by_hand(tender))
         })
     };
     let now = held(view.order);

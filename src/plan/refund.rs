@@ -118,11 +118,11 @@ impl<'a> View<'a> {
         tender.captured.saturating_sub(given).max(0)
     }
 
-    /// What was given back of a payment, or an operator asked to be.
-    pub(crate) fn given_or_asked(&self, tender: &Tender) -> i64 {
+    /// What was given back of a payment, or is an operator's to pay back by hand, which nobody reports.
+    pub(crate) fn given_or_by_hand(&self, tender: &Tender) -> i64 {
         let asked = self.refunds_asked().flat_map(|asked| &asked.fact.parts);
         let asked = asked
-            .filter(|part| part.payment == tender.key)
+            .filter(|part| part.account.is_none() && part.payment == tender.key)
             .fold(0_i64, |sum, part| sum.saturating_add(part.amount));
         asked.max(self.given_back(tender))
     }
@@ -591,7 +591,7 @@ fn void(
             .extend(moot.and_then(|intent| withdraw(intent, why)));
         let kept = tender
             .captured
-            .saturating_sub(view.given_or_asked(tender))
+            .saturating_sub(view.given_or_by_hand(tender))
             .max(0);
         if view.captured_before_void(tender) && kept > 0 {
             let what = format!(

@@ -77,6 +77,8 @@ pub(super) struct Seen<'a> {
     shown_since: BTreeSet<&'a str>,
     /// What people released, and the fact that did.
     released: Vec<(i64, &'a ReleasedFact)>,
+    /// Parts of refunds that an operator is to pay by hand, with the fact that asked for them.
+    pub(super) by_hand: Vec<(i64, i64)>,
     /// Nothing of it ships, and the channel shows it completed.
     digital: bool,
     /// That was so once.
@@ -147,6 +149,7 @@ impl<'a> Seen<'a> {
         let mut recalls: BTreeSet<&str> = BTreeSet::new();
         let mut changes: BTreeSet<&str> = BTreeSet::new();
         let mut released: Vec<(i64, &ReleasedFact)> = Vec::new();
+        let mut by_hand = Vec::new();
         let mut told: BTreeMap<(&str, &str), &str> = BTreeMap::new();
         for fact in &order.input.facts {
             match &fact.body {
@@ -223,6 +226,10 @@ impl<'a> Seen<'a> {
                 FactBody::CancelReply(reply) => {
                     let stopped = reply.verdict == CancelVerdict::Accepted;
                     stops.insert(reply.reference.as_str(), stopped);
+                }
+                FactBody::RefundWanted(wanted) => {
+                    let parts = wanted.parts.iter().filter(|part| part.account.is_none());
+                    by_hand.extend(parts.map(|part| (fact.id, part.amount)));
                 }
                 FactBody::Held(fact) => {
                     held.insert(fact.rule.as_str());
@@ -366,6 +373,7 @@ impl<'a> Seen<'a> {
             again,
             shown_since,
             released,
+            by_hand,
             digital,
             was_digital,
             codes,

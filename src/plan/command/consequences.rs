@@ -64,7 +64,7 @@ pub fn cancel(on: Now<'_>) -> Result<Wish, String> {
     }
     for tender in view.tenders() {
         let asked = view
-            .given_or_asked(tender)
+            .given_or_by_hand(tender)
             .saturating_sub(view.given_back(tender));
         let kept = view.held(tender).saturating_sub(asked);
         if kept > 0 {
