@@ -1,10 +1,6 @@
 //! The pure model, bounded: fixed seeds, and every fault it must find. Fresh seeds are `make model`'s.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "tests stop at the first surprise"
-)]
+#![expect(clippy::panic, reason = "tests stop at the first surprise")]
 
 use hikiate_prove::fault::Fault;
 use hikiate_prove::model::{Run, tool};
