@@ -188,7 +188,7 @@ impl Source for WooCommerce {
         let words = words.collect::<Vec<_>>().join(", ");
         let payment = match &settings.payment_reference {
             Some(key) => format!("meta_data.{key}"),
-            None => "transaction_id, as the gateway's plug-in writes it (payment_reference is not set; Stripe's plug-in writes the charge, ch_…)".to_owned(),
+            None => "transaction_id, as the gateway's plug-in writes it (payment_reference is not set; a gateway's plug-in may write a charge there, ch_…)".to_owned(),
         };
         vec![
             format!("{told}, {mail}"),
