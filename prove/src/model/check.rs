@@ -8,7 +8,7 @@ use hikiate::plan::types::{NewEffect, OrderPlan, ShipmentStage, Status, Withdraw
 use hikiate_sdk::{Call, LineKey, Op};
 
 use super::queue::Owner;
-use super::seen::{Seen, code};
+use super::seen::{Seen, SeenShipment, code};
 use super::store::Order;
 use super::violation::{Violation, ensure};
 use super::world::World;
@@ -393,7 +393,8 @@ fn gives_back(
     let shipped = lines
         .filter(|line| code(line.sku.as_deref()).1)
         .all(|line| seen.shipped_of(&line.key) >= line.quantity * seen.items_in(&line.key));
-    let leaves = seen.shipments.iter().find(|(_, one)| Seen::may_leave(one));
+    let leaves = |one: &SeenShipment<'_>| Seen::may_leave(one) && !one.has_left();
+    let leaves = seen.shipments.iter().find(|(_, one)| leaves(one));
     match leaves.filter(|_| all && !shipped) {
         Some((reference, _)) => Err(Violation::new(format!("{key} while {reference} may ship"))),
         None => Ok(()),

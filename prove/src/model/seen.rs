@@ -98,6 +98,16 @@ pub(super) struct Seen<'a> {
     pub(super) ceilings: BTreeMap<&'a str, i64>,
 }
 
+impl SeenShipment<'_> {
+    /// All of it left.
+    #[must_use]
+    pub(super) fn has_left(&self) -> bool {
+        let left = |n| self.left.get(&n).copied().unwrap_or(0);
+        let mut lines = self.fact.lines.iter();
+        lines.all(|line| left(line.n) >= line.quantity)
+    }
+}
+
 /// Items in one unit of a line, and whether they leave a warehouse.
 #[must_use]
 pub(super) fn code(sku: Option<&str>) -> (u32, bool) {
