@@ -18,8 +18,7 @@ pub(super) fn raw_hash(lease: i64, raw: &[u8]) -> Vec<u8> {
 impl Store {
     /// The orders of a page that say what they said last, byte for byte; in the same statement the times of their heads move. Nothing
     /// else writes heads of this account meanwhile: the page holds its lease. An order that is absent, or of which a record
-    /// lies in quarantine, is not among them: any sight of it ends that. Written so that each order is looked up by its index, also
-    /// where the tables have no statistics yet.
+    /// lies in quarantine, is not among them: any sight of it ends that.
     pub(super) async fn same_bytes(
         tx: &mut Transaction<'_, Postgres>,
         account_id: i16,
@@ -49,13 +48,13 @@ impl Store {
         let same = sqlx::query_scalar!(
             r#"WITH same AS MATERIALIZED (
                  SELECT s.id, s.external_id FROM unnest($2::text[], $3::bytea[]) AS t (e, h)
-                   CROSS JOIN LATERAL (SELECT o.id, o.external_id FROM subjects o WHERE o.account_id = $1 AND o.kind = 'order' AND o.external_id = t.e LIMIT 1) s
-                 WHERE (SELECT h.raw_hash = t.h AND h.fact_version = $5 FROM latest_observations h WHERE h.subject_id = s.id AND h.kind = 'order' AND h.series = '')
-                   AND (SELECT p.misses > 0 FROM presence p WHERE p.subject_id = s.id) IS NOT TRUE
+                   JOIN subjects s ON s.account_id = $1 AND s.kind = 'order' AND s.external_id = t.e
+                   JOIN latest_observations h ON h.subject_id = s.id AND h.kind = 'order' AND h.series = '' AND h.raw_hash = t.h AND h.fact_version = $5
+                 WHERE NOT EXISTS (SELECT FROM presence p WHERE p.subject_id = s.id AND p.misses > 0)
                    AND NOT EXISTS (SELECT FROM quarantine q WHERE q.account_id = $1 AND q.external_id = t.e AND q.resolved_at IS NULL)),
                moved AS (
-                 UPDATE latest_observations h SET requested_at = $4, received_at = (SELECT hk_now()), contradicted_at = NULL
-                 WHERE h.subject_id = ANY (ARRAY(SELECT id FROM same)) AND h.kind = 'order' AND h.series = '' AND h.requested_at < $4)
+                 UPDATE latest_observations h SET requested_at = $4, received_at = (SELECT hk_now()), contradicted_at = NULL FROM same
+                 WHERE h.subject_id = same.id AND h.kind = 'order' AND h.series = '' AND h.requested_at < $4)
                SELECT external_id FROM same"#,
             account_id, &names, &hashes, page.requested_at, version
         )
