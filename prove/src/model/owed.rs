@@ -256,15 +256,20 @@ impl<'a> Seen<'a> {
         since
     }
 
+    /// What operators pay back by hand, and no reading shows.
+    #[must_use]
+    pub(super) fn paid_by_hand(&self) -> i64 {
+        let given_up = |asked: &i64| self.was_released("refund_dropped", *asked);
+        let by_hand = self.by_hand.iter().filter(|(asked, _)| !given_up(asked));
+        by_hand.map(|(_, amount)| amount).sum()
+    }
+
     /// More is kept than is charged, by so much, and nobody has released it.
     #[must_use]
     pub(super) fn too_much(&self) -> Option<i64> {
         let cancelled = self.cancelled_at_channel();
         let charged = if cancelled { 0 } else { self.charged().max(0) };
-        let given_up = |asked: &i64| self.was_released("refund_dropped", *asked);
-        let by_hand = self.by_hand.iter().filter(|(asked, _)| !given_up(asked));
-        let by_hand: i64 = by_hand.map(|(_, amount)| amount).sum();
-        let over = self.had(self.order()) - charged - by_hand;
+        let over = self.had(self.order()) - charged - self.paid_by_hand();
         let settled = self.was_released("over_captured", self.money_since())
             || self.was_released("*", self.money_since());
         let other = cancelled && self.any_shipped();

@@ -478,7 +478,7 @@ impl World {
             format!("{name} at rest: {kept} is kept, only {most} is owed")
         })?;
         let charged = seen.charged().max(0);
-        let had = seen.had(&order.truth);
+        let had = seen.had(&order.truth) - seen.paid_by_hand();
         let refunds = tenders.iter().flat_map(|tender| &tender.refunds);
         let slack = i64::try_from(refunds.count()).unwrap_or(0);
         ensure(
