@@ -238,14 +238,14 @@ layout = "hledger"
         }
         for warehouse in &self.warehouses {
             let (name, dispatch) = (warehouse.name, &warehouse.dispatch);
-            let services = match warehouse.by {
-                WarehouseBy::Files { .. } => "",
+            let replies = match warehouse.by {
+                WarehouseBy::Files { .. } => "reply_within = \"never\"\n",
                 WarehouseBy::Openlogi => {
-                    "services = { \"Standard\" = \"\", \"Flat rate\" = \"\" }\n"
+                    "reply_within = \"1d\"\nservices = { \"Standard\" = \"\", \"Flat rate\" = \"\" }\n"
                 }
             };
             text += &format!(
-                "[warehouses.{name}]\naccount = \"{name}-3pl\"\ndispatch = {dispatch}\nreply_within = \"never\"\n{services}"
+                "[warehouses.{name}]\naccount = \"{name}-3pl\"\ndispatch = {dispatch}\n{replies}"
             );
         }
         text += &format!(

@@ -233,23 +233,38 @@ impl<'a> View<'a> {
         mistakes.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount))
     }
 
-    /// What the channel's records of refunds take off a payment at another account of which nothing was captured by then: it
-    /// gives nothing back, and is paid no more.
-    pub(crate) fn lowered_before_capture(&self, tender: &Tender) -> i64 {
+    /// What of a payment is not paid in the end: what was given back of it, and what the channel's records of refunds took off a
+    /// payment at another account while nothing was captured, which gives nothing back. What was given back is of later records
+    /// first.
+    pub(crate) fn not_paid(&self, tender: &Tender, given: i64) -> i64 {
+        let (before, after) = self.lowered_around_capture(tender);
+        given.max(before.saturating_add(given.min(after)))
+    }
+
+    /// What such records take off, before anything was captured and after.
+    fn lowered_around_capture(&self, tender: &Tender) -> (i64, i64) {
         let Some(known) = tender.provider.as_ref().and_then(|name| name.key.as_ref()) else {
-            return 0;
+            return (0, 0);
         };
         let captured = self.input.facts.iter().find(|fact| match &fact.body {
             FactBody::Payment(told) => told.payment.key == *known && told.payment.captured > 0,
             _ => false,
         });
         let captured = captured.map_or(i64::MAX, |fact| fact.id);
-        let lowering = tender.refunds.iter().filter(|refund| {
+        let lowering = tender
+            .refunds
+            .iter()
+            .filter(|refund| self.effect_of(self.order, refund) == Some(RefundEffect::Lowers));
+        let (mut before, mut after) = (0_i64, 0_i64);
+        for refund in lowering {
             let shown = |order: &OrderSnapshot| refunds(order).any(|one| one.key == refund.key);
-            self.effect_of(self.order, refund) == Some(RefundEffect::Lowers)
-                && self.first_shown(shown) < captured
-        });
-        lowering.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount))
+            let sum = match self.first_shown(shown) < captured {
+                true => &mut before,
+                false => &mut after,
+            };
+            *sum = sum.saturating_add(refund.amount);
+        }
+        (before, after)
     }
 
     /// What is paid of an order, or is to be: all payments, less what was given back of them and is explained.
@@ -263,9 +278,8 @@ impl<'a> View<'a> {
             let untold = untold.filter(|refund| self.effect_of(order, refund).is_none());
             let untold = untold.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount));
             let given = tender.refunded.saturating_sub(untold);
-            let refunded = given.max(self.lowered_before_capture(tender));
             sum.saturating_add(amount.max(tender.captured))
-                .saturating_sub(refunded)
+                .saturating_sub(self.not_paid(tender, given))
         })
     }
 

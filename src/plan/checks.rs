@@ -278,10 +278,7 @@ fn totals(view: &View<'_>) -> Option<(&'static str, String)> {
     let sum = |amount: &dyn Fn(&Tender) -> i64| {
         let live = view.tenders().map(|tender| {
             i128::from(amount(tender)) + i128::from(view.by_mistake(tender))
-                - i128::from(
-                    view.given_back(tender)
-                        .max(view.lowered_before_capture(tender)),
-                )
+                - i128::from(view.not_paid(tender, view.given_back(tender)))
         });
         // What was given back of it by mistake is owed all the same.
         let void = view.order.tenders.iter().filter(|tender| tender.cancelled);

@@ -476,29 +476,49 @@ pub(super) fn is_told_again(view: &View<'_>, intent: &Intent<'_>, call: &FulfilC
         .tell_again
         .iter()
         .any(|(reference, at)| *at > intent.id && names(reference, name));
-    let again = again || cancelled_before_it_shipped(view, name);
+    let again = again || cancelled_before_it_shipped(view, name) || told_by_others(view, call);
     again && !in_doubt(view, intent, name) && shown(view, name).all(ChannelFulfilment::cancelled)
+}
+
+/// The channel refused to show it, and has no room for it: staff told it of these units in another way. What they left is told.
+fn told_by_others(view: &View<'_>, call: &FulfilCall) -> bool {
+    let refused = last_ship(view, call.reference.as_str()).and_then(|intent| intent.refusal());
+    let read_since = refused.is_some_and(|(id, _)| id < view.head.id);
+    let has_room = |line: &ShippedLine| {
+        let known = view.lines.iter().find(|known| known.key == line.line);
+        let left = known.map_or(0, |known| {
+            known.units.saturating_sub(fulfilled(view, &line.line))
+        });
+        line.quantity <= left
+    };
+    read_since && !call.lines.iter().all(has_room)
 }
 
 /// The channel refused to ship what it shows cancelled, and an operator released that to have it told again.
 fn cancelled_before_it_shipped(view: &View<'_>, name: &str) -> bool {
-    let of = |intent: &&Intent<'_>| matches!(intent.call(), Some(Call::Ship(call)) if call.reference.as_str() == name);
-    let last = view.fold.of_op(Op::Ship).filter(of).last();
-    let refused = last.and_then(|intent| intent.refusal());
+    let refused = last_ship(view, name).and_then(|intent| intent.refusal());
     let released = refused.is_some_and(|(id, _)| view.fold.released_after("notice", id));
     let gone = |f: &ChannelFulfilment| f.cancelled() && f.reference.as_deref() == Some(name);
     released && view.order.fulfilments.iter().any(gone)
 }
 
+/// The last call that was to ship a notice.
+fn last_ship<'v, 'a>(view: &'v View<'a>, name: &str) -> Option<&'v Intent<'a>> {
+    let of = |intent: &&Intent<'_>| matches!(intent.call(), Some(Call::Ship(call)) if call.reference.as_str() == name);
+    view.fold.of_op(Op::Ship).filter(of).last()
+}
+
 /// The channel still lists units of a shipment that no fulfilment there has: it can be told of them.
 pub(super) fn can_be_told(view: &View<'_>, shipment: &Shipment<'_>) -> bool {
-    let fulfilled = |line: &LineKey| {
-        let all = view.order.fulfilments.iter().filter(|f| !f.cancelled());
-        let units = all.flat_map(|f| &f.lines).filter(|(key, _)| key == line);
-        units.fold(0_u32, |sum, (_, units)| sum.saturating_add(*units))
-    };
     let mut lines = view.lines.iter();
-    lines.any(|line| shipment.shipped_of(&line.key) > 0 && line.units > fulfilled(&line.key))
+    lines.any(|line| shipment.shipped_of(&line.key) > 0 && line.units > fulfilled(view, &line.key))
+}
+
+/// Units of a line in fulfilments of the channel.
+fn fulfilled(view: &View<'_>, line: &LineKey) -> u32 {
+    let all = view.order.fulfilments.iter().filter(|f| !f.cancelled());
+    let units = all.flat_map(|f| &f.lines).filter(|(key, _)| key == line);
+    units.fold(0_u32, |sum, (_, units)| sum.saturating_add(*units))
 }
 
 /// The notices of a shipment have ended, and the channel was read since.

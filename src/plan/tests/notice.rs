@@ -313,3 +313,49 @@ fn a_refused_notice_is_over_once_the_channel_shows_the_parcel() {
     let plan = world.settle();
     assert!(plan.tasks.is_empty(), "{:?}", plan.tasks);
 }
+
+#[test]
+fn a_notice_is_over_where_staff_told_the_channel_of_the_same_units_under_another_number() {
+    let mut world = World::new(order(&[("A", 1, 100)]));
+    ship_all(&mut world);
+    world.plan();
+    // Such a channel has no call of its own for packing, and no fulfilment of ours to show.
+    world.end_op(Op::Fulfil, Verdict::Done);
+    world.plan();
+    world.edit(|_| ());
+    world.end_op(Op::Ship, Verdict::Refused);
+    let plan = world.settle();
+    assert!(World::kinds(&plan).contains(&"shipping_notice_rejected"));
+    let by_staff = by_hand("ful_1", 1, Some(60), "BYHAND");
+    world.edit(show(by_staff));
+    let plan = world.settle();
+    assert!(
+        !World::kinds(&plan).contains(&"shipping_notice_rejected"),
+        "{:?}",
+        plan.tasks
+    );
+    assert_eq!(world.calls(Op::Ship).len(), 1);
+}
+
+#[test]
+fn what_staff_left_out_of_a_notice_that_the_channel_refused_is_told_after_a_release() {
+    let mut world = World::new(order(&[("A", 1, 100), ("B", 1, 100)]));
+    ship_all(&mut world);
+    world.plan();
+    world.end_op(Op::Fulfil, Verdict::Done);
+    world.plan();
+    world.end_op(Op::Ship, Verdict::Refused);
+    let by_staff = by_hand("ful_1", 1, Some(60), "BYHAND");
+    world.edit(show(by_staff));
+    let plan = world.settle();
+    assert!(World::kinds(&plan).contains(&"shipping_notice_rejected"));
+    world.release("notice");
+    world.push_all();
+    let calls = world.calls(Op::Fulfil);
+    let Some(Call::Fulfil(call)) = calls.last() else {
+        panic!("no notice of what is left")
+    };
+    assert_eq!(call.reference.as_str(), format!("{S1}.2"));
+    assert_eq!(call.lines.len(), 1);
+    assert!(!World::kinds(&world.plan()).contains(&"shipping_notice_rejected"));
+}

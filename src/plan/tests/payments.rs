@@ -782,6 +782,40 @@ fn what_others_do_to_it_at_the_provider_is_seen_and_is_the_provider_s() {
 }
 
 #[test]
+fn what_was_given_back_of_a_payment_that_a_record_had_lowered_before_is_not_captured_again() {
+    let record = |key: &str, amount| RefundSeen {
+        key: key.into(),
+        amount,
+        at: None,
+        effect: RefundEffect::Lowers,
+        lines: Vec::new(),
+    };
+    let mut world = by_key();
+    tell(&mut world, payment("pi_1"));
+    world.settle();
+    // Staff record a refund at the shop alone while the money is only authorised: less is captured.
+    world.edit(|order| order.tenders[0].refunds = vec![record("ref_1", 1300)]);
+    ship(&mut world);
+    assert_eq!(captures(&world)[0].amount, Some(200));
+    let given = PaymentSnapshot {
+        state: PaymentState::Paid,
+        captured: 200,
+        refunded: 200,
+        refunds: vec![record("re_1", 200)],
+        ..payment("pi_1")
+    };
+    tell(&mut world, given);
+    world.push_all();
+    world.edit(|order| order.tenders[0].refunds.push(record("ref_2", 200)));
+    let plan = world.settle();
+    assert_eq!(World::kinds(&plan), [""; 0]);
+    world.push_all();
+    assert_eq!(captures(&world).len(), 1);
+    let sums: i64 = world.input.revenue.iter().map(|row| row.gross).sum();
+    assert_eq!(sums, 0);
+}
+
+#[test]
 fn a_payment_that_is_captured_once_waits_until_nothing_is_left_to_ship() {
     let mut world = named(order(&[("A", 2, 1000)]), Some(PaymentRef::by_key("pi_1")));
     let whole = PaymentSnapshot {
