@@ -181,9 +181,15 @@ async fn pull_stream(
         None => None,
     };
     let cursor = due.cursor.as_ref().filter(|_| codes.is_none());
+    let unheard = if spec.unheard {
+        engine.store.unheard(owned.id).await?
+    } else {
+        Vec::new()
+    };
     let here = Here {
         now: due.requested_at,
         codes: codes.as_deref().unwrap_or_default(),
+        unheard: &unheard,
     };
     let urgency = match due.cursor {
         Some(_) => Urgency::Reads,

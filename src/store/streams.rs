@@ -11,6 +11,9 @@ use super::quarantine::{quarantine, stream_of};
 use super::reads::settle_reads;
 use super::{IncomingPage, OwnedAccount, PageDone, Store, StoreError};
 
+/// Shipments that nothing was heard of yet, of one page.
+const UNHEARD: i64 = 500;
+
 /// A stream that is due.
 #[derive(Clone, Debug)]
 pub struct DueStream {
@@ -118,6 +121,24 @@ impl Store {
             }
         }
         Ok(due)
+    }
+
+    /// References of shipments that an account took, and that it has never named since: the oldest.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn unheard(&self, account_id: i16) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            "SELECT s.reference FROM shipments s
+             WHERE s.account_id = $1 AND s.state = 'instructed' AND NOT hk_heard(s.subject_id, s.reference)
+               AND EXISTS (SELECT FROM facts f WHERE f.subject_id = s.subject_id AND f.kind = 'outcome'
+                 AND f.body ->> 'intent' = 'instruct:' || s.reference AND f.body ->> 'verdict' IN ('done', 'accepted'))
+             ORDER BY s.id LIMIT $2",
+            account_id,
+            UNHEARD
+        )
+        .fetch_all(&self.pool)
+        .await?)
     }
 
     /// Stores a page and moves the cursor, or neither: a process that lost the account stores nothing.

@@ -95,6 +95,8 @@ pub struct StreamSpec {
     /// It is asked by our codes, at most so many a page: the engine goes over its own ([`Here::codes`]), and
     /// [`Page::next`] and [`Page::more`] say nothing.
     pub by_code: Option<usize>,
+    /// It is asked with shipments that nothing was heard of yet ([`Here::unheard`]).
+    pub unheard: bool,
 }
 
 /// What a page is asked with that a connector cannot know.
@@ -104,13 +106,21 @@ pub struct Here<'a> {
     pub now: DateTime<Utc>,
     /// The codes of ours that are asked for, of a stream with [`StreamSpec::by_code`]; else none.
     pub codes: &'a [String],
+    /// References of shipments that the account took, and that no record has named since, of a stream with
+    /// [`StreamSpec::unheard`]; else none. An account whose lists show what is there alone does not name what was deleted
+    /// before it was listed.
+    pub unheard: &'a [String],
 }
 
 impl Here<'_> {
-    /// Without codes.
+    /// With nothing else.
     #[must_use]
     pub fn at(now: DateTime<Utc>) -> Self {
-        Self { now, codes: &[] }
+        Self {
+            now,
+            codes: &[],
+            unheard: &[],
+        }
     }
 }
 

@@ -292,8 +292,11 @@ impl World {
                 let reserved: u32 = row.reserved.iter().map(|r| r.1).sum();
                 ensure(reserved == 0, || {
                     format!(
-                        "{name} at rest: {reserved} of line {} are reserved",
-                        row.line
+                        "{name} at rest: {reserved} of line {} are reserved; it is {}, blocked by {:?}, tasks {:?}",
+                        row.line,
+                        order.status.as_str(),
+                        order.blocked_by,
+                        order.tasks.keys()
                     )
                 })?;
             }

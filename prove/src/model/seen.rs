@@ -205,7 +205,7 @@ impl<'a> Seen<'a> {
                         told.insert((report.reference.as_str(), &report.key), number);
                     }
                     if let Some(shipment) = shipments.get_mut(report.reference.as_str()) {
-                        (shipment.parcels, shipment.heard, shipment.closed) = (true, true, false);
+                        (shipment.parcels, shipment.heard) = (true, true);
                     }
                 }
                 FactBody::ShipmentWithdrawn(out) => {

@@ -246,7 +246,13 @@ impl World {
             _ => 0,
         };
         let due = due.max(order.by_staff);
-        if known.status == "booked" && seen.captured != due {
+        // The rest of a payment that staff had captured in part may have been collected another way, as the task says.
+        let lacks = (
+            order.number.clone(),
+            "capture_exceeds_authorisation".to_owned(),
+        );
+        let lacks = seen.captured < due && self.flagged.contains(&lacks);
+        if known.status == "booked" && seen.captured != due && !lacks {
             wrong.push(format!("{} captured, {due} are owed", seen.captured));
         }
         if known.status != "booked" {

@@ -33,15 +33,18 @@ impl World {
                     actions.push(suggested.action);
                 }
             }
-            if actions.is_empty() || tries >= PATIENCE {
-                continue;
-            }
-            if task.kind == "over_captured"
-                && self.dice.percent(50)
-                && self.give_back_too_much(&task.subject)
-            {
+            // What only the shop has as given back has no typed action: staff go to the provider.
+            let at_provider = match &*task.kind {
+                "payment_differs" => true,
+                "over_captured" => !actions.is_empty() && self.dice.percent(50),
+                _ => false,
+            };
+            if at_provider && tries < PATIENCE && self.give_back_too_much(&task.subject) {
                 *self.tries.entry(key).or_default() += 1;
                 worked = true;
+                continue;
+            }
+            if actions.is_empty() || tries >= PATIENCE {
                 continue;
             }
             // What did not help is not typed for ever: each action has its turn.

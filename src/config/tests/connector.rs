@@ -87,6 +87,7 @@ impl ConnectorKind for Test {
                 kind: kind(word)?,
                 interval: Duration::from_secs(30),
                 by_code: (word == "stock-by-code").then_some(50),
+                unheard: false,
             })
         });
         let ops = keys

@@ -98,6 +98,7 @@ impl Source for Provider {
             kind: Kind::Payment,
             interval: Duration::from_secs(1),
             by_code: None,
+            unheard: false,
         }]
     }
 

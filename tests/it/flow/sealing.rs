@@ -4,6 +4,7 @@ use chrono::Duration;
 use hikiate::daemon::seal_step;
 use hikiate::plan::types::Status;
 use hikiate::store::{JournalRows, OpenBatch, Place, SealRow, SealTerms, Slot};
+use hikiate_sdk::AccountSlug;
 
 use super::waves::{
     AT_ONE, UNASKED, execute, files, give_up, number_of, placed, run, until, waves, world,
@@ -464,4 +465,26 @@ async fn an_instruction_in_doubt_that_the_warehouse_told_of_is_not_sent_again() 
         world.plan().await;
         assert!(world.is(&ids[0], Status::Instructed).await);
     }
+}
+
+#[tokio::test]
+async fn a_shipment_is_unheard_from_when_its_warehouse_took_it_until_it_is_named() {
+    let (mut world, ids) = with_a_silent_warehouse().await;
+    let warehouse: AccountSlug = "tokyo-3pl".into();
+    let account = world.engine.directory.account(&warehouse).unwrap();
+    let references: Vec<String> = ids
+        .iter()
+        .map(|id| format!("{}-S1", number_of(id)))
+        .collect();
+    let store = world.engine.store.clone();
+    assert_eq!(store.unheard(account).await.unwrap(), references);
+    let other = world.engine.directory.account(&"books".into()).unwrap();
+    assert_eq!(store.unheard(other).await.unwrap(), Vec::<String>::new());
+    let words = ["order", "shipped", &references[0], "T1", "--reason", "x"];
+    run(&world, &words).ended(0);
+    world.round().await;
+    assert_eq!(store.unheard(account).await.unwrap(), references[1..]);
+    // What was sealed and may not have arrived is not looked for.
+    execute(&world, "UPDATE facts SET body = jsonb_set(body, '{verdict}', '\"unknown\"') WHERE kind = 'outcome' AND body ->> 'intent' LIKE 'instruct:%'").await;
+    assert_eq!(store.unheard(account).await.unwrap(), Vec::<String>::new());
 }

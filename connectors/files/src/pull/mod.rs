@@ -133,6 +133,7 @@ impl Source for Inbox {
             kind,
             interval: self.interval,
             by_code: None,
+            unheard: false,
         };
         let shipments = (!self.shipments.is_empty()).then(|| stream("shipments", Kind::Shipment));
         let stock = (!self.stock.is_empty()).then(|| stream("stock", Kind::Stock));

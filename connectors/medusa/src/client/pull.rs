@@ -37,12 +37,14 @@ impl Source for Medusa {
                 kind: Kind::Order,
                 interval: self.settings.interval,
                 by_code: None,
+                unheard: false,
             },
             StreamSpec {
                 name: STOCK.to_owned(),
                 kind: Kind::Stock,
                 interval: self.settings.stock_interval,
                 by_code: None,
+                unheard: false,
             },
         ]
     }

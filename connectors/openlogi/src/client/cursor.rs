@@ -85,6 +85,16 @@ impl Cursor {
         self
     }
 
+    /// With shipments that OPENLOGI took and that no round has seen: what was deleted before the first of them is missing too.
+    pub(super) fn expecting(mut self, unheard: &[String]) -> Self {
+        for reference in unheard {
+            if !self.open.contains_key(reference) && !self.gone.contains_key(reference) {
+                self.missing.entry(reference.clone()).or_default();
+            }
+        }
+        self
+    }
+
     /// After the list of open shipments.
     pub(super) fn after_open(mut self, ours: &[Seen], now: DateTime<Utc>) -> (Self, Vec<Record>) {
         let before = std::mem::take(&mut self.open);

@@ -34,12 +34,14 @@ impl Source for Openlogi {
                 kind: Kind::Shipment,
                 interval: self.settings.interval,
                 by_code: None,
+                unheard: true,
             },
             StreamSpec {
                 name: STOCK.to_owned(),
                 kind: Kind::Stock,
                 interval: self.settings.stock_interval,
                 by_code: Some(CODES),
+                unheard: false,
             },
         ]
     }
@@ -51,7 +53,7 @@ impl Source for Openlogi {
         here: Here<'_>,
     ) -> Result<Page, Error> {
         match stream {
-            SHIPMENTS => self.shipments(stored(SHIPMENTS, cursor)?, here.now).await,
+            SHIPMENTS => self.shipments(stored(SHIPMENTS, cursor)?, here).await,
             STOCK => self.stock(here.codes).await,
             _ => Err(Error::new(
                 ErrorClass::Config,
@@ -192,12 +194,14 @@ fn is_of_one(error: &Error) -> bool {
 }
 
 impl Openlogi {
-    async fn shipments(&self, cursor: Cursor, now: DateTime<Utc>) -> Result<Page, Error> {
+    async fn shipments(&self, cursor: Cursor, here: Here<'_>) -> Result<Page, Error> {
+        let now = here.now;
         match cursor.step {
             Step::Open => {
                 let listed = self.list("/shipments").await?;
                 let watched = std::mem::take(&mut *self.watched());
-                let (next, endings) = cursor.watching(watched).after_open(&listed.ours, now);
+                let cursor = cursor.watching(watched).expecting(here.unheard);
+                let (next, endings) = cursor.after_open(&listed.ours, now);
                 page(listed, endings, &next, true)
             }
             Step::Shipped(day) => {

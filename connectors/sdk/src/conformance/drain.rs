@@ -151,7 +151,10 @@ pub(super) async fn page_at(
     if codes.is_empty() {
         return Ok(Page::new(Vec::new(), next, false));
     }
-    let here = Here { now, codes: &codes };
+    let here = Here {
+        codes: &codes,
+        ..Here::at(now)
+    };
     let page = source.page(stream, None, here).await?;
     Ok(Page { next, more, ..page })
 }

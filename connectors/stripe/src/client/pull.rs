@@ -54,6 +54,7 @@ impl Source for Stripe {
             kind: Kind::Payment,
             interval: self.settings.interval,
             by_code: None,
+            unheard: false,
         }]
     }
 

@@ -50,6 +50,7 @@ impl Source for WooCommerce {
             kind,
             interval,
             by_code: None,
+            unheard: false,
         };
         vec![
             stream(ORDERS, Kind::Order, self.settings.interval),

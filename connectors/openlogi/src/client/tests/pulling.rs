@@ -378,6 +378,33 @@ async fn what_no_list_has_is_gone_only_where_openlogi_says_so_of_it_alone() {
 }
 
 #[tokio::test]
+async fn what_was_deleted_before_a_round_saw_it_is_gone_and_what_is_there_is_not() {
+    let mut world = world();
+    let mut cursor = None;
+    told(&world, &mut cursor).await;
+    for n in 1..=2 {
+        world.created(n).await;
+    }
+    assert!(world.sim.delete_by_hand(&reference(1)));
+    // Whether it is heard of stands in the database: a restart in between forgets nothing.
+    world.account = account(world.sim.transport(), Settings::of("TS001"));
+    world.unheard = vec![reference(1), reference(2)];
+    let first = told(&world, &mut cursor).await;
+    assert_eq!(first, ["reply 2 accepted; planned to ship on 2026-11-27"]);
+    world.unheard = vec![reference(1)];
+    world.clock.advance(MINUTE);
+    let all = world.round(&mut cursor).await;
+    let [Observed::CancelReply(reply)] = all.as_slice() else {
+        panic!("{all:?}")
+    };
+    assert_eq!(reply.reference.as_str(), reference(1));
+    assert!(reply.absent && reply.verdict == CancelVerdict::Accepted);
+    // The engine may ask once more before it has stored that.
+    world.clock.advance(MINUTE);
+    assert_eq!(told(&world, &mut cursor).await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn many_that_are_gone_at_once_are_not_believed() {
     let world = world();
     for n in 1..=30 {
@@ -427,8 +454,8 @@ async fn stock_is_asked_by_our_codes() {
     world.created(1).await;
     let codes = ["A+B/C", "CUP", "MUG", "NEW", "カップ", "a,b", ""].map(str::to_owned);
     let here = Here {
-        now: noon(),
         codes: &codes,
+        ..Here::at(noon())
     };
     let page = world.account.page("stock", None, here).await.unwrap();
     let counts: Vec<(String, i64)> = page
@@ -453,8 +480,8 @@ async fn stock_is_asked_by_our_codes() {
             "stock",
             None,
             Here {
-                now: noon(),
                 codes: &none,
+                ..Here::at(noon())
             },
         )
         .await

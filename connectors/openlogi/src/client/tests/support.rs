@@ -26,6 +26,8 @@ pub(super) struct World {
     pub(super) clock: SimClock,
     pub(super) sim: Arc<OpenlogiSim>,
     pub(super) account: Openlogi,
+    /// What the engine has heard nothing of.
+    pub(super) unheard: Vec<String>,
 }
 
 /// Noon in Japan.
@@ -48,6 +50,7 @@ pub(super) fn world() -> World {
         account: account(sim.transport(), Settings::of(ACCOUNT)),
         clock,
         sim,
+        unheard: Vec::new(),
     }
 }
 
@@ -135,7 +138,10 @@ impl World {
     ) -> (Vec<Observed>, Vec<String>) {
         let (mut told, mut waiting) = (Vec::new(), Vec::new());
         for _ in 0..100 {
-            let here = Here::at(self.clock.now());
+            let here = Here {
+                unheard: &self.unheard,
+                ..Here::at(self.clock.now())
+            };
             let page = self
                 .account
                 .page("shipments", cursor.as_ref(), here)

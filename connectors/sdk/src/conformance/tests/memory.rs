@@ -181,6 +181,7 @@ impl Source for Memory {
             kind: Kind::Order,
             interval: Duration::from_secs(30),
             by_code: None,
+            unheard: false,
         }]
     }
 
