@@ -1,6 +1,7 @@
 //! All calls to a shop.
 
 mod codes;
+mod parents;
 mod prepared;
 mod pull;
 mod push;
