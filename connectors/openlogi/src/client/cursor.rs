@@ -35,6 +35,9 @@ pub(super) struct Cursor {
     /// Ours that were reported as cancelled because they were gone, and when.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) gone: BTreeMap<String, DateTime<Utc>>,
+    /// What the first page of this round took up of look-ups: whoever is given this cursor knows that it was stored.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) watched: BTreeSet<String>,
     /// The last day that was read.
     pub(super) day: Option<NaiveDate>,
 }
@@ -75,13 +78,14 @@ fn day_before(day: NaiveDate) -> NaiveDate {
 impl Cursor {
     /// With shipments to look for whose cancellation was in doubt: whatever was known of them, it was requested.
     pub(super) fn watching(mut self, watched: BTreeSet<String>) -> Self {
-        for reference in watched {
-            match self.open.get_mut(&reference) {
+        for reference in &watched {
+            match self.open.get_mut(reference) {
                 Some(requested) => *requested = true,
-                None if self.gone.contains_key(&reference) => {}
-                None => self.missing.entry(reference).or_default().requested = true,
+                None if self.gone.contains_key(reference) => {}
+                None => self.missing.entry(reference.clone()).or_default().requested = true,
             }
         }
+        self.watched = watched;
         self
     }
 
@@ -148,6 +152,8 @@ impl Cursor {
         now: DateTime<Utc>,
     ) -> (Self, Vec<Record>, bool) {
         let endings = ours.iter().filter_map(|seen| self.has_left(seen)).collect();
+        // The same may be in doubt once more from here on.
+        self.watched.clear();
         self.day = Some(day);
         let next = day.checked_add_days(Days::new(1));
         self.step = match next.filter(|next| *next <= today(now)) {

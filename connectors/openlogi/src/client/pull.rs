@@ -196,10 +196,12 @@ fn is_of_one(error: &Error) -> bool {
 impl Openlogi {
     async fn shipments(&self, cursor: Cursor, here: Here<'_>) -> Result<Page, Error> {
         let now = here.now;
+        self.watched()
+            .retain(|reference| !cursor.watched.contains(reference));
         match cursor.step {
             Step::Open => {
                 let listed = self.list("/shipments").await?;
-                let watched = std::mem::take(&mut *self.watched());
+                let watched = self.watched().clone();
                 let cursor = cursor.watching(watched).expecting(here.unheard);
                 let (next, endings) = cursor.after_open(&listed.ours, now);
                 page(listed, endings, &next, true)

@@ -140,6 +140,52 @@ async fn a_cancellation_in_doubt_is_settled_by_the_rounds() {
     );
 }
 
+/// The database refused the page that took it up, once or more often: it is still looked for, and told once.
+#[tokio::test]
+async fn a_cancellation_in_doubt_outlasts_a_page_that_is_not_stored() {
+    for taken in [true, false] {
+        let world = world();
+        let mut cursor = None;
+        world.created(1).await;
+        if taken {
+            assert!(world.sim.delete_by_hand(&reference(1)));
+        }
+        let doubt = async || {
+            world.sim.hide(true);
+            let prepared = world.prepare(&cancel(1));
+            let look = world.account.look_up_one(Op::CancelInstruction, &prepared);
+            let look = look.await;
+            assert!(matches!(look, Ok(LookUp::Found(_))), "{look:?}");
+            world.sim.hide(false);
+        };
+        doubt().await;
+        for _ in 0..2 {
+            let here = Here::at(world.clock.now());
+            let page = world.account.page("shipments", cursor.as_ref(), here).await;
+            assert!(page.is_ok_and(|page| page.more));
+        }
+        let cancels = async |cursor: &mut Option<Value>| {
+            let mut all = told(&world, cursor).await;
+            world.clock.advance(MINUTE);
+            all.extend(told(&world, cursor).await);
+            all.retain(|one| one.starts_with("cancel"));
+            all
+        };
+        let said = if taken {
+            "cancel 1 Accepted"
+        } else {
+            "cancel 1 Declined"
+        };
+        assert_eq!(cancels(&mut cursor).await, [said]);
+        assert_eq!(cancels(&mut cursor).await, Vec::<String>::new());
+        if !taken {
+            // Another one between two rounds is another one.
+            doubt().await;
+            assert_eq!(cancels(&mut cursor).await, [said]);
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_was_cancelled_and_is_open_again_is_an_operators() {
     let world = world();
@@ -394,11 +440,7 @@ async fn what_was_deleted_before_a_round_saw_it_is_gone_and_what_is_there_is_not
     world.unheard = vec![reference(1)];
     world.clock.advance(MINUTE);
     let all = world.round(&mut cursor).await;
-    let [
-        Observed::InstructionReply(_),
-        Observed::CancelReply(reply),
-    ] = all.as_slice()
-    else {
+    let [Observed::InstructionReply(_), Observed::CancelReply(reply)] = all.as_slice() else {
         panic!("{all:?}")
     };
     assert_eq!(reply.reference.as_str(), reference(1));
