@@ -64,6 +64,9 @@ pub(super) struct Missing {
     /// When it was first looked for by its reference and was not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) since: Option<DateTime<Utc>>,
+    /// When it was last asked for alone, and the answer said neither that it is there nor that it is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) asked: Option<DateTime<Utc>>,
 }
 
 /// Today in Japan.
@@ -177,8 +180,8 @@ impl Cursor {
         })
     }
 
-    /// After what was missing was asked for by reference: the names of what was not there twice, `settle` apart. `unsure`: the
-    /// answer holds what nobody can read.
+    /// After what was missing was asked for by reference: the names of what was not there twice, `settle` apart, and first of what
+    /// was not asked for alone yet or longest ago. `unsure`: the answer holds what nobody can read.
     pub(super) fn after_missing(
         mut self,
         ours: &[Seen],
@@ -196,10 +199,14 @@ impl Cursor {
         for (reference, missing) in &mut self.missing {
             match missing.since {
                 None => missing.since = Some(now),
-                Some(since) if gone_for(since) >= settle => gone.push(reference.clone()),
+                Some(since) if gone_for(since) >= settle => {
+                    gone.push((missing.asked, reference.clone()));
+                }
                 Some(_) => {}
             }
         }
+        gone.sort();
+        let gone = gone.into_iter().map(|(_, reference)| reference).collect();
         (self, endings, gone)
     }
 
@@ -209,20 +216,36 @@ impl Cursor {
         gone.len() > MANY && gone.len() * 2 > known
     }
 
-    /// After those were asked for one by one: `there` are not gone after all, and `gone` are stopped.
+    /// After those were asked for one by one: `there` are not gone after all, `gone` are stopped, and `unclear` are asked for again
+    /// after all others.
     pub(super) fn after_asking(
         mut self,
         there: &[Seen],
         gone: &[String],
+        unclear: &[String],
         now: DateTime<Utc>,
     ) -> (Self, Vec<Record>) {
         let mut endings = self.is_there(there);
+        for reference in unclear {
+            if let Some(missing) = self.missing.get_mut(reference) {
+                missing.asked = Some(now);
+            }
+        }
         for reference in gone {
             self.missing.remove(reference);
             self.gone.insert(reference.clone(), now);
             endings.push(Ending::gone(reference).record());
         }
         (self, endings)
+    }
+
+    /// What was asked for alone at any time and is neither there nor gone.
+    pub(super) fn unclear(&self) -> impl Iterator<Item = &str> {
+        let asked = self
+            .missing
+            .iter()
+            .filter(|(_, missing)| missing.asked.is_some());
+        asked.map(|(reference, _)| reference.as_str())
     }
 
     /// Of what was missing these are there.
