@@ -7,6 +7,7 @@ mod pull;
 mod push;
 mod refunds;
 mod ship;
+mod stock;
 
 #[cfg(test)]
 mod tests;

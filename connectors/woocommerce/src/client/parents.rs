@@ -99,7 +99,7 @@ impl WooCommerce {
     }
 
     /// The same of one by its id; `None` where the shop does not know it.
-    async fn code_of(&self, id: u64) -> Result<Option<(u64, Option<String>)>, Error> {
+    pub(super) async fn code_of(&self, id: u64) -> Result<Option<(u64, Option<String>)>, Error> {
         let path = format!("{API}/products/{id}?{CODE_FIELDS}");
         match self.get_as::<ProductCode>(path).await {
             Ok(product) => Ok(Some((product.id, product.sku))),

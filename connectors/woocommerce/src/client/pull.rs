@@ -1,4 +1,4 @@
-//! Reading orders and stock.
+//! Reading orders; stock has its own file.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,24 +14,19 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::parents::Products;
-use super::{API, List, WooCommerce, fresh, is_id};
+use super::{API, WooCommerce, fresh, is_id};
 use crate::config::Standing;
 use crate::dialect::NO_ROUTE;
 use crate::map;
-use crate::wire::ProductKind;
 
 const ORDERS: &str = "orders";
 const STOCK: &str = "stock";
 /// Orders read by id in one call: an address that no proxy finds too long.
 const READS: usize = 50;
-/// What the shop gives of variations in one call at the most.
-const VARIATIONS: usize = 100;
 /// Enough digits that net and tax of an amount add up to it: rounded by themselves they do not.
 pub(super) const DIGITS: &str = "dp=6";
 /// Orders that could not be read whole and that each sweep reads again; what is beyond that, at its next change or by an operator.
 const AGAIN: usize = READS;
-/// What a stock record needs of a product.
-const STOCK_FIELDS: &str = "_fields=id,type,sku,manage_stock,stock_quantity";
 
 /// Where the reading of orders stands.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -55,14 +50,6 @@ impl Orders {
         }
         self
     }
-}
-
-/// Where a sweep over the products stands.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-struct Sweep {
-    offset: usize,
-    count: usize,
 }
 
 #[async_trait]
@@ -89,7 +76,7 @@ impl Source for WooCommerce {
     ) -> Result<Page, Error> {
         match stream {
             ORDERS => self.orders(stored(stream, cursor)?, here.now).await,
-            STOCK => self.stock(&stored(stream, cursor)?).await,
+            STOCK => self.stock(stored(stream, cursor)?).await,
             _ => Err(Error::new(
                 ErrorClass::Config,
                 format!("a woocommerce account has no stream {stream:?}"),
@@ -408,84 +395,6 @@ impl WooCommerce {
     /// All refunds of an order as they are now: nobody makes more than a page of them.
     pub(super) async fn refunds_of(&self, order: &str) -> Result<Box<RawValue>, Error> {
         self.get(fresh(&refunds_path(order))).await
-    }
-
-    async fn stock(&self, sweep: &Sweep) -> Result<Page, Error> {
-        let path = format!(
-            "{API}/products?{STOCK_FIELDS}&orderby=id&order=asc&per_page={}&offset={}",
-            self.settings.page_size, sweep.offset
-        );
-        let List { records, total } = self.list(path).await?;
-        // Products deleted since the last page have moved the others forward.
-        let gone = sweep.count.saturating_sub(total);
-        let read = records.len();
-        let offset = if gone > 0 {
-            sweep.offset.saturating_sub(gone)
-        } else {
-            sweep.offset + read
-        };
-        let more = offset < total && (read > 0 || gone > 0);
-        let next = if more {
-            Sweep {
-                offset,
-                count: total,
-            }
-        } else {
-            Sweep::default()
-        };
-        let mut told = Vec::with_capacity(read);
-        for raw in records {
-            let product: ProductKind = serde_json::from_str(raw.get()).unwrap_or_default();
-            let variations = if product.r#type == "variable" {
-                self.variations(product.id).await?
-            } else {
-                Vec::new()
-            };
-            told.push((raw, None));
-            let inherited = (product.id, map::number(&product.sku));
-            told.extend(
-                variations
-                    .into_iter()
-                    .map(|raw| (raw, Some(inherited.clone()))),
-            );
-        }
-        let mut codes = self.codes.lock().await;
-        if sweep.offset == 0 {
-            codes.begin();
-        }
-        let id = |raw: &RawValue| map::stamp(raw.get()).id.as_u64();
-        for (raw, _) in &told {
-            if let Some((code, id)) = map::stock_code(raw.get()).zip(id(raw)) {
-                codes.saw(&code, id);
-            }
-        }
-        let records = told.iter().filter_map(|(raw, inherited)| {
-            let code = map::stock_code(raw.get()).unwrap_or_default();
-            let others = id(raw).map(|id| codes.others(&code, id));
-            let mut others = others.unwrap_or_default();
-            let parent = inherited
-                .as_ref()
-                .filter(|(_, sku)| sku.as_ref() == Some(&code));
-            others.extend(parent.map(|(id, _)| *id));
-            map::stock_record_of(raw.get(), &others)
-        });
-        Ok(Page::new(records.collect(), stored_as(&next)?, more))
-    }
-
-    async fn variations(&self, product: u64) -> Result<Vec<Box<RawValue>>, Error> {
-        let mut told = Vec::new();
-        for page in 1.. {
-            let path = format!(
-                "{API}/products/{product}/variations?{STOCK_FIELDS}&orderby=id&order=asc&per_page={VARIATIONS}&page={page}"
-            );
-            let list = self.list(path).await?;
-            let last = list.records.len() < VARIATIONS;
-            told.extend(list.records);
-            if last {
-                break;
-            }
-        }
-        Ok(told)
     }
 }
 

@@ -1,0 +1,103 @@
+//! Stock of single products that the shop cannot tell.
+
+use hikiate_sdk::{Currency, Here, Observed, Source};
+use serde_json::Value;
+
+use super::support::{World, account, at, shop};
+use crate::config::Settings;
+
+fn world(page_size: usize) -> World {
+    let clock = at("2026-11-21T10:00:00Z");
+    let sim = shop(&clock, Currency::JPY);
+    let settings = Settings {
+        page_size,
+        ..Settings::default()
+    };
+    World {
+        woo: account(sim.transport(), settings),
+        sim,
+        clock,
+        order: String::new(),
+    }
+}
+
+/// A page: the codes that are counted, those that are bad, and what waits.
+async fn page(
+    world: &World,
+    cursor: &mut Option<Value>,
+) -> (Vec<String>, Vec<String>, Vec<String>, bool) {
+    let here = Here::at(world.clock.now());
+    let page = world
+        .woo
+        .page("stock", cursor.as_ref(), here)
+        .await
+        .unwrap();
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for record in page.records {
+        match record.parsed {
+            Ok(Observed::Stock(level)) => good.push(level.code),
+            Err(told) => bad.push(told.external_id.unwrap().to_string()),
+            other => panic!("{other:?}"),
+        }
+    }
+    *cursor = Some(page.next);
+    (good, bad, page.waiting, page.more)
+}
+
+/// A whole sweep: the codes that are counted, and what waits at its last page; at every other page it is the same or more.
+async fn swept(world: &World, cursor: &mut Option<Value>) -> (Vec<String>, Vec<String>) {
+    let mut good = Vec::new();
+    for _ in 0..100 {
+        let (told, bad, waiting, more) = page(world, cursor).await;
+        assert_eq!(bad, Vec::<String>::new());
+        good.extend(told);
+        if !more {
+            return (good, waiting);
+        }
+    }
+    panic!("a sweep without end");
+}
+
+#[tokio::test]
+async fn a_product_whose_variations_cannot_be_read_keeps_no_other_from_being_counted() {
+    for (page_size, status) in [(50, 500), (1, 500), (1, 400), (50, 404)] {
+        let world = world(page_size);
+        world.sim.add_product("CUP", 9);
+        let shirt = world.sim.add_variable_product("SHIRT", &[("SHIRT-S", 3)]);
+        world.sim.add_variable_product("HAT", &[("HAT-S", 3)]);
+        world.sim.add_product("PEN", 9);
+        world.sim.break_product(shirt, "variations", Some(status));
+        let mut cursor = None;
+        let (good, waiting) = swept(&world, &mut cursor).await;
+        assert_eq!(good, ["CUP", "HAT-S", "PEN"], "{page_size} {status}");
+        let named = format!("product {shirt} (SHIRT)");
+        assert!(
+            waiting.len() == 1 && waiting[0].contains(&named),
+            "{waiting:?}"
+        );
+        // The next sweep says so at each of its pages, also before it comes to that product.
+        for n in 0.. {
+            let (_, _, waiting, more) = page(&world, &mut cursor).await;
+            assert!(waiting.len() == 1, "{n} {waiting:?}");
+            if !more {
+                break;
+            }
+        }
+        world.sim.break_product(shirt, "variations", None);
+        let (good, waiting) = swept(&world, &mut cursor).await;
+        assert_eq!(good, ["CUP", "SHIRT-S", "HAT-S", "PEN"]);
+        assert_eq!(waiting, Vec::<String>::new());
+    }
+}
+
+/// Deleted while the sweep is at it, it is none of a task.
+#[tokio::test]
+async fn a_product_that_is_gone_by_then_has_no_variations() {
+    let world = world(50);
+    let shirt = world.sim.add_variable_product("SHIRT", &[("SHIRT-S", 3)]);
+    world
+        .sim
+        .after_requests(1, move |sim| assert!(sim.forget_product(shirt)));
+    let (good, waiting) = swept(&world, &mut None).await;
+    assert_eq!((good, waiting), (Vec::new(), Vec::new()));
+}
