@@ -1,9 +1,9 @@
 //! Reading stock: a sweep over all products and the variations of variable ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hikiate_sdk::cursor::stored_as;
-use hikiate_sdk::{Error, Page};
+use hikiate_sdk::{Error, ErrorClass, Page};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -14,6 +14,8 @@ use crate::wire::ProductKind;
 
 /// What the shop gives of variations in one call at the most.
 const VARIATIONS: usize = 100;
+/// Pages of the variations of one product: more than any has.
+const MOST: usize = 100;
 /// What a stock record needs of a product.
 const STOCK_FIELDS: &str = "_fields=id,type,sku,manage_stock,stock_quantity";
 /// So many products whose variations cannot be read are named.
@@ -161,19 +163,32 @@ impl WooCommerce {
     }
 
     async fn all_variations(&self, product: u64) -> Result<Vec<Box<RawValue>>, Error> {
-        let mut told = Vec::new();
-        for page in 1.. {
+        let (mut told, mut known) = (Vec::new(), BTreeSet::new());
+        for page in 1..=MOST {
             let path = format!(
                 "{API}/products/{product}/variations?{STOCK_FIELDS}&orderby=id&order=asc&per_page={VARIATIONS}&page={page}"
             );
             let list = self.list(path).await?;
-            let last = list.records.len() < VARIATIONS;
+            let none = list.records.is_empty();
+            let ids = list
+                .records
+                .iter()
+                .map(|raw| map::stamp(raw.get()).id.as_u64());
+            let new = ids.filter(|id| known.insert(*id)).count();
+            if new == 0 && !none {
+                let why = format!(
+                    "{API}/products/{product}/variations: the shop returned variations again that it has told: it ignores page (a cache in front of it?)"
+                );
+                return Err(Error::new(ErrorClass::Protocol, why));
+            }
             told.extend(list.records);
-            if last {
-                break;
+            // A plug-in may give fewer of them in a page than are asked for.
+            if none || told.len() >= list.total {
+                return Ok(told);
             }
         }
-        Ok(told)
+        let why = format!("{API}/products/{product}/variations: the shop's list does not end");
+        Err(Error::new(ErrorClass::Protocol, why))
     }
 }
 

@@ -101,3 +101,26 @@ async fn a_product_that_is_gone_by_then_has_no_variations() {
     let (good, waiting) = swept(&world, &mut None).await;
     assert_eq!((good, waiting), (Vec::new(), Vec::new()));
 }
+
+#[tokio::test]
+async fn variations_whose_first_page_comes_again_are_not_read_for_ever() {
+    let world = world(50);
+    let skus: Vec<String> = (0..150).map(|n| format!("SHIRT-{n}")).collect();
+    let variations: Vec<(&str, i64)> = skus.iter().map(|sku| (sku.as_str(), 1)).collect();
+    let shirt = world.sim.add_variable_product("SHIRT", &variations);
+    world.sim.add_product("CUP", 9);
+    world.sim.repeat_variations(true);
+    let mut cursor = None;
+    // Whoever reads on and on comes to an end here, and to an error.
+    world.sim.after_requests(20, |sim| sim.break_down(60));
+    let (good, waiting) = swept(&world, &mut cursor).await;
+    assert_eq!(good, ["CUP"]);
+    let said = waiting.first().unwrap();
+    assert!(
+        said.contains(&shirt.to_string()) && said.contains("cache"),
+        "{said}"
+    );
+    world.sim.repeat_variations(false);
+    let (good, waiting) = swept(&world, &mut cursor).await;
+    assert_eq!((good.len(), waiting), (151, Vec::new()));
+}
