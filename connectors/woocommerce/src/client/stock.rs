@@ -30,6 +30,8 @@ type Unread = BTreeMap<u64, String>;
 pub(super) struct Sweep {
     offset: usize,
     count: usize,
+    /// Which sweep it is, since the stream began.
+    n: u64,
     /// What this sweep could not read.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     unread: Unread,
@@ -46,6 +48,7 @@ impl Sweep {
             None => {
                 self = Self {
                     before: self.unread,
+                    n: self.n.wrapping_add(1),
                     ..Self::default()
                 }
             }
@@ -116,9 +119,7 @@ impl WooCommerce {
             );
         }
         let mut codes = self.codes.lock().await;
-        if sweep.offset == 0 {
-            codes.begin();
-        }
+        codes.begin(sweep.n);
         let id = |raw: &RawValue| map::stamp(raw.get()).id.as_u64();
         for (raw, _) in &told {
             if let Some((code, id)) = map::stock_code(raw.get()).zip(id(raw)) {

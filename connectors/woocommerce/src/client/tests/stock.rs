@@ -124,3 +124,28 @@ async fn variations_whose_first_page_comes_again_are_not_read_for_ever() {
     let (good, waiting) = swept(&world, &mut cursor).await;
     assert_eq!((good.len(), waiting), (151, Vec::new()));
 }
+
+/// The database refused a page, so it is asked for again: what the sweep before saw is still known.
+#[tokio::test]
+async fn a_first_page_that_is_asked_for_again_forgets_no_shared_code() {
+    let world = world(1);
+    world.sim.add_product("CUP", 9);
+    world.sim.add_product("PEN", 9);
+    let other = world.sim.add_product("OTHER", 9);
+    assert!(world.sim.set_sku(other, "CUP"));
+    let mut cursor = None;
+    while page(&world, &mut cursor).await.3 {}
+    for sweep in 0..2 {
+        let stored = cursor.clone();
+        for _ in 0..3 {
+            cursor.clone_from(&stored);
+            let (good, bad, ..) = page(&world, &mut cursor).await;
+            assert_eq!((good, bad), (Vec::new(), vec!["CUP".to_owned()]), "{sweep}");
+        }
+        while page(&world, &mut cursor).await.3 {}
+    }
+    // Set right, both count once the sweep that saw them is not the last any more.
+    assert!(world.sim.set_sku(other, "OTHER"));
+    while page(&world, &mut cursor).await.3 {}
+    assert_eq!(swept(&world, &mut cursor).await.0, ["CUP", "PEN", "OTHER"]);
+}
