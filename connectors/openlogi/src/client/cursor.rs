@@ -38,6 +38,9 @@ pub(super) struct Cursor {
     /// What the first page of this round took up of look-ups: whoever is given this cursor knows that it was stored.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) watched: BTreeSet<String>,
+    /// What the last whole round could not conclude, in words: each page says it, since a task lasts until a page without it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) waiting: Vec<String>,
     /// The last day that was read.
     pub(super) day: Option<NaiveDate>,
 }
@@ -165,6 +168,9 @@ impl Cursor {
             None => Step::Missing,
         };
         let more = self.step != Step::Open;
+        if !more {
+            self.waiting.clear();
+        }
         (self, endings, more)
     }
 

@@ -137,8 +137,9 @@ fn records(listed: Listed) -> Vec<Record> {
 fn page(listed: Listed, endings: Vec<Record>, cursor: &Cursor, more: bool) -> Result<Page, Error> {
     let mut all = records(listed);
     all.extend(endings);
-    let next = stored_as(&cursor)?;
-    Ok(Page::new(all, next, more))
+    let mut page = Page::new(all, stored_as(&cursor)?, more);
+    page.waiting.clone_from(&cursor.waiting);
+    Ok(page)
 }
 
 /// What OPENLOGI says of shipments that no list has.
@@ -218,26 +219,23 @@ impl Openlogi {
                     listed.bad.extend(found.bad);
                 }
                 let unsure = !listed.bad.is_empty();
-                let (next, mut endings, gone) =
+                let (mut next, mut endings, gone) =
                     cursor.after_missing(&listed.ours, unsure, now, self.settings.settle);
                 if next.are_too_many(&gone) {
-                    let mut page = page(listed, endings, &next, false)?;
-                    page.waiting.push(format!(
+                    next.waiting = vec![format!(
                         "{} shipments at once are gone from OPENLOGI, which is not believed: check that token and account are still those of the same merchant, or record what OPENLOGI says of each, beginning with {}",
                         gone.len(),
                         gone.first().map_or("", String::as_str)
-                    ));
-                    return Ok(page);
+                    )];
+                    return page(listed, endings, &next, false);
                 }
                 let asked = self.one_by_one(gone.iter().take(ASKED)).await?;
-                let (next, more) =
+                let (mut next, more) =
                     next.after_asking(&asked.there, &asked.gone, &asked.unclear, now);
                 endings.extend(more);
-                let doubtful = asked.doubtful(&next);
+                next.waiting = asked.doubtful(&next).into_iter().collect();
                 listed.ours.extend(asked.there);
-                let mut page = page(listed, endings, &next, false)?;
-                page.waiting.extend(doubtful);
-                Ok(page)
+                page(listed, endings, &next, false)
             }
         }
     }

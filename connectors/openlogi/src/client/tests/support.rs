@@ -132,11 +132,12 @@ impl World {
         told
     }
 
+    /// The same, and what waits at its end.
     pub(super) async fn round_with_waiting(
         &self,
         cursor: &mut Option<Value>,
     ) -> (Vec<Observed>, Vec<String>) {
-        let (mut told, mut waiting) = (Vec::new(), Vec::new());
+        let mut told = Vec::new();
         for _ in 0..100 {
             let here = Here {
                 unheard: &self.unheard,
@@ -154,10 +155,9 @@ impl World {
                 assert_eq!(again.into_iter().next().unwrap().parsed.unwrap(), parsed);
                 told.push(parsed);
             }
-            waiting.extend(page.waiting);
             *cursor = Some(page.next);
             if !page.more {
-                return (told, waiting);
+                return (told, page.waiting);
             }
         }
         panic!("a round without end");
