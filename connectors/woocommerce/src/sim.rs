@@ -200,9 +200,9 @@ impl WooSim {
         }
     }
 
-    /// From now on, or no longer, a list of variations is its first page, whatever page is asked for.
-    pub fn repeat_variations(&self, repeats: bool) {
-        self.state().repeats_variations = repeats;
+    /// From now on, or no longer, each list of products or variations is its first page, whatever page is asked for.
+    pub fn repeat_products(&self, repeats: bool) {
+        self.state().repeats_products = repeats;
     }
 
     /// Answers everything with 500 for a while.

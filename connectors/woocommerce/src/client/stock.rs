@@ -30,6 +30,9 @@ type Unread = BTreeMap<u64, String>;
 pub(super) struct Sweep {
     offset: usize,
     count: usize,
+    /// The product that the page before began with, where the next one is behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<u64>,
     /// Which sweep it is, since the stream began.
     n: u64,
     /// What this sweep could not read.
@@ -90,6 +93,14 @@ impl WooCommerce {
             sweep.offset + read
         };
         let more = offset < total && (read > 0 || gone > 0);
+        let first = records.first().and_then(|raw| id(raw));
+        if first.is_some() && first == sweep.first {
+            let why = format!(
+                "{API}/products: the shop returned the page before again: it ignores offset (a cache in front of it?); the stock of later products is not read until the shop is fixed"
+            );
+            return Err(Error::new(ErrorClass::Protocol, why));
+        }
+        sweep.first = first.filter(|_| offset > sweep.offset);
         let mut told = Vec::with_capacity(read);
         for raw in records {
             let product: ProductKind = serde_json::from_str(raw.get()).unwrap_or_default();
@@ -120,7 +131,6 @@ impl WooCommerce {
         }
         let mut codes = self.codes.lock().await;
         codes.begin(sweep.n);
-        let id = |raw: &RawValue| map::stamp(raw.get()).id.as_u64();
         for (raw, _) in &told {
             if let Some((code, id)) = map::stock_code(raw.get()).zip(id(raw)) {
                 codes.saw(&code, id);
@@ -171,10 +181,7 @@ impl WooCommerce {
             );
             let list = self.list(path).await?;
             let none = list.records.is_empty();
-            let ids = list
-                .records
-                .iter()
-                .map(|raw| map::stamp(raw.get()).id.as_u64());
+            let ids = list.records.iter().map(|raw| id(raw));
             let new = ids.filter(|id| known.insert(*id)).count();
             if new == 0 && !none {
                 let why = format!(
@@ -200,4 +207,8 @@ fn unread(product: u64, sku: Option<&str>, why: &str) -> String {
     format!(
         "the stock of product {product}{sku} and its variations is not counted, because its variations cannot be read: {why}; see to this product in the shop"
     )
+}
+
+fn id(raw: &RawValue) -> Option<u64> {
+    map::stamp(raw.get()).id.as_u64()
 }

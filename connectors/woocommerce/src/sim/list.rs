@@ -142,7 +142,7 @@ fn sorted<'s>(
     if query.one("order").unwrap_or("desc") == "desc" {
         found.reverse();
     }
-    if state.repeats_variations && found.iter().all(|product| product.parent.is_some()) {
+    if state.repeats_products {
         page.offset = 0;
     }
     let fields = query.one("_fields");

@@ -40,8 +40,8 @@ pub(super) struct State {
     pub(super) writes: u64,
     /// Lists are their first page until then.
     pub(super) first_page_until: i64,
-    /// Lists of variations are their first page.
-    pub(super) repeats_variations: bool,
+    /// Lists of products and of variations are their first page.
+    pub(super) repeats_products: bool,
     /// An order that each answer by id also holds, asked for or not.
     pub(super) also: Option<String>,
     /// A plug-in throws once a fulfilment is saved.
@@ -229,7 +229,7 @@ impl State {
             requests: 0,
             writes: 0,
             first_page_until: i64::MIN,
-            repeats_variations: false,
+            repeats_products: false,
             also: None,
             throws_after_fulfilment: false,
             down_until: i64::MIN,

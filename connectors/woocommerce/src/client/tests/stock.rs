@@ -1,6 +1,6 @@
 //! Stock of single products that the shop cannot tell.
 
-use hikiate_sdk::{Currency, Here, Observed, Source};
+use hikiate_sdk::{Currency, ErrorClass, Here, Observed, Source};
 use serde_json::Value;
 
 use super::support::{World, account, at, shop};
@@ -109,7 +109,7 @@ async fn variations_whose_first_page_comes_again_are_not_read_for_ever() {
     let variations: Vec<(&str, i64)> = skus.iter().map(|sku| (sku.as_str(), 1)).collect();
     let shirt = world.sim.add_variable_product("SHIRT", &variations);
     world.sim.add_product("CUP", 9);
-    world.sim.repeat_variations(true);
+    world.sim.repeat_products(true);
     let mut cursor = None;
     // Whoever reads on and on comes to an end here, and to an error.
     world.sim.after_requests(20, |sim| sim.break_down(60));
@@ -120,7 +120,7 @@ async fn variations_whose_first_page_comes_again_are_not_read_for_ever() {
         said.contains(&shirt.to_string()) && said.contains("cache"),
         "{said}"
     );
-    world.sim.repeat_variations(false);
+    world.sim.repeat_products(false);
     let (good, waiting) = swept(&world, &mut cursor).await;
     assert_eq!((good.len(), waiting), (151, Vec::new()));
 }
@@ -148,4 +148,20 @@ async fn a_first_page_that_is_asked_for_again_forgets_no_shared_code() {
     assert!(world.sim.set_sku(other, "OTHER"));
     while page(&world, &mut cursor).await.3 {}
     assert_eq!(swept(&world, &mut cursor).await.0, ["CUP", "PEN", "OTHER"]);
+}
+
+#[tokio::test]
+async fn products_whose_first_page_comes_again_are_no_sweep() {
+    let world = world(1);
+    for sku in ["CUP", "PEN", "BOX"] {
+        world.sim.add_product(sku, 9);
+    }
+    let mut cursor = None;
+    page(&world, &mut cursor).await;
+    world.sim.repeat_products(true);
+    let here = Here::at(world.clock.now());
+    let page = world.woo.page("stock", cursor.as_ref(), here).await;
+    assert!(page.is_err_and(|e| e.class == ErrorClass::Protocol && e.message.contains("cache")));
+    world.sim.repeat_products(false);
+    assert_eq!(swept(&world, &mut cursor).await.0, ["PEN", "BOX"]);
 }
