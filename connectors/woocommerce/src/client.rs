@@ -41,6 +41,8 @@ pub struct WooCommerce {
     turns: [Mutex<()>; TURNS],
     /// Whose the codes of the stock are.
     codes: Mutex<Codes>,
+    /// The last list of orders that failed.
+    stumbled: Mutex<Option<String>>,
     /// What the shop's hooks are signed with; none where they are off.
     pub(crate) hook: Option<HookSecrets>,
 }
@@ -60,6 +62,7 @@ impl WooCommerce {
             settings,
             turns: Default::default(),
             codes: Mutex::default(),
+            stumbled: Mutex::default(),
             hook: None,
         }
     }

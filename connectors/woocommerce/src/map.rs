@@ -41,20 +41,30 @@ pub(crate) const TRASH: &str = "trash";
 /// Decodes one order with what was read beside it; what cannot be understood is a bad record and nothing else.
 #[must_use]
 pub(crate) fn order_record(raw: &str, settings: &Settings) -> Record {
-    let parsed = serde_json::from_str::<Bundle>(&whole_pairs(raw))
-        .map_err(|error| reason(raw, &error))
-        .and_then(|bundle| {
-            if let Some(why) = &bundle.unread {
-                return Err(why.clone());
-            }
-            let snapshot = order_snapshot(&bundle, settings)?;
-            Ok((snapshot, personal::of(&bundle.order)))
-        })
-        .map(|(snapshot, personal)| Observed::Order(Box::new(snapshot), Box::new(personal)));
-    let bundle: StampBundle = serde_json::from_str(&whole_pairs(raw)).unwrap_or_default();
-    let parsed =
-        parsed.map_err(|reason| BadRecord::new(id(&bundle.order).map(ExternalId::new), reason));
-    Record::new(raw, parsed).excluded_if(is_excluded(&bundle.order, settings))
+    let stamp: StampBundle = serde_json::from_str(&whole_pairs(raw)).unwrap_or_default();
+    let parsed = match stamp.unread {
+        Some(why) => Err(why),
+        None => serde_json::from_str::<Bundle>(&whole_pairs(raw))
+            .map_err(|error| reason(raw, &error))
+            .and_then(|bundle| {
+                let snapshot = order_snapshot(&bundle, settings)?;
+                let personal = personal::of(&bundle.order);
+                Ok(Observed::Order(Box::new(snapshot), Box::new(personal)))
+            }),
+    };
+    let order = stamp.order;
+    let parsed = parsed.map_err(|reason| BadRecord::new(id(&order).map(ExternalId::new), reason));
+    Record::new(raw, parsed).excluded_if(is_excluded(&order, settings))
+}
+
+/// A record of an order that the shop cannot tell by its id, which consists of digits, and why.
+#[must_use]
+pub(crate) fn unread_order(id: &str, why: &str, settings: &Settings) -> Record {
+    let why = Value::from(why);
+    order_record(
+        &format!("{{\"order\":{{\"id\":{id}}},\"unread\":{why}}}"),
+        settings,
+    )
 }
 
 /// Whether `since` or `statuses` leaves this order out, however it was found.

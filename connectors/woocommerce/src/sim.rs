@@ -182,7 +182,8 @@ impl WooSim {
         state.order(id).map(|order| render::order(&state, order, 6))
     }
 
-    /// From now on the shop cannot tell a list of an order, `refunds` or `fulfillments`: it answers with this status. `None` mends it.
+    /// From now on the shop cannot tell a list of an order, `refunds` or `fulfillments`, or the order `itself`: it answers with this
+    /// status. A list that would hold such an order is answered so too, unless no content is asked for. `None` mends it.
     pub fn break_list(&self, id: &str, list: &'static str, status: Option<u16>) {
         if let Some(order) = self.state().order_mut(id) {
             order.broken.remove(list);

@@ -21,9 +21,6 @@ pub(crate) struct Bundle {
     /// The SKUs of the products whose variations it has, by id; one that the shop does not know is absent.
     #[serde(default)]
     pub(crate) parents: BTreeMap<u64, Option<String>>,
-    /// Why a list of it could not be read: without it, the order is not known.
-    #[serde(default)]
-    pub(crate) unread: Option<String>,
 }
 
 /// What can be read of an order whatever else is wrong with it.
@@ -50,6 +47,8 @@ pub(crate) struct Stamp {
 pub(crate) struct StampBundle {
     /// The order.
     pub(crate) order: Stamp,
+    /// Why it, a list of it or a product of it could not be read: without that, the order is not known.
+    pub(crate) unread: Option<String>,
 }
 
 /// An order.

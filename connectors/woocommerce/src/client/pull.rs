@@ -1,20 +1,20 @@
 //! Reading orders; stock has its own file.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
 use hikiate_sdk::cursor::{Cursor, Reach, Sort, Stamp, stored, stored_as};
 use hikiate_sdk::{
-    Error, ErrorClass, ExternalId, Here, InFile, Kind, Page, PaymentField, Record, Source,
-    StreamSpec,
+    BadRecord, Error, ErrorClass, ExternalId, Here, InFile, Kind, Page, PaymentField, Record,
+    Source, StreamSpec,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::parents::Products;
-use super::{API, WooCommerce, fresh, is_id};
+use super::{API, List, WooCommerce, fresh, is_id};
 use crate::config::Standing;
 use crate::dialect::NO_ROUTE;
 use crate::map;
@@ -25,6 +25,8 @@ const STOCK: &str = "stock";
 const READS: usize = 50;
 /// Enough digits that net and tax of an amount add up to it: rounded by themselves they do not.
 pub(super) const DIGITS: &str = "dp=6";
+/// What tells which order it is, and when it changed: of an order that cannot be told whole, too.
+const STAMP_FIELDS: &str = "_fields=id,date_modified_gmt";
 /// Orders that could not be read whole and that each sweep reads again; what is beyond that, at its next change or by an operator.
 const AGAIN: usize = READS;
 
@@ -142,23 +144,25 @@ impl Source for WooCommerce {
             named.join("%2C"),
             ids.len()
         );
-        let list = self.list(path).await?;
+        // One that cannot be told leaves all of them to be asked for alone.
+        let records = match self.list(path).await {
+            Err(error) if is_of_one(&error) => Vec::new(),
+            list => list?.records,
+        };
         let mut found = Vec::with_capacity(ids.len());
-        let mut listed: HashMap<String, Box<RawValue>> = HashMap::new();
-        for raw in list.records {
-            match map::id(&map::stamp(raw.get())) {
-                Some(id) if ids.contains(id.as_str()) => drop(listed.insert(id, raw)),
-                // Not asked for, or without an id: the engine keeps it apart.
-                _ => found.push(raw),
+        let mut missing = ids.clone();
+        for raw in records {
+            // What was not asked for, or is without an id, the engine keeps apart.
+            if let Some(id) = map::id(&map::stamp(raw.get())) {
+                missing.remove(id.as_str());
             }
+            found.push(raw);
         }
-        for id in ids {
-            found.extend(match listed.remove(id) {
-                Some(raw) => Some(raw),
-                None => self.by_id(id).await?,
-            });
-        }
-        Ok(self.all_bundled(&found).await?.0)
+        let (others, unread) = self.one_by_one(missing.into_iter()).await?;
+        found.extend(others);
+        let mut records = self.all_bundled(&found).await?.0;
+        records.extend(unread);
+        Ok(records)
     }
 
     async fn acknowledge(&self, _ack: &Value) -> Result<(), Error> {
@@ -241,7 +245,7 @@ impl WooCommerce {
         if let Some(before) = query.before {
             path.push_str(&format!("&modified_before={}", wire_time(before)));
         }
-        let list = self.list(path).await?;
+        let (list, whole) = self.order_list(path, !unread.is_empty()).await?;
         let stamps: Vec<Stamp> = list.records.iter().map(|raw| stamp(raw)).collect();
         if cursor.is_ignored(&query, &stamps) {
             return Err(Error::new(
@@ -270,29 +274,81 @@ impl WooCommerce {
         if more && cursor.from.is_none() {
             next.begun = self.newest().await?.map(|newest| newest.min(now));
         }
-        let mut told = list.records;
         let listed: BTreeSet<String> = stamps.into_iter().filter_map(|(id, _)| id).collect();
-        let mut asked = listed.clone();
-        if query.sweep {
-            for id in unread.iter().filter(|id| !listed.contains(*id)) {
-                match self.by_id(id).await {
-                    Ok(found) => told.extend(found),
-                    // It waits for the next sweep, alone.
-                    Err(error) if is_of_one(&error) => continue,
-                    Err(error) => return Err(error),
-                }
-                asked.insert(id.clone());
-            }
+        let again = unread
+            .iter()
+            .filter(|id| query.sweep && !listed.contains(*id));
+        let mut alone: BTreeSet<&String> = again.collect();
+        let mut told = list.records;
+        if !whole {
+            alone.extend(&listed);
+            told.retain(|raw| stamp(raw).0.is_none());
         }
-        let (records, failed) = self.all_bundled(&told).await?;
+        let asked = listed
+            .iter()
+            .chain(alone.iter().copied())
+            .cloned()
+            .collect();
+        let (found, mut records) = self.one_by_one(alone.into_iter()).await?;
+        told.extend(found);
+        let mut failed = BTreeSet::new();
+        for record in &records {
+            failed.extend(record.parsed.as_ref().err().and_then(named));
+        }
+        let (bundled, some) = self.all_bundled(&told).await?;
+        failed.extend(some);
+        records.extend(bundled);
         let next = Orders { list: next, unread }.noting(&asked, failed);
         Ok(Page::new(records, stored_as(&next)?, more))
+    }
+
+    /// A list of orders; false where the shop cannot tell it whole, and tells only which orders it has, and when they changed. That
+    /// is believed of a list that failed the last time, too, and where it is `known` that an order cannot be told.
+    async fn order_list(&self, path: String, known: bool) -> Result<(List, bool), Error> {
+        let error = match self.list(path.clone()).await {
+            Err(error) if is_of_one(&error) => error,
+            list => return Ok((list?, true)),
+        };
+        let before = self.stumbled.lock().await.replace(path.clone());
+        if !known && before.as_ref() != Some(&path) {
+            return Err(error);
+        }
+        match self.list(format!("{path}&{STAMP_FIELDS}")).await {
+            Err(lean) if is_of_one(&lean) => Err(error),
+            list => Ok((list?, false)),
+        }
+    }
+
+    /// Orders, each by its id, and bad records of those that the shop cannot tell although it tells of others.
+    async fn one_by_one(
+        &self,
+        ids: impl Iterator<Item = impl AsRef<str>>,
+    ) -> Result<(Vec<Box<RawValue>>, Vec<Record>), Error> {
+        let (mut found, mut records) = (Vec::new(), Vec::new());
+        for id in ids {
+            let id = id.as_ref();
+            match self.by_id(id).await {
+                Err(error) if is_of_one(&error) => {}
+                told => {
+                    found.extend(told?);
+                    continue;
+                }
+            }
+            self.newest().await?;
+            match self.by_id(id).await {
+                Err(error) if is_of_one(&error) => {
+                    records.push(map::unread_order(id, &error.message, &self.settings));
+                }
+                told => found.extend(told?),
+            }
+        }
+        Ok((found, records))
     }
 
     /// When the shop last changed an order.
     pub(super) async fn newest(&self) -> Result<Option<DateTime<Utc>>, Error> {
         let path = format!(
-            "{API}/orders?{DIGITS}&status=any&orderby=modified&order=desc&per_page=1&offset=0"
+            "{API}/orders?{STAMP_FIELDS}&status=any&orderby=modified&order=desc&per_page=1&offset=0"
         );
         let list = self.list(path).await?;
         Ok(list.records.first().and_then(|raw| stamp(raw).1))
@@ -420,6 +476,10 @@ pub(super) fn is_of_one(error: &Error) -> bool {
         ),
         _ => false,
     }
+}
+
+fn named(bad: &BadRecord) -> Option<String> {
+    bad.external_id.as_ref().map(|id| id.as_str().to_owned())
 }
 
 fn stamp(raw: &RawValue) -> Stamp {

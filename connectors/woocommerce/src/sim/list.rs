@@ -99,10 +99,28 @@ pub(super) fn orders(state: &State, query: &Query, now: i64) -> Result<Found, Re
     } else {
         page
     };
-    Ok(page.of(found, |order| match &order.older {
-        Some((older, until)) if !include.is_empty() && now < *until => older.clone(),
-        _ => render::order(state, order, dp),
+    let fields = query.one("_fields");
+    if !fields.is_some_and(is_lean) {
+        let mut told = found.iter().skip(page.offset).take(page.limit);
+        told.try_for_each(|order| order.tells())?;
+    }
+    Ok(page.of(found, |order| {
+        let mut value = match &order.older {
+            Some((older, until)) if !include.is_empty() && now < *until => older.clone(),
+            _ => render::order(state, order, dp),
+        };
+        if let (Some(fields), Some(all)) = (fields, value.as_object_mut()) {
+            all.retain(|key, _| fields.split(',').any(|field| field == key));
+        }
+        value
     }))
+}
+
+/// Nothing of an order's content is asked for.
+fn is_lean(fields: &str) -> bool {
+    fields
+        .split(',')
+        .all(|field| field == "id" || field.starts_with("date_"))
 }
 
 /// Products, without the variations of any.

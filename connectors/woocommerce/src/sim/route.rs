@@ -269,6 +269,16 @@ fn broken(order: &Order, list: &str) -> Result<(), Refused> {
     told(order.broken.get(list).copied(), unknown)
 }
 
+impl Order {
+    /// Whether it cannot be told itself.
+    pub(super) fn tells(&self) -> Result<(), Refused> {
+        told(
+            self.broken.get("itself").copied(),
+            Refused::no_such("order"),
+        )
+    }
+}
+
 impl Product {
     /// Whether a part of it cannot be told.
     pub(super) fn tells(&self, part: &str) -> Result<(), Refused> {
@@ -329,6 +339,7 @@ fn fulfilments(
 /// An order by its id: the bin and drafts too.
 fn shown(state: &State, id: &str, dp: u32, now: i64) -> Result<Value, Refused> {
     let order = state.order(id).ok_or_else(|| Refused::no_such("order"))?;
+    order.tells()?;
     Ok(match &order.older {
         Some((older, until)) if now < *until => older.clone(),
         _ => render::order(state, order, dp),

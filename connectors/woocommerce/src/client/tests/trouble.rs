@@ -217,3 +217,59 @@ async fn trouble_of_the_whole_shop_is_nothing_of_a_product() {
         world.clock.advance(Duration::from_secs(60));
     }
 }
+
+/// Neither a list nor its id tells one order: it is kept by its id, and the others go on, in the stream and by their ids.
+#[tokio::test]
+async fn an_order_that_cannot_be_read_is_kept_and_its_neighbours_go_on() {
+    for status in [500, 400] {
+        let world = World::new(true, Settings::default());
+        let (first, last) = (
+            world.sim.place_order(basket()),
+            world.sim.place_order(basket()),
+        );
+        for broken in [&world.order, &last] {
+            world.sim.break_list(broken, "itself", Some(status));
+            // Once may be the shop's trouble.
+            let here = Here::at(world.clock.now());
+            assert!(world.woo.page("orders", None, here).await.is_err());
+            let (mut good, bad, cursor) = page_of(&world, None).await;
+            good.sort();
+            let other = if *broken == last { &world.order } else { &last };
+            let mut wanted = [first.clone(), other.clone()];
+            wanted.sort();
+            assert_eq!(good, wanted, "{status}");
+            let [(id, reason)] = bad.as_slice() else {
+                panic!("{bad:?}")
+            };
+            assert!(
+                id == broken && reason.contains(&status.to_string()),
+                "{reason}"
+            );
+            let ids = [&world.order, &first, &last].map(|id| id.as_str().into());
+            let read = world
+                .woo
+                .read(hikiate_sdk::Kind::Order, &ids)
+                .await
+                .unwrap();
+            let bad: Vec<_> = read
+                .iter()
+                .filter_map(|one| one.parsed.as_ref().err())
+                .collect();
+            assert_eq!((read.len(), bad.len()), (3, 1));
+            // Long after it changed, each sweep asks for it until it can be read.
+            let (_, _, mut cursor) = page_of(&world, Some(&cursor)).await;
+            let later = async |cursor: &mut Value| {
+                world.clock.advance(Duration::from_secs(3600));
+                world.sim.touch_order(&first);
+                let (good, bad, next) = page_of(&world, Some(cursor)).await;
+                *cursor = next;
+                (good, bad)
+            };
+            assert_eq!(later(&mut cursor).await.1.len(), 1);
+            world.sim.break_list(broken, "itself", None);
+            let (good, bad) = later(&mut cursor).await;
+            assert!(good.contains(broken) && bad.is_empty(), "{good:?} {bad:?}");
+            assert_eq!(later(&mut cursor).await.0, [first.as_str()]);
+        }
+    }
+}
