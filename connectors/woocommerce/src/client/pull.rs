@@ -25,6 +25,8 @@ const STOCK: &str = "stock";
 const READS: usize = 50;
 /// Enough digits that net and tax of an amount add up to it: rounded by themselves they do not.
 pub(super) const DIGITS: &str = "dp=6";
+/// So many orders that cannot be told are believed to be the trouble; of more, only if as many others can be.
+const FEW: usize = 3;
 /// What tells which order it is, and when it changed: of an order that cannot be told whole, too.
 const STAMP_FIELDS: &str = "_fields=id,date_modified_gmt";
 /// Orders that could not be read whole and that each sweep reads again; what is beyond that, at its next change or by an operator.
@@ -158,7 +160,7 @@ impl Source for WooCommerce {
             }
             found.push(raw);
         }
-        let (others, unread) = self.one_by_one(missing.into_iter()).await?;
+        let (others, unread) = self.one_by_one(missing.into_iter(), found.len()).await?;
         found.extend(others);
         let mut records = self.all_bundled(&found).await?.0;
         records.extend(unread);
@@ -289,7 +291,7 @@ impl WooCommerce {
             .chain(alone.iter().copied())
             .cloned()
             .collect();
-        let (found, mut records) = self.one_by_one(alone.into_iter()).await?;
+        let (found, mut records) = self.one_by_one(alone.into_iter(), told.len()).await?;
         told.extend(found);
         let mut failed = BTreeSet::new();
         for record in &records {
@@ -319,12 +321,15 @@ impl WooCommerce {
         }
     }
 
-    /// Orders, each by its id, and bad records of those that the shop cannot tell although it tells of others.
+    /// Orders, each by its id, and bad records of those that the shop cannot tell although it tells of others, of which so many
+    /// were told in a list.
     async fn one_by_one(
         &self,
         ids: impl Iterator<Item = impl AsRef<str>>,
+        others: usize,
     ) -> Result<(Vec<Box<RawValue>>, Vec<Record>), Error> {
         let (mut found, mut records) = (Vec::new(), Vec::new());
+        let mut first = None;
         for id in ids {
             let id = id.as_ref();
             match self.by_id(id).await {
@@ -338,11 +343,17 @@ impl WooCommerce {
             match self.by_id(id).await {
                 Err(error) if is_of_one(&error) => {
                     records.push(map::unread_order(id, &error.message, &self.settings));
+                    first.get_or_insert(error);
                 }
                 told => found.extend(told?),
             }
         }
-        Ok((found, records))
+        match first {
+            Some(first) if records.len() > FEW && records.len() > found.len() + others => {
+                Err(first)
+            }
+            _ => Ok((found, records)),
+        }
     }
 
     /// When the shop last changed an order.

@@ -273,3 +273,29 @@ async fn an_order_that_cannot_be_read_is_kept_and_its_neighbours_go_on() {
         }
     }
 }
+
+/// Every order of a page fails: that is none of theirs, and nothing is kept apart.
+#[tokio::test]
+async fn orders_of_which_none_can_be_read_are_the_shops_trouble() {
+    let world = World::new(true, Settings::default());
+    let mut all = vec![world.order.clone()];
+    all.extend((0..3).map(|_| world.sim.place_order(basket())));
+    for order in &all {
+        world.sim.break_list(order, "itself", Some(500));
+    }
+    for _ in 0..3 {
+        let here = Here::at(world.clock.now());
+        assert!(world.woo.page("orders", None, here).await.is_err());
+    }
+    let ids: Vec<_> = all.iter().map(|id| id.as_str().into()).collect();
+    assert!(
+        world
+            .woo
+            .read(hikiate_sdk::Kind::Order, &ids)
+            .await
+            .is_err()
+    );
+    world.sim.break_list(&all[0], "itself", None);
+    let read = world.woo.read(hikiate_sdk::Kind::Order, &ids[..3]).await;
+    assert_eq!(read.unwrap().len(), 3);
+}
