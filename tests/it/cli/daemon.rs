@@ -175,3 +175,52 @@ async fn a_given_database_is_migrated_and_its_leases_are_given_back() {
     );
     assert!(!shop.dir.path().join("state/postgres").exists());
 }
+
+/// Connections that wait for notifications of work in a database.
+async fn listeners(pool: &sqlx::PgPool) -> Vec<i32> {
+    sqlx::query_scalar(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%hikiate_wake%' ORDER BY pid",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_hears_of_work_again_after_its_connection_was_lost_and_commands_tell_of_theirs() {
+    let db = db().await;
+    let shop = Shop::new(Some(&db.url));
+    let mut daemon = Daemon::start(&shop);
+    daemon.until("running", streams);
+    let pool = sqlx::PgPool::connect(&db.url).await.unwrap();
+    let listens = async |but: &[i32]| {
+        let asked = async {
+            loop {
+                let now = listeners(&pool).await;
+                if now.len() == 1 && now != but {
+                    return now;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, asked)
+            .await
+            .unwrap_or_else(|_| panic!("nobody listens: {}", daemon.log()))
+    };
+    let first = listens(&[]).await;
+    sqlx::query("SELECT pg_terminate_backend($1)")
+        .bind(first[0])
+        .execute(&pool)
+        .await
+        .unwrap();
+    listens(&first).await;
+    // Only what a command, which has no loops of its own, tells has no sender.
+    let mut heard = sqlx::postgres::PgListener::connect_with(&pool)
+        .await
+        .unwrap();
+    heard.listen("hikiate_wake").await.unwrap();
+    shop.run(&["pause", "wh", "--reason", "x"]).ended(0);
+    let told = async { while !heard.recv().await.unwrap().payload().is_empty() {} };
+    tokio::time::timeout(PATIENCE, told).await.unwrap();
+    daemon.stop().ended(0);
+}
