@@ -25,8 +25,9 @@ use crate::wire::{Shipments, request};
 pub struct Openlogi {
     http: HttpClient,
     settings: Settings,
-    /// Shipments whose cancellation was in doubt and that were not there at a look-up: the next round looks for them. After a
-    /// restart before that, the cancellation stays unanswered and becomes a task.
+    /// Shipments whose cancellation was in doubt and that were not there at a look-up: the next round looks for them. One stays here
+    /// until a page is asked for with a cursor that has it. After a restart before that, the cancellation stays unanswered and
+    /// becomes a task.
     watched: Mutex<BTreeSet<String>>,
 }
 

@@ -1,11 +1,13 @@
 //! All calls to a shop.
 
 mod codes;
+mod parents;
 mod prepared;
 mod pull;
 mod push;
 mod refunds;
 mod ship;
+mod stock;
 
 #[cfg(test)]
 mod tests;

@@ -190,6 +190,21 @@ impl WooSim {
         }
     }
 
+    /// From now on the shop cannot tell a part of a product, `itself` or its `variations`: every answer that would hold it has this
+    /// status; the list of all products goes on. `None` mends it.
+    pub fn break_product(&self, id: u64, part: &'static str, status: Option<u16>) {
+        let mut state = self.state();
+        if let Some(product) = state.products.iter_mut().find(|of| of.id == id) {
+            product.broken.remove(part);
+            product.broken.extend(status.map(|status| (part, status)));
+        }
+    }
+
+    /// From now on, or no longer, a list of variations is its first page, whatever page is asked for.
+    pub fn repeat_variations(&self, repeats: bool) {
+        self.state().repeats_variations = repeats;
+    }
+
     /// Answers everything with 500 for a while.
     pub fn break_down(&self, seconds: i64) {
         let until = self.now() + seconds;

@@ -35,6 +35,9 @@ pub(super) struct Cursor {
     /// Ours that were reported as cancelled because they were gone, and when.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) gone: BTreeMap<String, DateTime<Utc>>,
+    /// What the first page of this round took up of look-ups: whoever is given this cursor knows that it was stored.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) watched: BTreeSet<String>,
     /// The last day that was read.
     pub(super) day: Option<NaiveDate>,
 }
@@ -61,6 +64,9 @@ pub(super) struct Missing {
     /// When it was first looked for by its reference and was not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) since: Option<DateTime<Utc>>,
+    /// When it was last asked for alone, and the answer said neither that it is there nor that it is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) asked: Option<DateTime<Utc>>,
 }
 
 /// Today in Japan.
@@ -75,13 +81,14 @@ fn day_before(day: NaiveDate) -> NaiveDate {
 impl Cursor {
     /// With shipments to look for whose cancellation was in doubt: whatever was known of them, it was requested.
     pub(super) fn watching(mut self, watched: BTreeSet<String>) -> Self {
-        for reference in watched {
-            match self.open.get_mut(&reference) {
+        for reference in &watched {
+            match self.open.get_mut(reference) {
                 Some(requested) => *requested = true,
-                None if self.gone.contains_key(&reference) => {}
-                None => self.missing.entry(reference).or_default().requested = true,
+                None if self.gone.contains_key(reference) => {}
+                None => self.missing.entry(reference.clone()).or_default().requested = true,
             }
         }
+        self.watched = watched;
         self
     }
 
@@ -148,6 +155,8 @@ impl Cursor {
         now: DateTime<Utc>,
     ) -> (Self, Vec<Record>, bool) {
         let endings = ours.iter().filter_map(|seen| self.has_left(seen)).collect();
+        // The same may be in doubt once more from here on.
+        self.watched.clear();
         self.day = Some(day);
         let next = day.checked_add_days(Days::new(1));
         self.step = match next.filter(|next| *next <= today(now)) {
@@ -171,8 +180,8 @@ impl Cursor {
         })
     }
 
-    /// After what was missing was asked for by reference: the names of what was not there twice, `settle` apart. `unsure`: the
-    /// answer holds what nobody can read.
+    /// After what was missing was asked for by reference: the names of what was not there twice, `settle` apart, and first of what
+    /// was not asked for alone yet or longest ago. `unsure`: the answer holds what nobody can read.
     pub(super) fn after_missing(
         mut self,
         ours: &[Seen],
@@ -190,10 +199,14 @@ impl Cursor {
         for (reference, missing) in &mut self.missing {
             match missing.since {
                 None => missing.since = Some(now),
-                Some(since) if gone_for(since) >= settle => gone.push(reference.clone()),
+                Some(since) if gone_for(since) >= settle => {
+                    gone.push((missing.asked, reference.clone()));
+                }
                 Some(_) => {}
             }
         }
+        gone.sort();
+        let gone = gone.into_iter().map(|(_, reference)| reference).collect();
         (self, endings, gone)
     }
 
@@ -203,20 +216,36 @@ impl Cursor {
         gone.len() > MANY && gone.len() * 2 > known
     }
 
-    /// After those were asked for one by one: `there` are not gone after all, and `gone` are stopped.
+    /// After those were asked for one by one: `there` are not gone after all, `gone` are stopped, and `unclear` are asked for again
+    /// after all others.
     pub(super) fn after_asking(
         mut self,
         there: &[Seen],
         gone: &[String],
+        unclear: &[String],
         now: DateTime<Utc>,
     ) -> (Self, Vec<Record>) {
         let mut endings = self.is_there(there);
+        for reference in unclear {
+            if let Some(missing) = self.missing.get_mut(reference) {
+                missing.asked = Some(now);
+            }
+        }
         for reference in gone {
             self.missing.remove(reference);
             self.gone.insert(reference.clone(), now);
             endings.push(Ending::gone(reference).record());
         }
         (self, endings)
+    }
+
+    /// What was asked for alone at any time and is neither there nor gone.
+    pub(super) fn unclear(&self) -> impl Iterator<Item = &str> {
+        let asked = self
+            .missing
+            .iter()
+            .filter(|(_, missing)| missing.asked.is_some());
+        asked.map(|(reference, _)| reference.as_str())
     }
 
     /// Of what was missing these are there.

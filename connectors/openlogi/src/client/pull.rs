@@ -151,14 +151,12 @@ struct Asked {
 }
 
 impl Asked {
-    /// The shipments that lists lack and that are not known to be gone, in words.
-    fn doubtful(&self) -> Option<String> {
+    /// The shipments that lists lack and that are not known to be gone, those of earlier rounds included, in words.
+    fn doubtful(&self, cursor: &Cursor) -> Option<String> {
         let open = self.there.iter();
         let open = open.filter(|seen| seen.stage != Some(Stage::Shipped));
         let open = open.map(|seen| seen.reference.as_str());
-        let all: Vec<&str> = open
-            .chain(self.unclear.iter().map(String::as_str))
-            .collect();
+        let all: Vec<&str> = open.chain(cursor.unclear()).collect();
         let first = all.first()?;
         Some(format!(
             "OPENLOGI lists {} open shipments of hikiate no longer, but does not say of each by its number that it is gone: they count as open; look for them there, beginning with {first}",
@@ -196,10 +194,12 @@ fn is_of_one(error: &Error) -> bool {
 impl Openlogi {
     async fn shipments(&self, cursor: Cursor, here: Here<'_>) -> Result<Page, Error> {
         let now = here.now;
+        self.watched()
+            .retain(|reference| !cursor.watched.contains(reference));
         match cursor.step {
             Step::Open => {
                 let listed = self.list("/shipments").await?;
-                let watched = std::mem::take(&mut *self.watched());
+                let watched = self.watched().clone();
                 let cursor = cursor.watching(watched).expecting(here.unheard);
                 let (next, endings) = cursor.after_open(&listed.ours, now);
                 page(listed, endings, &next, true)
@@ -230,9 +230,10 @@ impl Openlogi {
                     return Ok(page);
                 }
                 let asked = self.one_by_one(gone.iter().take(ASKED)).await?;
-                let (next, more) = next.after_asking(&asked.there, &asked.gone, now);
+                let (next, more) =
+                    next.after_asking(&asked.there, &asked.gone, &asked.unclear, now);
                 endings.extend(more);
-                let doubtful = asked.doubtful();
+                let doubtful = asked.doubtful(&next);
                 listed.ours.extend(asked.there);
                 let mut page = page(listed, endings, &next, false)?;
                 page.waiting.extend(doubtful);

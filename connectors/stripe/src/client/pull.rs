@@ -108,8 +108,7 @@ impl Source for Stripe {
         let known = |id: &&str| is_intent(id) || is_charge(id);
         let ids: Vec<&str> = ids.filter(known).collect();
         let read = self.bundles(&ids).await?;
-        let records = read.iter().map(|one| map::record(one, &self.settings));
-        Ok(records.collect())
+        Ok(read.iter().flat_map(|one| self.reported(one)).collect())
     }
 
     async fn acknowledge(&self, _ack: &Value) -> Result<(), Error> {
@@ -283,9 +282,13 @@ impl Stripe {
         Ok(Page::new(records, stored_as(&next)?, more))
     }
 
-    /// A payment as the stream reports it: under its charge's id too where orders know it by that.
+    /// A payment as it is reported however it was found: under its charge's id too where orders know it by that. A webhook, too,
+    /// names the PaymentIntent alone. Asked for by a charge, it is told under that.
     fn reported(&self, bundle: &Bundle) -> Vec<Record> {
-        let again = bundle.by_charge().filter(|_| self.settings.charges);
+        let is_asked_so = bundle.charge.is_some();
+        let again = bundle
+            .by_charge()
+            .filter(|_| self.settings.charges && !is_asked_so);
         let all = [Some(bundle), again.as_ref()];
         let all = all.into_iter().flatten();
         all.map(|one| map::record(one, &self.settings)).collect()

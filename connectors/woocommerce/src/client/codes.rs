@@ -8,14 +8,18 @@ type Owners = HashMap<String, BTreeSet<u64>>;
 /// known from the beginning of the next.
 #[derive(Default)]
 pub(super) struct Codes {
+    sweep: u64,
     now: Owners,
     before: Owners,
 }
 
 impl Codes {
-    /// A sweep begins.
-    pub(super) fn begin(&mut self) {
-        self.before = std::mem::take(&mut self.now);
+    /// A page of this sweep was read: its first one, or any, and maybe once more, because it could not be stored.
+    pub(super) fn begin(&mut self, sweep: u64) {
+        if self.sweep != sweep {
+            self.sweep = sweep;
+            self.before = std::mem::take(&mut self.now);
+        }
     }
 
     pub(super) fn saw(&mut self, code: &str, id: u64) {

@@ -1,6 +1,6 @@
-//! Reading orders and stock.
+//! Reading orders; stock has its own file.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
@@ -13,33 +13,43 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{API, List, WooCommerce, fresh, is_id};
+use super::parents::Products;
+use super::{API, WooCommerce, fresh, is_id};
 use crate::config::Standing;
 use crate::dialect::NO_ROUTE;
-use crate::map::{self, Parents};
-use crate::wire::{ProductCode, ProductKind};
+use crate::map;
 
 const ORDERS: &str = "orders";
 const STOCK: &str = "stock";
 /// Orders read by id in one call: an address that no proxy finds too long.
 const READS: usize = 50;
-/// What the shop gives of variations in one call at the most.
-const VARIATIONS: usize = 100;
 /// Enough digits that net and tax of an amount add up to it: rounded by themselves they do not.
 pub(super) const DIGITS: &str = "dp=6";
-/// Products whose SKUs are asked for in one call.
-const PARENTS: usize = 100;
-/// What an order needs of a product.
-const CODE_FIELDS: &str = "_fields=id,sku";
-/// What a stock record needs of a product.
-const STOCK_FIELDS: &str = "_fields=id,type,sku,manage_stock,stock_quantity";
+/// Orders that could not be read whole and that each sweep reads again; what is beyond that, at its next change or by an operator.
+const AGAIN: usize = READS;
 
-/// Where a sweep over the products stands.
+/// Where the reading of orders stands.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Sweep {
-    offset: usize,
-    count: usize,
+struct Orders {
+    #[serde(flatten)]
+    list: Cursor,
+    /// Orders that could not be read whole: each sweep reads them again, whatever their time of change is.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    unread: BTreeSet<String>,
+}
+
+impl Orders {
+    /// What could not be read is kept, and what could of what was asked for is not.
+    fn noting(mut self, asked: &BTreeSet<String>, unread: BTreeSet<String>) -> Self {
+        self.unread.retain(|id| !asked.contains(id));
+        for id in unread {
+            if self.unread.len() < AGAIN {
+                self.unread.insert(id);
+            }
+        }
+        self
+    }
 }
 
 #[async_trait]
@@ -66,7 +76,7 @@ impl Source for WooCommerce {
     ) -> Result<Page, Error> {
         match stream {
             ORDERS => self.orders(stored(stream, cursor)?, here.now).await,
-            STOCK => self.stock(&stored(stream, cursor)?).await,
+            STOCK => self.stock(stored(stream, cursor)?).await,
             _ => Err(Error::new(
                 ErrorClass::Config,
                 format!("a woocommerce account has no stream {stream:?}"),
@@ -79,11 +89,12 @@ impl Source for WooCommerce {
             return None;
         }
         // An order that was never seen has nothing to be rewound to.
-        let seen = stored::<Cursor>(stream, cursor).ok()?.seen?;
-        let cursor = Cursor {
-            seen: Some(seen.min(since)),
+        let Orders { list, unread } = stored(stream, cursor).ok()?;
+        let list = Cursor {
+            seen: Some(list.seen?.min(since)),
             ..Cursor::default()
         };
+        let cursor = Orders { list, unread };
         serde_json::to_value(cursor).ok()
     }
 
@@ -147,7 +158,7 @@ impl Source for WooCommerce {
                 None => self.by_id(id).await?,
             });
         }
-        self.all_bundled(&found).await
+        Ok(self.all_bundled(&found).await?.0)
     }
 
     async fn acknowledge(&self, _ack: &Value) -> Result<(), Error> {
@@ -204,7 +215,11 @@ impl Source for WooCommerce {
 }
 
 impl WooCommerce {
-    async fn orders(&self, cursor: Cursor, now: DateTime<Utc>) -> Result<Page, Error> {
+    async fn orders(&self, orders: Orders, now: DateTime<Utc>) -> Result<Page, Error> {
+        let Orders {
+            list: cursor,
+            unread,
+        } = orders;
         let reach = Reach {
             overlap: self.settings.overlap,
             since: self.settings.since,
@@ -255,12 +270,27 @@ impl WooCommerce {
         if more && cursor.from.is_none() {
             next.begun = self.newest().await?.map(|newest| newest.min(now));
         }
-        let records = self.all_bundled(&list.records).await?;
+        let mut told = list.records;
+        let listed: BTreeSet<String> = stamps.into_iter().filter_map(|(id, _)| id).collect();
+        let mut asked = listed.clone();
+        if query.sweep {
+            for id in unread.iter().filter(|id| !listed.contains(*id)) {
+                match self.by_id(id).await {
+                    Ok(found) => told.extend(found),
+                    // It waits for the next sweep, alone.
+                    Err(error) if is_of_one(&error) => continue,
+                    Err(error) => return Err(error),
+                }
+                asked.insert(id.clone());
+            }
+        }
+        let (records, failed) = self.all_bundled(&told).await?;
+        let next = Orders { list: next, unread }.noting(&asked, failed);
         Ok(Page::new(records, stored_as(&next)?, more))
     }
 
     /// When the shop last changed an order.
-    async fn newest(&self) -> Result<Option<DateTime<Utc>>, Error> {
+    pub(super) async fn newest(&self) -> Result<Option<DateTime<Utc>>, Error> {
         let path = format!(
             "{API}/orders?{DIGITS}&status=any&orderby=modified&order=desc&per_page=1&offset=0"
         );
@@ -280,56 +310,38 @@ impl WooCommerce {
         }
     }
 
-    /// Orders with what they only hint at: their refunds and fulfilments are lists of their own, and so are products.
-    async fn all_bundled(&self, orders: &[Box<RawValue>]) -> Result<Vec<Record>, Error> {
+    /// Orders with what they only hint at: their refunds and fulfilments are lists of their own, and so are products. And the ids of
+    /// those of which something could not be read.
+    async fn all_bundled(
+        &self,
+        orders: &[Box<RawValue>],
+    ) -> Result<(Vec<Record>, BTreeSet<String>), Error> {
         let parents = orders
             .iter()
             .flat_map(|raw| map::parents_of(&map::stamp(raw.get())));
         let parents = self.parents(parents.collect()).await?;
-        let mut records = Vec::with_capacity(orders.len());
+        let (mut records, mut failed) = (Vec::with_capacity(orders.len()), BTreeSet::new());
         for raw in orders {
-            records.push(self.bundled(raw, &parents).await?);
+            let (record, unread) = self.bundled(raw, &parents).await?;
+            records.push(record);
+            failed.extend(unread);
         }
-        Ok(records)
+        Ok((records, failed))
     }
 
-    /// The SKUs of products. A list leaves out the bin, so one that is missing there is asked for by itself.
-    async fn parents(&self, ids: BTreeSet<u64>) -> Result<Parents, Error> {
-        let mut parents = Parents::new();
-        let ids: Vec<u64> = ids.into_iter().collect();
-        for some in ids.chunks(PARENTS) {
-            let named: Vec<String> = some.iter().map(u64::to_string).collect();
-            let path = format!(
-                "{API}/products?{CODE_FIELDS}&include={}&per_page={}&orderby=id&order=asc",
-                named.join("%2C"),
-                some.len()
-            );
-            let mut told: Vec<ProductCode> = self.get_as(path).await?;
-            for id in some {
-                if told.iter().any(|product| product.id == *id) {
-                    continue;
-                }
-                match self
-                    .get_as(format!("{API}/products/{id}?{CODE_FIELDS}"))
-                    .await
-                {
-                    Ok(product) => told.push(product),
-                    Err(error) if error.class == ErrorClass::NotFound => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            parents.extend(told.into_iter().map(|product| (product.id, product.sku)));
-        }
-        Ok(parents)
-    }
-
-    async fn bundled(&self, raw: &RawValue, parents: &Parents) -> Result<Record, Error> {
+    /// An order with its lists; its id too where one of them could not be read.
+    async fn bundled(
+        &self,
+        raw: &RawValue,
+        parents: &Products,
+    ) -> Result<(Record, Option<String>), Error> {
         let stamp = map::stamp(raw.get());
         let mut text = format!("{{\"order\":{}", raw.get());
-        let mut unread = None;
+        let own = map::parents_of(&stamp);
+        let mut unread = parents.unread(&own);
         if let Some(id) = map::id(&stamp) {
             let refunded = stamp.refunds.as_array().is_some_and(|all| !all.is_empty());
-            if refunded {
+            if unread.is_none() && refunded {
                 match self.beside(&id, refunds_path(&id)).await? {
                     Ok(told) => text.push_str(&format!(",\"refunds\":{}", told.get())),
                     Err(why) => unread = Some(why),
@@ -347,17 +359,16 @@ impl WooCommerce {
                 }
             }
         }
-        let own = map::parents_of(&stamp);
-        let own = parents.iter().filter(|(id, _)| own.contains(id));
-        let own: BTreeMap<_, _> = own.collect();
+        let own = parents.skus(&own);
         if !own.is_empty() {
             text.push_str(&format!(",\"parents\":{}", stored_as(&own)?));
         }
+        let id = map::id(&stamp).filter(|_| unread.is_some());
         if let Some(why) = unread {
             text.push_str(&format!(",\"unread\":{}", Value::from(why)));
         }
         text.push('}');
-        Ok(map::order_record(&text, &self.settings))
+        Ok((map::order_record(&text, &self.settings), id))
     }
 
     /// A list of an order's own; in words why it cannot be read, where that is this order's trouble alone: the shop tells the order
@@ -385,84 +396,6 @@ impl WooCommerce {
     pub(super) async fn refunds_of(&self, order: &str) -> Result<Box<RawValue>, Error> {
         self.get(fresh(&refunds_path(order))).await
     }
-
-    async fn stock(&self, sweep: &Sweep) -> Result<Page, Error> {
-        let path = format!(
-            "{API}/products?{STOCK_FIELDS}&orderby=id&order=asc&per_page={}&offset={}",
-            self.settings.page_size, sweep.offset
-        );
-        let List { records, total } = self.list(path).await?;
-        // Products deleted since the last page have moved the others forward.
-        let gone = sweep.count.saturating_sub(total);
-        let read = records.len();
-        let offset = if gone > 0 {
-            sweep.offset.saturating_sub(gone)
-        } else {
-            sweep.offset + read
-        };
-        let more = offset < total && (read > 0 || gone > 0);
-        let next = if more {
-            Sweep {
-                offset,
-                count: total,
-            }
-        } else {
-            Sweep::default()
-        };
-        let mut told = Vec::with_capacity(read);
-        for raw in records {
-            let product: ProductKind = serde_json::from_str(raw.get()).unwrap_or_default();
-            let variations = if product.r#type == "variable" {
-                self.variations(product.id).await?
-            } else {
-                Vec::new()
-            };
-            told.push((raw, None));
-            let inherited = (product.id, map::number(&product.sku));
-            told.extend(
-                variations
-                    .into_iter()
-                    .map(|raw| (raw, Some(inherited.clone()))),
-            );
-        }
-        let mut codes = self.codes.lock().await;
-        if sweep.offset == 0 {
-            codes.begin();
-        }
-        let id = |raw: &RawValue| map::stamp(raw.get()).id.as_u64();
-        for (raw, _) in &told {
-            if let Some((code, id)) = map::stock_code(raw.get()).zip(id(raw)) {
-                codes.saw(&code, id);
-            }
-        }
-        let records = told.iter().filter_map(|(raw, inherited)| {
-            let code = map::stock_code(raw.get()).unwrap_or_default();
-            let others = id(raw).map(|id| codes.others(&code, id));
-            let mut others = others.unwrap_or_default();
-            let parent = inherited
-                .as_ref()
-                .filter(|(_, sku)| sku.as_ref() == Some(&code));
-            others.extend(parent.map(|(id, _)| *id));
-            map::stock_record_of(raw.get(), &others)
-        });
-        Ok(Page::new(records.collect(), stored_as(&next)?, more))
-    }
-
-    async fn variations(&self, product: u64) -> Result<Vec<Box<RawValue>>, Error> {
-        let mut told = Vec::new();
-        for page in 1.. {
-            let path = format!(
-                "{API}/products/{product}/variations?{STOCK_FIELDS}&orderby=id&order=asc&per_page={VARIATIONS}&page={page}"
-            );
-            let list = self.list(path).await?;
-            let last = list.records.len() < VARIATIONS;
-            told.extend(list.records);
-            if last {
-                break;
-            }
-        }
-        Ok(told)
-    }
 }
 
 /// The finest difference the shop tells.
@@ -477,8 +410,8 @@ fn refunds_path(order: &str) -> String {
     format!("{API}/orders/{order}/refunds?{DIGITS}&per_page=100")
 }
 
-/// What one order alone may be answered with; the host, the login and the budget are everybody's.
-fn is_of_one(error: &Error) -> bool {
+/// What one order or product alone may be answered with; the host, the login and the budget are everybody's.
+pub(super) fn is_of_one(error: &Error) -> bool {
     match error.class {
         ErrorClass::NotFound | ErrorClass::Rejected | ErrorClass::Protocol => true,
         ErrorClass::Transient => !matches!(

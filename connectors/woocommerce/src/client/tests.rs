@@ -8,6 +8,7 @@ mod conformance;
 mod contract;
 mod paging;
 mod reach;
+mod stock;
 mod support;
 mod trouble;
 mod writing;

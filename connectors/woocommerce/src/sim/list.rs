@@ -109,6 +109,11 @@ pub(super) fn orders(state: &State, query: &Query, now: i64) -> Result<Found, Re
 pub(super) fn products(state: &State, query: &Query) -> Result<Found, Refused> {
     let sku = query.one("sku");
     let include: Vec<u64> = query.ids("include")?;
+    for id in &include {
+        state
+            .product(*id)
+            .map_or(Ok(()), |product| product.tells("itself"))?;
+    }
     let own = |product: &&Product| {
         product.parent.is_none()
             && !product.in_bin
@@ -119,9 +124,10 @@ pub(super) fn products(state: &State, query: &Query) -> Result<Found, Refused> {
 }
 
 pub(super) fn variations(state: &State, product: u64, query: &Query) -> Result<Found, Refused> {
-    if state.product(product).is_none() {
-        return Err(Refused::no_such("product"));
-    }
+    let known = state
+        .product(product)
+        .ok_or_else(|| Refused::no_such("product"))?;
+    known.tells("variations")?;
     sorted(state, query, |of| of.parent == Some(product))
 }
 
@@ -130,11 +136,14 @@ fn sorted<'s>(
     query: &Query,
     wanted: impl Fn(&&'s Product) -> bool,
 ) -> Result<Found, Refused> {
-    let page = Page::read(query)?;
+    let mut page = Page::read(query)?;
     let mut found: Vec<&Product> = state.products.iter().filter(wanted).collect();
     found.sort_by_key(|product| product.id);
     if query.one("order").unwrap_or("desc") == "desc" {
         found.reverse();
+    }
+    if state.repeats_variations && found.iter().all(|product| product.parent.is_some()) {
+        page.offset = 0;
     }
     let fields = query.one("_fields");
     Ok(page.of(found, |product| render::product(state, product, fields)))

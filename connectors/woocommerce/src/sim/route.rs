@@ -4,7 +4,7 @@ use hikiate_sdk::http::{Method, Request, Response};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::state::{Order, State};
+use super::state::{Order, Product, State};
 use super::{list, render, writes};
 use crate::client::API;
 
@@ -243,6 +243,7 @@ fn answer(state: &mut State, request: &Request, now: i64) -> Result<Found, Refus
         (Method::Get, ["products", id]) => {
             let product = id.parse().ok().and_then(|id| state.product(id));
             let product = product.ok_or_else(|| Refused::no_such("product"))?;
+            product.tells("itself")?;
             let fields = query.one("_fields");
             Ok(Found::One(render::product(state, product, fields)))
         }
@@ -264,18 +265,23 @@ fn answer(state: &mut State, request: &Request, now: i64) -> Result<Found, Refus
 
 /// Whether a list of the order cannot be told.
 fn broken(order: &Order, list: &str) -> Result<(), Refused> {
-    match order.broken.get(list) {
+    let unknown = Refused::new(404, "woocommerce_rest_invalid_order", "Invalid order.");
+    told(order.broken.get(list).copied(), unknown)
+}
+
+impl Product {
+    /// Whether a part of it cannot be told.
+    pub(super) fn tells(&self, part: &str) -> Result<(), Refused> {
+        told(self.broken.get(part).copied(), Refused::no_such("product"))
+    }
+}
+
+fn told(status: Option<u16>, unknown: Refused) -> Result<(), Refused> {
+    let message = "There has been a critical error on this website.";
+    match status {
         None => Ok(()),
-        Some(404) => Err(Refused::new(
-            404,
-            "woocommerce_rest_invalid_order",
-            "Invalid order.",
-        )),
-        Some(status) => Err(Refused::new(
-            *status,
-            "internal_server_error",
-            "There has been a critical error on this website.",
-        )),
+        Some(404) => Err(unknown),
+        Some(status) => Err(Refused::new(status, "internal_server_error", message)),
     }
 }
 

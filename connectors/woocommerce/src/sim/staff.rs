@@ -85,6 +85,13 @@ impl WooSim {
         }
     }
 
+    /// Deletes a product for good, with its variations.
+    pub fn forget_product(&self, product: u64) -> bool {
+        let mut state = self.state();
+        state.products.retain(|of| of.parent != Some(product));
+        super::writes::delete_product(&mut state, product).is_ok()
+    }
+
     /// Adds a fee at a price as decimal text; below zero it is a reduction.
     pub fn add_fee(&self, order: &str, name: &str, price: &str) -> bool {
         let (id, currency) = {

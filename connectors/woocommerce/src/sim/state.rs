@@ -40,6 +40,8 @@ pub(super) struct State {
     pub(super) writes: u64,
     /// Lists are their first page until then.
     pub(super) first_page_until: i64,
+    /// Lists of variations are their first page.
+    pub(super) repeats_variations: bool,
     /// An order that each answer by id also holds, asked for or not.
     pub(super) also: Option<String>,
     /// A plug-in throws once a fulfilment is saved.
@@ -174,6 +176,8 @@ pub(super) struct Product {
     pub(super) unreadable: bool,
     /// Told without its quantity.
     pub(super) partial: bool,
+    /// What of it cannot be told, itself or its variations, each with the status that it is answered with.
+    pub(super) broken: BTreeMap<&'static str, u16>,
 }
 
 impl Order {
@@ -225,6 +229,7 @@ impl State {
             requests: 0,
             writes: 0,
             first_page_until: i64::MIN,
+            repeats_variations: false,
             also: None,
             throws_after_fulfilment: false,
             down_until: i64::MIN,
@@ -277,6 +282,7 @@ impl State {
             stock,
             unreadable: false,
             partial: false,
+            broken: BTreeMap::new(),
         });
         id
     }

@@ -40,6 +40,7 @@ async fn nothing_goes_over_the_wire_that_a_validating_proxy_refuses() {
         clock,
         sim,
         account,
+        unheard: Vec::new(),
     };
 
     let several: Vec<Prepared> = (1..=4)

@@ -140,6 +140,52 @@ async fn a_cancellation_in_doubt_is_settled_by_the_rounds() {
     );
 }
 
+/// The database refused the page that took it up, once or more often: it is still looked for, and told once.
+#[tokio::test]
+async fn a_cancellation_in_doubt_outlasts_a_page_that_is_not_stored() {
+    for taken in [true, false] {
+        let world = world();
+        let mut cursor = None;
+        world.created(1).await;
+        if taken {
+            assert!(world.sim.delete_by_hand(&reference(1)));
+        }
+        let doubt = async || {
+            world.sim.hide(true);
+            let prepared = world.prepare(&cancel(1));
+            let look = world.account.look_up_one(Op::CancelInstruction, &prepared);
+            let look = look.await;
+            assert!(matches!(look, Ok(LookUp::Found(_))), "{look:?}");
+            world.sim.hide(false);
+        };
+        doubt().await;
+        for _ in 0..2 {
+            let here = Here::at(world.clock.now());
+            let page = world.account.page("shipments", cursor.as_ref(), here).await;
+            assert!(page.is_ok_and(|page| page.more));
+        }
+        let cancels = async |cursor: &mut Option<Value>| {
+            let mut all = told(&world, cursor).await;
+            world.clock.advance(MINUTE);
+            all.extend(told(&world, cursor).await);
+            all.retain(|one| one.starts_with("cancel"));
+            all
+        };
+        let said = if taken {
+            "cancel 1 Accepted"
+        } else {
+            "cancel 1 Declined"
+        };
+        assert_eq!(cancels(&mut cursor).await, [said]);
+        assert_eq!(cancels(&mut cursor).await, Vec::<String>::new());
+        if !taken {
+            // Another one between two rounds is another one.
+            doubt().await;
+            assert_eq!(cancels(&mut cursor).await, [said]);
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_was_cancelled_and_is_open_again_is_an_operators() {
     let world = world();
@@ -305,12 +351,15 @@ async fn days_that_were_missed_are_read_afterwards() {
 struct Answers {
     openlogi: Arc<dyn Transport>,
     so: (u16, &'static str),
+    /// Only those up to this number.
+    up_to: usize,
 }
 
 #[async_trait]
 impl Transport for Answers {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
-        let is_one = request.path.starts_with("/shipments/TS001/HK");
+        let one = request.path.strip_prefix("/shipments/TS001/");
+        let is_one = one.is_some_and(|one| (1..=self.up_to).any(|n| one == reference(n)));
         if request.method != Method::Get || !is_one {
             return self.openlogi.send(request).await;
         }
@@ -337,7 +386,11 @@ async fn what_no_list_has_is_gone_only_where_openlogi_says_so_of_it_alone() {
         let mut world = world();
         if let Some(so) = so {
             let openlogi = world.sim.transport();
-            let answers = Arc::new(Answers { openlogi, so });
+            let answers = Arc::new(Answers {
+                openlogi,
+                so,
+                up_to: 3,
+            });
             world.account = account(answers, Settings::of("TS001"));
         }
         for n in 1..=3 {
@@ -394,14 +447,61 @@ async fn what_was_deleted_before_a_round_saw_it_is_gone_and_what_is_there_is_not
     world.unheard = vec![reference(1)];
     world.clock.advance(MINUTE);
     let all = world.round(&mut cursor).await;
-    let [Observed::CancelReply(reply)] = all.as_slice() else {
+    let [Observed::InstructionReply(_), Observed::CancelReply(reply)] = all.as_slice() else {
         panic!("{all:?}")
     };
     assert_eq!(reply.reference.as_str(), reference(1));
     assert!(reply.absent && reply.verdict == CancelVerdict::Accepted);
     // The engine may ask once more before it has stored that.
     world.clock.advance(MINUTE);
-    assert_eq!(told(&world, &mut cursor).await, Vec::<String>::new());
+    assert_eq!(told(&world, &mut cursor).await, first);
+}
+
+/// So many of which nothing can be said keep none from being asked for that comes behind them.
+#[tokio::test]
+async fn what_is_gone_behind_many_unclear_ones_is_told() {
+    let mut world = world();
+    world.account = account(
+        Arc::new(Answers {
+            openlogi: world.sim.transport(),
+            so: (500, r#"{"error":"internal_server_error"}"#),
+            up_to: 25,
+        }),
+        Settings {
+            per_minute: 6000,
+            ..Settings::of("TS001")
+        },
+    );
+    for n in 1..=70 {
+        world.created(n).await;
+    }
+    let mut cursor = None;
+    told(&world, &mut cursor).await;
+    for n in 1..=28 {
+        assert!(world.sim.delete_by_hand(&reference(n)));
+    }
+    told(&world, &mut cursor).await;
+    let mut gone = Vec::new();
+    for round in 0..4 {
+        world.clock.advance(MINUTE);
+        let calls = world.sim.calls();
+        let (all, waiting) = world.round_with_waiting(&mut cursor).await;
+        let cancels = short(&all).into_iter();
+        gone.extend(cancels.filter(|one| one.starts_with("cancel")));
+        assert!(world.sim.calls() - calls <= 26, "{round}");
+        assert_eq!(waiting.len(), 1, "{round} {waiting:?}");
+        let count = if round == 0 { 20 } else { 25 };
+        let said = format!("OPENLOGI lists {count} open shipments");
+        assert!(waiting[0].starts_with(&said), "{round} {waiting:?}");
+    }
+    assert_eq!(
+        gone,
+        [
+            "cancel 26 Accepted",
+            "cancel 27 Accepted",
+            "cancel 28 Accepted"
+        ]
+    );
 }
 
 #[tokio::test]

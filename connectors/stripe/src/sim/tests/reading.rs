@@ -1,5 +1,7 @@
 //! What is read, and when.
 
+use hikiate_sdk::conformance::HookCase;
+use hikiate_sdk::hooks::{HookSecrets, Hooks, Nudge};
 use hikiate_sdk::{Connector, ErrorClass, Kind, PaymentState, Source};
 
 use super::super::{NewPayment, Trouble, Way};
@@ -337,6 +339,53 @@ async fn a_payment_that_orders_know_by_its_charge_is_reported_under_it_too() {
     assert!(ids.has(&id) && !ids.has(&charge) && ids.otherwise.contains("set charges = true"));
     assert!(world.sim.part_charge(&id));
     assert!(said().await.contains("made without one"));
+}
+
+/// A webhook names the PaymentIntent, whatever the order names: what is read for it is told under both ids at once.
+#[tokio::test]
+async fn a_webhook_brings_the_payment_of_an_order_that_names_its_charge() {
+    for charges in [true, false] {
+        let mut world = World::with(Settings {
+            mode: Some(Mode::Test),
+            charges,
+            ..Settings::default()
+        });
+        world.account.hook = Some(HookSecrets::new("whsec_1".to_owned().into(), None));
+        world.sim.note_changes();
+        let id = world.sim.pay(yen(3000));
+        let charge = world.sim.payment(&id).unwrap().charge.unwrap();
+        world.sim.take_changes();
+        world.later(60);
+        assert!(world.sim.capture_by_hand(&id, None));
+        assert!(world.sim.refund_by_hand(&id, Some(400)).is_some());
+        let events = world.sim.take_changes();
+        assert!(!events.is_empty());
+        for event in events {
+            let sent = world.sim.hook("whsec_1", &event, HookCase::Good).unwrap();
+            let nudges = world.account.nudges("events", &sent.headers, &sent.body);
+            let [Nudge::Read(Kind::Payment, about)] = nudges.as_slice() else {
+                panic!("{nudges:?}")
+            };
+            let read = world
+                .account
+                .read(Kind::Payment, std::slice::from_ref(about));
+            let told = read.await.unwrap().into_iter().map(|record| {
+                let again = world.account.reread("payments", None, &record.raw).unwrap();
+                assert_eq!(again[0].parsed, record.parsed);
+                match record.parsed {
+                    Ok(Observed::Payment(one)) => (one.key.to_string(), one.refunded),
+                    other => panic!("{other:?}"),
+                }
+            });
+            let told: Vec<_> = told.collect();
+            let both = [(id.clone(), 400), (charge.clone(), 400)];
+            assert_eq!(told, both[..1 + usize::from(charges)], "{event}");
+        }
+        // By the charge it is one reading.
+        if charges {
+            assert_eq!(world.read(&charge).await.refunded, 400);
+        }
+    }
 }
 
 /// Stripe answers 500 for one payment, whatever is asked of it: its neighbours are read, and it is asked for again.

@@ -1,13 +1,17 @@
 //! SKUs that do not tell what was sold: variations without one of their own, and codes that several have.
 
 use hikiate_sdk::{Currency, Here, Observed, Source};
+use serde_json::Value;
 
 use super::support::{World, account, at, by_id, shop};
 use crate::config::Settings;
 
-/// What a whole sweep over the stock tells: good counts, and codes of bad records with their reasons.
-async fn swept(world: &World) -> (Vec<(String, i64)>, Vec<(String, String)>) {
-    let (mut good, mut bad, mut cursor) = (Vec::new(), Vec::new(), None);
+/// What the next whole sweep over the stock tells: good counts, and codes of bad records with their reasons.
+async fn swept(
+    world: &World,
+    cursor: &mut Option<Value>,
+) -> (Vec<(String, i64)>, Vec<(String, String)>) {
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
     loop {
         let here = Here::at(world.clock.now());
         let page = world
@@ -25,7 +29,7 @@ async fn swept(world: &World) -> (Vec<(String, i64)>, Vec<(String, String)>) {
                 other => panic!("{other:?}"),
             }
         }
-        cursor = Some(page.next);
+        *cursor = Some(page.next);
         if !page.more {
             return (good, bad);
         }
@@ -89,11 +93,12 @@ async fn a_count_of_a_code_that_several_have_is_bad_and_never_summed() {
         };
         world.sim.add_product("CUP", 9);
         let shirt = world.sim.add_variable_product("SHIRT", &[("SHIRT-S", 3)]);
-        let (good, bad) = swept(&world).await;
+        let mut cursor = None;
+        let (good, bad) = swept(&world, &mut cursor).await;
         assert_eq!(good, [("CUP".to_owned(), 9), ("SHIRT-S".to_owned(), 3)]);
         assert_eq!(bad, []);
         let red = world.sim.add_variation_without_sku(shirt, 4);
-        let (good, bad) = swept(&world).await;
+        let (good, bad) = swept(&world, &mut cursor).await;
         assert_eq!(good.len(), 2);
         let [(code, reason)] = bad.as_slice() else {
             panic!("{bad:?}")
@@ -105,17 +110,17 @@ async fn a_count_of_a_code_that_several_have_is_bad_and_never_summed() {
         // An import gives it a SKU that another product has: what a later page shows is known from the next sweep on.
         assert!(world.sim.set_sku(red, "CUP"));
         if page_size == 1 {
-            let (good, bad) = swept(&world).await;
+            let (good, bad) = swept(&world, &mut cursor).await;
             assert_eq!((good.len(), bad.len()), (2, 1));
         }
-        let (good, bad) = swept(&world).await;
+        let (good, bad) = swept(&world, &mut cursor).await;
         assert_eq!(good, [("SHIRT-S".to_owned(), 3)]);
         let codes: Vec<&str> = bad.iter().map(|(code, _)| code.as_str()).collect();
         assert_eq!(codes, ["CUP", "CUP"]);
         // Mended, both are told again once the sweep that saw them is not the last any more.
         assert!(world.sim.set_sku(red, "SHIRT-RED"));
-        swept(&world).await;
-        let (good, bad) = swept(&world).await;
+        swept(&world, &mut cursor).await;
+        let (good, bad) = swept(&world, &mut cursor).await;
         assert_eq!((good.len(), bad), (3, Vec::new()));
     }
 }
