@@ -1,22 +1,24 @@
 //! `hikiate run` with its private cluster, seen from beside it.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{Ran, Shop};
 use crate::support::db;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A daemon that is killed, with its server, when a test fails.
-struct Daemon<'a> {
+pub(super) struct Daemon<'a> {
     child: Child,
     shop: &'a Shop,
 }
 
 impl<'a> Daemon<'a> {
-    fn start(shop: &'a Shop) -> Self {
+    pub(super) fn start(shop: &'a Shop) -> Self {
         let log = fs::File::create(shop.dir.path().join("log")).unwrap();
         let mut command = shop.command(&["run"]);
         command
@@ -34,7 +36,7 @@ impl<'a> Daemon<'a> {
     }
 
     /// Asks until the answer is as wanted.
-    fn until(&mut self, what: &str, wanted: impl Fn(&Shop) -> bool) {
+    pub(super) fn until(&mut self, what: &str, wanted: impl Fn(&Shop) -> bool) {
         let started = Instant::now();
         while !wanted(self.shop) {
             assert!(
@@ -60,7 +62,7 @@ impl<'a> Daemon<'a> {
             .map(str::to_owned)
     }
 
-    fn stop(mut self) -> Ran {
+    pub(super) fn stop(mut self) -> Ran {
         kill("-TERM", &self.child.id().to_string());
         let code = self.child.wait().unwrap().code();
         Ran {
@@ -150,6 +152,55 @@ async fn a_database_that_is_away_at_the_start_is_waited_for() {
         "one line a minute"
     );
     daemon.stop().ended(0);
+}
+
+/// The status line of a page, if somebody answers there.
+pub(super) fn page(port: u16, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    let asked = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    stream.write_all(asked.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    answer.lines().next().map(str::to_owned)
+}
+
+#[tokio::test]
+async fn a_port_of_another_program_is_waited_for_and_holds_nothing_up() {
+    let db = db().await;
+    let mut shop = Shop::new(Some(&db.url));
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port();
+    shop.edit(
+        "listen = \"off\"",
+        &format!("listen = \"127.0.0.1:{port}\""),
+    );
+    let mut daemon = Daemon::start(&shop);
+    daemon.until("owning without its pages", |shop| {
+        let rows = shop.run(&["stream", "list", "--json"]).json();
+        let mut rows = rows.as_array().unwrap().iter();
+        rows.any(|row| row["owner"].is_string())
+    });
+    assert!(
+        daemon.log().contains("another program has this port"),
+        "{}",
+        daemon.log()
+    );
+    drop(other);
+    daemon.until("showing its pages", |_| {
+        page(port, "/metrics").as_deref() == Some("HTTP/1.1 200 OK")
+    });
+    daemon.stop().ended(0);
+}
+
+#[test]
+fn a_port_that_can_never_be_opened_ends_the_start() {
+    let mut shop = Shop::new(Some("postgres://nobody@127.0.0.1:1/none"));
+    // Of the range for documentation: no machine has it.
+    let never = "listen = \"192.0.2.1:9999\"\nallow_remote = true";
+    shop.edit("listen = \"off\"", never);
+    let mut run = shop.command(&["run"]);
+    run.env("SHOP_TOKEN", "sk");
+    Ran::of(run).refused(1, "192.0.2.1:9999 cannot be opened");
 }
 
 #[tokio::test]
