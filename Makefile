@@ -9,8 +9,8 @@ help: ## list these targets
 demo: postgres ## 300 orders from three simulated shops to a balanced journal, in one go
 	cargo run --features demo -- demo
 
-test: postgres ## all tests, beside a throw-away PostgreSQL
-	scripts/with-postgres.sh cargo test --workspace --all-features --no-fail-fast
+test: postgres ## all tests, beside a throw-away PostgreSQL; ONLY="WORD…" for the binaries with these words in their names
+	@scripts/test.sh $(ONLY)
 
 model: ## random histories against the pure planner; STEPS=1000000, SEED= for a given one
 	cargo run --release -p hikiate-prove -- model --steps $(or $(STEPS),1000000) $(if $(SEED),--seed $(SEED))

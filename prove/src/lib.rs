@@ -16,6 +16,7 @@ pub mod pairs;
 pub mod parsers;
 pub mod shop;
 pub mod soak;
+pub mod suite;
 pub mod support;
 pub mod wire;
 pub mod world;

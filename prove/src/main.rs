@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use hikiate_prove::{bench, hooks, model, pairs, shop, soak, world};
+use hikiate_prove::{bench, hooks, model, pairs, shop, soak, suite, world};
 
 #[derive(Parser)]
 #[command(name = "hikiate-prove", about = "Tries to break hikiate")]
@@ -30,6 +30,8 @@ enum Tool {
     Shop(shop::ShopArgs),
     /// Real processes under load, killed at random, and a database set back to a backup.
     Soak(soak::SoakArgs),
+    /// Every test binary that cargo has built, each under a time limit, and one count over all: `make test`.
+    Suite(suite::SuiteArgs),
 }
 
 fn main() -> ExitCode {
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Tool::Pairs(args) => pairs::pairs(&args),
         Tool::Hooks(args) => hooks::hooks(&args),
         Tool::Shop(args) => shop::shop(&args),
+        Tool::Suite(args) => return suite::run(&args),
     };
     if well {
         ExitCode::SUCCESS

@@ -1,19 +1,17 @@
 //! Bytes near each parser's seeds, stored by the daemon's own steps; and the faults that this must be able to see.
 
-use std::hash::{BuildHasher as _, RandomState};
-use std::time::Duration;
-
 use hikiate_prove::fault::Fault;
-use hikiate_prove::world::{PARSERS, hostile};
+use hikiate_prove::suite::seed;
+use hikiate_prove::world::{Effort, PARSERS, hostile};
 
 /// For each parser; `make hostile` gives it more.
-const BUDGET: Duration = Duration::from_secs(3);
+const EFFORT: Effort = Effort::Worlds(2);
 
 #[test]
 fn whatever_comes_is_stored_or_kept_and_what_follows_is_read() {
-    let seed = RandomState::new().hash_one(0) % 1_000_000_000;
+    let seed = seed();
     for parser in PARSERS {
-        let stored = hostile(parser, BUDGET, seed, None);
+        let stored = hostile(parser, EFFORT, seed, None);
         println!(
             "{parser}: from {seed}: {} inputs, {} kept",
             stored.inputs, stored.kept
@@ -27,11 +25,11 @@ fn whatever_comes_is_stored_or_kept_and_what_follows_is_read() {
     }
 }
 
-/// Found within a minute, whatever the seed.
+/// Found within the first worlds.
 fn caught(parser: &'static str, word: &str) {
     let fault = Fault::named(word).ok();
     assert!(fault.is_some(), "{word} is no fault");
-    let stored = hostile(parser, Duration::from_secs(60), 1, fault);
+    let stored = hostile(parser, Effort::Worlds(40), 1, fault);
     assert!(!stored.violations.is_empty(), "{word} was not seen");
     println!(
         "{word}: caught after {} inputs: {}",

@@ -197,12 +197,13 @@ impl Ops {
         readiness.block("start", "not started yet");
         let mut tasks = Vec::new();
         if let Some(address) = settings.http.listen {
-            let listener = health::bind(address).await.map_err(|error| {
+            let listener = health::try_bind(address).await.map_err(|error| {
                 let what =
                     format!("http.listen: {address} cannot be opened; choose another, or \"off\"");
                 Failure::Failed(anyhow::Error::new(error).context(what))
             })?;
-            let serving = health::serve(listener, metrics.clone(), readiness.clone(), over.clone());
+            let (shown, ready) = (metrics.clone(), readiness.clone());
+            let serving = health::serve_when_free(address, listener, shown, ready, over.clone());
             tasks.push(tokio::spawn(async move {
                 if let Err(error) = serving.await {
                     warn!(%error, "the health and metrics endpoint stopped");

@@ -54,6 +54,9 @@ impl Readiness {
     }
 }
 
+/// How often a port that another program has is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+
 /// Opens the port. The pages have no access control, so an address other than loopback is logged.
 ///
 /// # Errors
@@ -63,6 +66,56 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         tracing::warn!(%address, "health and metrics are reachable from other machines");
     }
     TcpListener::bind(address).await
+}
+
+/// Opens the port, unless another program has it: the daemon's work does not wait for its pages.
+///
+/// # Errors
+/// When the address cannot be bound for another reason, which does not go away by itself.
+pub async fn try_bind(address: SocketAddr) -> io::Result<Option<TcpListener>> {
+    match bind(address).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Serves the pages until `stop` is cancelled; without a listener, once the other program has left the port.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve_when_free(
+    address: SocketAddr,
+    listener: Option<TcpListener>,
+    metrics: Metrics,
+    readiness: Readiness,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let listener = match listener {
+        Some(listener) => listener,
+        None => {
+            tracing::warn!(%address, "http.listen: another program has this port; /metrics, /healthz and /readyz are not \
+                 there until it is free. Choose another port if that is a daemon, too");
+            let Some(listener) = wait_for(address, &stop).await else {
+                return Ok(());
+            };
+            tracing::info!(%address, "http.listen: the port is free; /metrics, /healthz and /readyz are there");
+            listener
+        }
+    };
+    serve(listener, metrics, readiness, stop).await
+}
+
+async fn wait_for(address: SocketAddr, stop: &CancellationToken) -> Option<TcpListener> {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            () = tokio::time::sleep(RETRY) => {}
+        }
+        if let Ok(listener) = TcpListener::bind(address).await {
+            return Some(listener);
+        }
+    }
 }
 
 /// Serves the pages until `stop` is cancelled. Keep it running while the daemon drains: `/readyz` then
@@ -172,7 +225,7 @@ mod tests {
             .await
             .unwrap();
         stop.cancel();
-        let ended = tokio::time::timeout(LAST_REQUESTS * 3, server).await;
+        let ended = tokio::time::timeout(Duration::from_secs(60), server).await;
         ended.unwrap().unwrap().unwrap();
     }
 }

@@ -483,7 +483,6 @@ pub(super) fn is_told_again(view: &View<'_>, intent: &Intent<'_>, call: &FulfilC
 /// The channel refused to show it, and has no room for it: staff told it of these units in another way. What they left is told.
 fn told_by_others(view: &View<'_>, call: &FulfilCall) -> bool {
     let refused = last_ship(view, call.reference.as_str()).and_then(|intent| intent.refusal());
-    let read_since = refused.is_some_and(|(id, _)| id < view.head.id);
     let has_room = |line: &ShippedLine| {
         let known = view.lines.iter().find(|known| known.key == line.line);
         let left = known.map_or(0, |known| {
@@ -491,7 +490,7 @@ fn told_by_others(view: &View<'_>, call: &FulfilCall) -> bool {
         });
         line.quantity <= left
     };
-    read_since && !call.lines.iter().all(has_room)
+    refused.is_some() && !call.lines.iter().all(has_room)
 }
 
 /// The channel refused to ship what it shows cancelled, and an operator released that to have it told again.

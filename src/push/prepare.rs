@@ -1,5 +1,7 @@
 //! From an intent to the call that is prepared.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use hikiate_sdk::{Call, Error, ErrorClass, MailMessage, Operations, Prepared};
 use minijinja::{Environment, context};
 
@@ -8,11 +10,29 @@ use crate::facts::{IntentFact, IntentWhat};
 use crate::policy::{MailKind, Policy};
 use crate::store::ClaimedEffect;
 
-/// The bytes of an effect: frozen ones as they are, else prepared now by the connector's pure function.
+/// The bytes of an effect: frozen ones as they are, else prepared now by the connector's pure function. A panic is this effect's
+/// alone: the others that were claimed with it go on.
 ///
 /// # Errors
-/// `Rejected` when the call cannot be expressed; `Config` for a template that cannot be rendered.
+/// `Rejected` when the call cannot be expressed; `Config` for a template that cannot be rendered, and for a panic.
 pub fn prepare(
+    effect: &ClaimedEffect,
+    operations: &dyn Operations,
+    policy: &Policy,
+    templates: &MailTemplates,
+) -> Result<Prepared, Error> {
+    let prepared = || prepare_one(effect, operations, policy, templates);
+    catch_unwind(AssertUnwindSafe(prepared)).unwrap_or_else(|_| {
+        // What the panic says may quote data.
+        let why = format!(
+            "preparing {} panicked, which is a fault of this program: nothing was sent. Report it with the order's number",
+            effect.op
+        );
+        Err(Error::new(ErrorClass::Config, why).with_code("panicked"))
+    })
+}
+
+fn prepare_one(
     effect: &ClaimedEffect,
     operations: &dyn Operations,
     policy: &Policy,

@@ -50,6 +50,8 @@ struct State {
     mails: Vec<ReceivedMail>,
     ordered: VecDeque<Fault>,
     injected: BTreeMap<Fault, u64>,
+    /// Given to a connection that came to no such point, or ordered for reading.
+    missed: Vec<Fault>,
 }
 
 impl SmtpSim {
@@ -130,13 +132,20 @@ impl FaultSeam for SmtpSim {
 
     /// Orders a fault for the next connection. Nothing can be read over SMTP, so a fault on reading never happens.
     fn inject(&self, target: Target, fault: Fault) {
-        if target == Target::Write {
-            self.state().ordered.push_back(fault);
+        let mut state = self.state();
+        match target {
+            Target::Write => state.ordered.push_back(fault),
+            Target::Read => state.missed.push(fault),
         }
     }
 
     fn injected(&self) -> BTreeMap<Fault, u64> {
         self.state().injected.clone()
+    }
+
+    fn unmet(&self) -> Vec<Fault> {
+        let state = self.state();
+        state.ordered.iter().chain(&state.missed).copied().collect()
     }
 }
 
@@ -151,6 +160,7 @@ impl Session {
     /// A caller that hangs up ends its session, which is its right.
     async fn run(mut self) {
         self.converse().await.ok();
+        self.sim.state().missed.extend(self.fault);
     }
 
     async fn converse(&mut self) -> std::io::Result<()> {

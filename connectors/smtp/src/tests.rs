@@ -29,8 +29,16 @@ async fn serving(sim: &SmtpSim) -> u16 {
 fn settings(port: u16) -> Value {
     json!({
         "host": "127.0.0.1", "port": port, "tls": "none", "from": "店 <shop@example.jp>",
-        "connect_timeout": "2s", "timeout": "1s"
+        "connect_timeout": "60s", "timeout": "60s"
     })
+}
+
+/// For what never comes: a server that is silent.
+fn hasty(port: u16) -> Value {
+    let mut hasty = settings(port);
+    hasty["connect_timeout"] = json!("2s");
+    hasty["timeout"] = json!("2s");
+    hasty
 }
 
 fn account(settings: &Value) -> Arc<dyn Connector> {
@@ -100,7 +108,9 @@ async fn lines_of_dots_arrive_as_they_were_written() {
     let sim = SmtpSim::default();
     let account = account(&settings(serving(&sim).await));
     let operations = account.operations().unwrap();
-    let Call::Mail(mail) = mail() else { return };
+    let Call::Mail(mail) = mail() else {
+        unreachable!("a sample of a mail is a mail");
+    };
     let text = ".\n..\n.hidden\nQUIT\n".to_owned();
     let prepared = operations
         .prepare(&Call::Mail(MailMessage { text, ..mail }))
@@ -116,7 +126,10 @@ async fn lines_of_dots_arrive_as_they_were_written() {
 #[tokio::test]
 async fn a_reply_that_comes_too_late_leaves_the_mail_unknown() {
     let sim = SmtpSim::default();
-    let account = account(&settings(serving(&sim).await));
+    let mut patient = settings(serving(&sim).await);
+    // Opening takes what it takes; only the reply does not come.
+    patient["timeout"] = json!("2s");
+    let account = account(&patient);
     sim.inject(Target::Write, Fault::Slow);
     let error = send(account.as_ref()).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::OutcomeUnknown, "{error}");
@@ -165,7 +178,7 @@ async fn nothing_is_sent_in_the_clear_when_tls_is_wanted() {
 async fn a_server_that_is_away_or_silent_is_tried_again() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let silent = send(account(&settings(port)).as_ref()).await.unwrap_err();
+    let silent = send(account(&hasty(port)).as_ref()).await.unwrap_err();
     assert_eq!(silent.class, ErrorClass::Transient, "{silent}");
     drop(listener);
     let away = send(account(&settings(port)).as_ref()).await.unwrap_err();

@@ -19,7 +19,7 @@ use super::state::Given;
 use crate::wire::{Go, TxState};
 
 /// Longer than any step takes.
-const BOUND: Duration = Duration::from_secs(30);
+const BOUND: Duration = Duration::from_secs(120);
 /// A statement that takes longer is asked after.
 const SLOW: Duration = Duration::from_millis(3);
 

@@ -47,7 +47,10 @@ async fn shared() -> String {
     }
     let mut options = ClusterOptions::new(&dir);
     options.fsync = false;
-    options.settings = vec![("max_connections".into(), "300".into())];
+    // Tests run on all cores at once, each with a pool or two of its own.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let connections = 200 + 20 * cores;
+    options.settings = vec![("max_connections".into(), connections.to_string())];
     let cluster = Cluster::start(&options).await.unwrap();
     let url = cluster.url("postgres");
     watch(run, &dir);

@@ -67,9 +67,18 @@ pub struct Stored {
     pub violations: Vec<String>,
 }
 
-/// Throws bytes at one parser for so long, and stops at the first world in which something is wrong.
+/// How much is thrown.
+#[derive(Clone, Copy, Debug)]
+pub enum Effort {
+    /// As much as in this time.
+    Time(Duration),
+    /// In so many worlds, the same inputs on every machine.
+    Worlds(u64),
+}
+
+/// Throws bytes at one parser, and stops at the first world in which something is wrong.
 #[must_use]
-pub fn hostile(parser: &'static str, budget: Duration, seed: u64, broken: Option<Fault>) -> Stored {
+pub fn hostile(parser: &'static str, effort: Effort, seed: u64, broken: Option<Fault>) -> Stored {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -81,7 +90,11 @@ pub fn hostile(parser: &'static str, budget: Duration, seed: u64, broken: Option
         let mut stored = Stored::default();
         let begun = Instant::now();
         let mut world = seed;
-        while begun.elapsed() < budget && stored.violations.is_empty() {
+        let goes_on = |world: u64| match effort {
+            Effort::Time(budget) => begun.elapsed() < budget,
+            Effort::Worlds(most) => world.wrapping_sub(seed) < most,
+        };
+        while goes_on(world) && stored.violations.is_empty() {
             one_world(
                 parser,
                 &seeds,
@@ -350,7 +363,12 @@ pub fn run_hostile(args: &HostileArgs) -> ExitCode {
                 .elapsed()
                 .map_or(1, |since| since.as_secs())
         });
-        let stored = hostile(parser, Duration::from_secs(args.seconds), seed, broken);
+        let stored = hostile(
+            parser,
+            Effort::Time(Duration::from_secs(args.seconds)),
+            seed,
+            broken,
+        );
         println!(
             "{parser}: seed={seed} inputs={} kept={}",
             stored.inputs, stored.kept

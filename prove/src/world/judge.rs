@@ -348,7 +348,9 @@ impl World {
             self.flagged.contains(&task)
         };
         let (kept, charged) = (seen.kept(), seen.charged());
-        if kept > charged && !told("over_captured") {
+        // What was kept of goods that left before the shop cancelled the order is named with them.
+        let named = told("over_captured") || seen.cancelled && told("cancel_too_late");
+        if kept > charged && !named {
             wrong.push(format!(
                 "{kept} yen are kept, {charged} are charged, and there is no task"
             ));

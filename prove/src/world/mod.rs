@@ -36,6 +36,6 @@ mod work;
 #[expect(clippy::module_inception, reason = "the world of the seeded world")]
 mod world;
 
-pub use hostile::{HostileArgs, PARSERS, Stored, hostile, run_hostile};
+pub use hostile::{Effort, HostileArgs, PARSERS, Stored, hostile, run_hostile};
 pub use run::{Summary, WorldArgs, explain, run, run_seeds};
 pub use seed::{SeedReport, Worlds};

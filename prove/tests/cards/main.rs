@@ -10,6 +10,7 @@ use std::{env, fs};
 use hikiate::registry::CONNECTORS;
 use hikiate_prove::cards::{deal, deviations, replace, section};
 use hikiate_sdk::conformance::run;
+use hikiate_sdk::sim::skipped;
 
 fn document() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/connectors.md")
@@ -44,12 +45,16 @@ fn every_connector_holds_and_the_document_has_its_card() {
     }
 }
 
+const WIRE: &str = "what_goes_over_the_wire_is_in_the_public_document";
+
 /// Needs the public documents in `HIKIATE_SPECS`; they are not ours to keep here.
 #[tokio::test]
 async fn what_goes_over_the_wire_is_in_the_public_document() {
     let Some(folder) = env::var_os("HIKIATE_SPECS").map(PathBuf::from) else {
-        println!("skipped: HIKIATE_SPECS names no folder of public specifications");
-        return;
+        return skipped(
+            WIRE,
+            "HIKIATE_SPECS names no folder of public specifications",
+        );
     };
     for subject in CONNECTORS.iter().flat_map(|kind| kind.subjects()) {
         let Some(specification) = subject.specification() else {
@@ -57,7 +62,7 @@ async fn what_goes_over_the_wire_is_in_the_public_document() {
         };
         let file = folder.join(specification.document);
         let Ok(text) = fs::read_to_string(&file) else {
-            println!("skipped: {} is not there", file.display());
+            skipped(WIRE, &format!("{} is not there", file.display()));
             continue;
         };
         run(&*subject).await;

@@ -335,6 +335,17 @@ fn a_notice_is_over_where_staff_told_the_channel_of_the_same_units_under_another
         plan.tasks
     );
     assert_eq!(world.calls(Op::Ship).len(), 1);
+    // The same where that was read before the channel refused.
+    let mut world = World::new(order(&[("A", 1, 100)]));
+    ship_all(&mut world);
+    world.plan();
+    world.end_op(Op::Fulfil, Verdict::Done);
+    world.plan();
+    world.edit(show(by_hand("ful_1", 1, Some(60), "BYHAND")));
+    world.end_op(Op::Ship, Verdict::Refused);
+    let plan = world.settle();
+    assert!(!World::kinds(&plan).contains(&"shipping_notice_rejected"));
+    assert_eq!(world.calls(Op::Ship).len(), 1);
 }
 
 #[test]

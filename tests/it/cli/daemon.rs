@@ -1,22 +1,24 @@
 //! `hikiate run` with its private cluster, seen from beside it.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{Ran, Shop};
 use crate::support::db;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A daemon that is killed, with its server, when a test fails.
-struct Daemon<'a> {
+pub(super) struct Daemon<'a> {
     child: Child,
     shop: &'a Shop,
 }
 
 impl<'a> Daemon<'a> {
-    fn start(shop: &'a Shop) -> Self {
+    pub(super) fn start(shop: &'a Shop) -> Self {
         let log = fs::File::create(shop.dir.path().join("log")).unwrap();
         let mut command = shop.command(&["run"]);
         command
@@ -34,7 +36,7 @@ impl<'a> Daemon<'a> {
     }
 
     /// Asks until the answer is as wanted.
-    fn until(&mut self, what: &str, wanted: impl Fn(&Shop) -> bool) {
+    pub(super) fn until(&mut self, what: &str, wanted: impl Fn(&Shop) -> bool) {
         let started = Instant::now();
         while !wanted(self.shop) {
             assert!(
@@ -60,7 +62,7 @@ impl<'a> Daemon<'a> {
             .map(str::to_owned)
     }
 
-    fn stop(mut self) -> Ran {
+    pub(super) fn stop(mut self) -> Ran {
         kill("-TERM", &self.child.id().to_string());
         let code = self.child.wait().unwrap().code();
         Ran {
@@ -152,6 +154,55 @@ async fn a_database_that_is_away_at_the_start_is_waited_for() {
     daemon.stop().ended(0);
 }
 
+/// The status line of a page, if somebody answers there.
+pub(super) fn page(port: u16, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    let asked = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    stream.write_all(asked.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    answer.lines().next().map(str::to_owned)
+}
+
+#[tokio::test]
+async fn a_port_of_another_program_is_waited_for_and_holds_nothing_up() {
+    let db = db().await;
+    let mut shop = Shop::new(Some(&db.url));
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port();
+    shop.edit(
+        "listen = \"off\"",
+        &format!("listen = \"127.0.0.1:{port}\""),
+    );
+    let mut daemon = Daemon::start(&shop);
+    daemon.until("owning without its pages", |shop| {
+        let rows = shop.run(&["stream", "list", "--json"]).json();
+        let mut rows = rows.as_array().unwrap().iter();
+        rows.any(|row| row["owner"].is_string())
+    });
+    assert!(
+        daemon.log().contains("another program has this port"),
+        "{}",
+        daemon.log()
+    );
+    drop(other);
+    daemon.until("showing its pages", |_| {
+        page(port, "/metrics").as_deref() == Some("HTTP/1.1 200 OK")
+    });
+    daemon.stop().ended(0);
+}
+
+#[test]
+fn a_port_that_can_never_be_opened_ends_the_start() {
+    let mut shop = Shop::new(Some("postgres://nobody@127.0.0.1:1/none"));
+    // Of the range for documentation: no machine has it.
+    let never = "listen = \"192.0.2.1:9999\"\nallow_remote = true";
+    shop.edit("listen = \"off\"", never);
+    let mut run = shop.command(&["run"]);
+    run.env("SHOP_TOKEN", "sk");
+    Ran::of(run).refused(1, "192.0.2.1:9999 cannot be opened");
+}
+
 #[tokio::test]
 async fn a_given_database_is_migrated_and_its_leases_are_given_back() {
     let db = db().await;
@@ -174,4 +225,53 @@ async fn a_given_database_is_migrated_and_its_leases_are_given_back() {
         "{rows}"
     );
     assert!(!shop.dir.path().join("state/postgres").exists());
+}
+
+/// Connections that wait for notifications of work in a database.
+async fn listeners(pool: &sqlx::PgPool) -> Vec<i32> {
+    sqlx::query_scalar(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%hikiate_wake%' ORDER BY pid",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_hears_of_work_again_after_its_connection_was_lost_and_commands_tell_of_theirs() {
+    let db = db().await;
+    let shop = Shop::new(Some(&db.url));
+    let mut daemon = Daemon::start(&shop);
+    daemon.until("running", streams);
+    let pool = sqlx::PgPool::connect(&db.url).await.unwrap();
+    let listens = async |but: &[i32]| {
+        let asked = async {
+            loop {
+                let now = listeners(&pool).await;
+                if now.len() == 1 && now != but {
+                    return now;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, asked)
+            .await
+            .unwrap_or_else(|_| panic!("nobody listens: {}", daemon.log()))
+    };
+    let first = listens(&[]).await;
+    sqlx::query("SELECT pg_terminate_backend($1)")
+        .bind(first[0])
+        .execute(&pool)
+        .await
+        .unwrap();
+    listens(&first).await;
+    // Only what a command, which has no loops of its own, tells has no sender.
+    let mut heard = sqlx::postgres::PgListener::connect_with(&pool)
+        .await
+        .unwrap();
+    heard.listen("hikiate_wake").await.unwrap();
+    shop.run(&["pause", "wh", "--reason", "x"]).ended(0);
+    let told = async { while !heard.recv().await.unwrap().payload().is_empty() {} };
+    tokio::time::timeout(PATIENCE, told).await.unwrap();
+    daemon.stop().ended(0);
 }

@@ -64,6 +64,13 @@ reply_within = "never"
         self.dir.path().join("hikiate.toml")
     }
 
+    /// Changes a word of the configuration.
+    fn edit(&mut self, from: &str, to: &str) {
+        let old = std::fs::read_to_string(self.config()).unwrap();
+        assert!(old.contains(from), "{from} is not in {old}");
+        std::fs::write(self.config(), old.replacen(from, to, 1)).unwrap();
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         command(&self.config(), self.database.as_deref(), arguments)
     }

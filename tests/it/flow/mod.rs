@@ -6,6 +6,7 @@ mod begin;
 mod happy;
 mod hooks;
 mod one_call;
+mod panicking_call;
 mod patience;
 mod presence;
 mod provider;

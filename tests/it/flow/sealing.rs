@@ -480,7 +480,15 @@ async fn a_shipment_is_unheard_from_when_its_warehouse_took_it_until_it_is_named
     assert_eq!(store.unheard(account).await.unwrap(), references);
     let other = world.engine.directory.account(&"books".into()).unwrap();
     assert_eq!(store.unheard(other).await.unwrap(), Vec::<String>::new());
-    let words = ["order", "shipped", &references[0], "T1", "--reason", "x"];
+    let words = [
+        "order",
+        "shipped",
+        &references[0],
+        "--tracking",
+        "T1",
+        "--reason",
+        "x",
+    ];
     run(&world, &words).ended(0);
     world.round().await;
     assert_eq!(store.unheard(account).await.unwrap(), references[1..]);

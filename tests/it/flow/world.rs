@@ -21,7 +21,7 @@ use hikiate::store::witness::Witness;
 use hikiate::store::{Decision, DepositTerms, Instance, NewDeposit, OwnedAccount, Store};
 use hikiate_files::sim::{SimHandling, SimShipment, WarehouseSim};
 use hikiate_medusa::sim::{MedusaSim, NewOrder};
-use hikiate_sdk::faulty::FaultyTransport;
+use hikiate_sdk::faulty::{AllMet, FaultyTransport};
 use hikiate_sdk::sim::SimClock;
 use hikiate_sdk::{ConnectorKind, Currency, Party};
 use hikiate_smtp::sim::SmtpSim;
@@ -82,6 +82,8 @@ pub(crate) struct World {
     /// The database in use: a restored backup is another one.
     at: String,
     connectors: &'static [&'static dyn ConnectorKind],
+    /// A fault that was ordered and never happened fails the test.
+    _met: AllMet,
     _db: TestDb,
 }
 
@@ -163,6 +165,7 @@ impl World {
         Self {
             engine,
             shop: sim,
+            _met: AllMet::of(vec![wire.clone(), Arc::new(systems.mail.clone())]),
             faults: wire,
             tokyo,
             osaka,
@@ -234,11 +237,12 @@ impl World {
         url.set_path("/postgres");
         let mut admin = PgConnection::connect(url.as_str()).await.unwrap();
         // Sessions that were just closed may still be ending.
-        for last in [false, false, false, true] {
+        let begun = std::time::Instant::now();
+        loop {
             let sql = format!("CREATE DATABASE {copy} TEMPLATE {name}");
             match sqlx::query(AssertSqlSafe(sql)).execute(&mut admin).await {
                 Ok(_) => break,
-                Err(error) if last => panic!("{error}"),
+                Err(error) if begun.elapsed().as_secs() > 60 => panic!("{error}"),
                 Err(_) => tokio::time::sleep(std::time::Duration::from_millis(300)).await,
             }
         }

@@ -17,7 +17,7 @@ async fn die(shop: &Shop) {
     let engine = Arc::clone(&shop.engine);
     let planning = tokio::spawn(async move { plan_step(&engine).await });
     let blocked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%automation_usage%'";
-    for _ in 0..1000 {
+    for _ in 0..24_000 {
         if shop.number(blocked).await == 1 {
             break;
         }
@@ -27,7 +27,7 @@ async fn die(shop: &Shop) {
     planning.abort();
     assert!(planning.await.unwrap_err().is_cancelled());
     stop.rollback().await.unwrap();
-    for _ in 0..1000 {
+    for _ in 0..24_000 {
         // Its connection closes and its locks are gone, as after a kill.
         if shop.number("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'").await == 0 {
             return;

@@ -8,6 +8,7 @@ use sqlx::{Postgres, Transaction};
 use tokio::time::timeout;
 
 use crate::support::shop::Shop;
+use crate::support::turns::{ended, session, start_blocked};
 
 /// A page that is being stored: its rows refer to the account.
 async fn referring(shop: &Shop, slug: &str) -> Transaction<'static, Postgres> {
@@ -41,7 +42,7 @@ async fn a_start_waits_for_nobody_who_refers_to_its_accounts() {
         .map(|(slug, c)| (slug.clone(), c.as_str()))
         .collect();
     let started = shop.store().register(&names, &shop.engine.policy);
-    timeout(Duration::from_secs(10), started)
+    timeout(Duration::from_secs(60), started)
         .await
         .unwrap()
         .unwrap();
@@ -50,12 +51,16 @@ async fn a_start_waits_for_nobody_who_refers_to_its_accounts() {
 #[tokio::test]
 async fn an_upsert_of_the_name_waits() {
     let shop = Shop::open().await;
-    let _storing = referring(&shop, "shop").await;
-    let upsert = sqlx::query(
-        "INSERT INTO accounts (slug, connector) VALUES ('shop', 'medusa') ON CONFLICT (slug) DO UPDATE SET slug = excluded.slug",
-    )
-    .execute(shop.pool());
-    assert!(timeout(Duration::from_secs(1), upsert).await.is_err());
+    let mut storing = referring(&shop, "shop").await;
+    let holder = session(&mut storing).await;
+    let pool = shop.pool().clone();
+    let upsert = async move {
+        let upsert = "INSERT INTO accounts (slug, connector) VALUES ('shop', 'medusa') ON CONFLICT (slug) DO UPDATE SET slug = excluded.slug";
+        sqlx::query(upsert).execute(&pool).await
+    };
+    let waiting = start_blocked(shop.pool(), holder, upsert).await;
+    storing.rollback().await.unwrap();
+    ended(waiting).await.unwrap();
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ async fn a_table_that_somebody_vacuums_is_left_to_them() {
         .execute(&mut *tx)
         .await
         .unwrap();
-    timeout(Duration::from_secs(10), shop.store().vacuum())
+    timeout(Duration::from_secs(60), shop.store().vacuum())
         .await
         .unwrap()
         .unwrap();

@@ -115,6 +115,14 @@ impl FaultSeam for FaultyFolder {
     fn injected(&self) -> BTreeMap<Fault, u64> {
         self.state().injected.clone()
     }
+
+    fn unmet(&self) -> Vec<Fault> {
+        self.state()
+            .ordered
+            .iter()
+            .map(|(_, fault)| *fault)
+            .collect()
+    }
 }
 
 fn error(class: ErrorClass) -> Error {

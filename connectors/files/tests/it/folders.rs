@@ -42,7 +42,7 @@ async fn links_pipes_and_folders_are_not_read() {
             "{path}"
         );
         assert_eq!(folder.read(&path).await.unwrap(), None, "{path}");
-        assert!(began.elapsed() < Duration::from_secs(5));
+        assert!(began.elapsed() < Duration::from_secs(60));
     }
 }
 

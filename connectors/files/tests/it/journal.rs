@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use hikiate_sdk::sim::skipped;
 use hikiate_sdk::{
     BatchName, Call, Connector as _, Currency, ErrorClass, JournalBatch, JournalEntry, JournalLine,
     LineTax, Op, Outcome,
@@ -102,8 +103,8 @@ async fn an_hledger_file_is_complete_in_itself() {
 #[tokio::test]
 async fn hledger_accepts_each_file_and_all_of_them() {
     if Command::new("hledger").arg("--version").output().is_err() {
-        println!("skipped: hledger is not installed");
-        return;
+        let test = "hledger_accepts_each_file_and_all_of_them";
+        return skipped(test, "hledger is not installed");
     }
     let site = site("hledger");
     for n in 1..=2 {

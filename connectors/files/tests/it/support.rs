@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use hikiate_files::{FaultyFolder, FilesAccount, Folder, LocalFolder};
+use hikiate_sdk::faulty::AllMet;
 use hikiate_sdk::{
     AccountConfig, AccountSlug, BatchName, Call, Connector, InFile, InstructCall, Instruction,
     InstructionLine, Operations, Page, Party, Problem, ShipmentReference, Source,
@@ -16,6 +17,7 @@ pub(crate) struct Site {
     pub(crate) account: FilesAccount,
     pub(crate) faults: Arc<FaultyFolder>,
     pub(crate) settings: Value,
+    met: AllMet,
 }
 
 pub(crate) fn build(
@@ -71,6 +73,7 @@ pub(crate) fn site_set(layout: &str, change: &dyn Fn(&str) -> String, keys: &Val
     Site {
         dir,
         account,
+        met: AllMet::of(vec![faults.clone()]),
         faults,
         settings,
     }
@@ -96,6 +99,7 @@ impl Site {
     /// The same account after a restart, and with what was changed meanwhile.
     pub(crate) fn restart(&mut self) {
         let (account, faults) = build(self.dir.path(), &self.settings).unwrap();
+        self.met = AllMet::of(vec![faults.clone()]);
         (self.account, self.faults) = (account, faults);
     }
 

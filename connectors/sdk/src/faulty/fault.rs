@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
+use std::thread::panicking;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -126,6 +128,9 @@ pub trait FaultSeam: Send + Sync {
     /// How many of each have really happened.
     fn injected(&self) -> BTreeMap<Fault, u64>;
 
+    /// What was ordered and has not happened: a test that ends with one has not tested what it says.
+    fn unmet(&self) -> Vec<Fault>;
+
     /// From now on each call is answered after this time. False where the seam cannot do that.
     fn answer_after(&self, _delay: Duration) -> bool {
         false
@@ -134,5 +139,27 @@ pub trait FaultSeam: Send + Sync {
     /// When each call came to the external system, faulty ones too; `None` where single calls cannot be told apart.
     fn arrivals(&self) -> Option<Vec<Instant>> {
         None
+    }
+}
+
+/// Fails the test that drops it while a fault was ordered and never happened.
+pub struct AllMet(Vec<Arc<dyn FaultSeam>>);
+
+impl AllMet {
+    /// Watches over these.
+    #[must_use]
+    pub fn of(seams: Vec<Arc<dyn FaultSeam>>) -> Self {
+        Self(seams)
+    }
+}
+
+impl Drop for AllMet {
+    fn drop(&mut self) {
+        let unmet: Vec<Fault> = self.0.iter().flat_map(|seam| seam.unmet()).collect();
+        // A test that fails for another reason may well leave some.
+        assert!(
+            panicking() || unmet.is_empty(),
+            "ordered and never happened: {unmet:?}"
+        );
     }
 }

@@ -68,6 +68,16 @@ struct State {
     script: Vec<(When, Fault)>,
     drawn: Option<Drawn>,
     injected: BTreeMap<Fault, u64>,
+    /// Taken back before any of their kind had happened.
+    missed: Vec<Fault>,
+}
+
+impl State {
+    fn take_back(&mut self) {
+        let left = self.script.drain(..).map(|(_, fault)| fault);
+        let never = left.filter(|fault| !self.injected.contains_key(fault));
+        self.missed.extend(never);
+    }
 }
 
 struct Drawn {
@@ -108,7 +118,7 @@ impl FaultyTransport {
     pub fn calm(&self) {
         let mut state = self.state();
         state.drawn = None;
-        state.script.clear();
+        state.take_back();
     }
 
     /// Text that every error body repeats, as careless external systems do with credentials and addresses.
@@ -130,9 +140,10 @@ impl FaultyTransport {
         self.state().script.push((when, fault));
     }
 
-    /// Takes back every ordered fault that no request has met.
+    /// Takes back every ordered fault that no request has met. One of a kind that never happened stays
+    /// [unmet](FaultSeam::unmet).
     pub fn heal(&self) {
-        self.state().script.clear();
+        self.state().take_back();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -278,6 +289,12 @@ impl FaultSeam for FaultyTransport {
         self.state().injected.clone()
     }
 
+    fn unmet(&self) -> Vec<Fault> {
+        let state = self.state();
+        let waiting = state.script.iter().map(|(_, fault)| *fault);
+        waiting.chain(state.missed.iter().copied()).collect()
+    }
+
     fn answer_after(&self, delay: Duration) -> bool {
         self.state().delay = delay;
         true
@@ -294,6 +311,7 @@ mod tests {
 
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use super::super::AllMet;
     use super::*;
     use crate::sim::{SimTransport, Simulator};
 
@@ -403,6 +421,30 @@ mod tests {
             failed.push(answer.is_err());
         }
         assert_eq!(failed, [false, false, true, false]);
+    }
+
+    #[tokio::test]
+    async fn a_fault_that_no_request_met_fails_its_test() {
+        let (_, transport) = faulty();
+        let transport = Arc::new(transport);
+        transport.inject_when(When::new(Method::Post, "/capture"), Fault::LostReply);
+        transport.send(Request::get("/capture")).await.unwrap();
+        assert_eq!(transport.unmet(), [Fault::LostReply]);
+        let seam = transport.clone();
+        let ends = std::thread::spawn(move || drop(AllMet::of(vec![seam])));
+        assert!(ends.join().is_err());
+        // Taken back, it is not forgotten: none of its kind has happened.
+        transport.heal();
+        assert_eq!(transport.unmet(), [Fault::LostReply]);
+
+        let (_, transport) = faulty();
+        for _ in 0..3 {
+            transport.inject(Target::Read, Fault::Refused);
+        }
+        transport.send(Request::get("/x")).await.unwrap();
+        assert_eq!(transport.unmet().len(), 2);
+        transport.heal();
+        drop(AllMet::of(vec![Arc::new(transport)]));
     }
 
     #[test]

@@ -36,7 +36,12 @@ struct Desk {
     cards: BTreeMap<String, Vec<Card>>,
     /// Codes of lines, those that were removed too.
     codes: BTreeMap<String, String>,
+    /// Of an order, what staff recorded as given back while nothing was captured: it gave nothing back.
+    early: BTreeMap<String, Vec<i64>>,
 }
+
+/// The customer of a payment that ran out is asked for one that lasts.
+const WEEK: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 60 * 60);
 
 #[derive(Clone)]
 struct Card {
@@ -136,7 +141,33 @@ impl WooShop {
 
     /// Staff record at the shop alone that money was given back.
     pub(in super::super) fn refund_at_shop(&self, id: &str, amount: i64) -> bool {
-        self.sim.refund_by_staff(id, amount).is_some()
+        let captured = self.cards(id).iter().any(|card| {
+            let payment = self.provider.payment(&card.id);
+            payment.is_some_and(|payment| payment.captured > 0)
+        });
+        let done = self.sim.refund_by_staff(id, amount).is_some();
+        if done && !captured {
+            let mut desk = self.desk();
+            desk.early.entry(id.to_owned()).or_default().push(amount);
+        }
+        done
+    }
+
+    /// What was given back at the provider, and that no record of the shop has.
+    fn unrecorded(&self, order: &OrderMemory, given: &[i64]) -> i64 {
+        let mut records: Vec<i64> = order.refunds.iter().map(|of| of.amount).collect();
+        for early in self.desk().early.get(&order.id).into_iter().flatten() {
+            let at = records.iter().position(|amount| amount == early);
+            at.map(|at| records.swap_remove(at));
+        }
+        let mut unrecorded = 0;
+        for amount in given {
+            match records.iter().position(|record| record == amount) {
+                Some(at) => drop(records.swap_remove(at)),
+                None => unrecorded += amount,
+            }
+        }
+        unrecorded
     }
 
     fn told(&self, order: &OrderMemory) -> Vec<Told> {
@@ -227,6 +258,8 @@ impl Software for WooShop {
         let (captured, refunded) = (sum(|p| p.captured), sum(|p| p.refunded));
         let refunds = payments.iter().flat_map(|(_, payment)| &payment.refunds);
         let stand = refunds.filter(|refund| !matches!(&*refund.status, "failed" | "canceled"));
+        let given: Vec<i64> = stand.clone().map(|refund| refund.amount).collect();
+        let unrecorded = self.unrecorded(&order, &given);
         let records = order.refunds.iter();
         let records = records.filter_map(|of| Some((of.amount, of.key.clone()?)));
         let voided = payments.iter().filter(|(card, payment)| {
@@ -237,7 +270,7 @@ impl Software for WooShop {
             cancelled: order.status == "cancelled",
             deleted: order.deleted || order.status == "trash",
             total: order.total,
-            credit: (order.refunded, order.refunded.max(refunded)),
+            credit: (order.refunded, order.refunded + unrecorded),
             captured,
             refunded,
             refunds: stand
@@ -397,7 +430,8 @@ impl Software for WooShop {
         }
         self.void(id);
         let terms = self.cards(id).pop()?.terms;
-        Some(self.authorise(id, order.total, terms))
+        let hold = terms.hold.max(WEEK);
+        Some(self.authorise(id, order.total, CardTerms { hold, ..terms }))
     }
 }
 

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use hikiate_sdk::budget::Clock;
+use hikiate_sdk::sim::skipped;
 use hikiate_sdk::{
     AccountConfig, AccountSlug, Call, CancelOrderCall, CaptureCall, ChannelState, Connector,
     ConnectorKind, ErrorClass, ExternalId, FulfilCall, Link, LookUp, Observed, Op, OrderSnapshot,
@@ -90,10 +91,13 @@ fn fresh(order: &OrderSnapshot) -> bool {
             .any(|t| t.authorised > 0 && t.captured == 0 && !t.cancelled)
 }
 
-#[expect(clippy::print_stderr, reason = "a test that does nothing must say so")]
 fn seed() -> Option<Value> {
     let Ok(path) = std::env::var("HIKIATE_LAB_MEDUSA") else {
-        eprintln!("skipped: HIKIATE_LAB_MEDUSA is not set to the seed file of a running shop");
+        let test = "a_real_shop_is_carried_from_the_order_to_the_capture";
+        skipped(
+            test,
+            "HIKIATE_LAB_MEDUSA names no seed file of a running shop",
+        );
         return None;
     };
     Some(serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap())

@@ -298,7 +298,7 @@ async fn what_is_not_there_is_not_found() {
     let fulfil = w.fulfil("HK1-S1", 1);
     w.order = "order_nope".to_owned();
     let Call::Fulfil(mut call) = fulfil else {
-        return;
+        unreachable!("a call of another kind");
     };
     call.order = ExternalId::from("order_nope");
     assert_eq!(

@@ -6,7 +6,7 @@ use std::env;
 use std::sync::Arc;
 
 use hikiate_sdk::budget::Clock;
-use hikiate_sdk::sim::{SimClock, serve};
+use hikiate_sdk::sim::{SimClock, serve, skipped};
 use hikiate_sdk::{ErrorClass, Link, LookUp, Op, Operations, Outcome, Prepared};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
@@ -22,8 +22,11 @@ async fn nothing_goes_over_the_wire_that_a_validating_proxy_refuses() {
         env::var("HIKIATE_LAB_PROXY"),
         env::var("HIKIATE_LAB_UPSTREAM"),
     ) else {
-        println!("skipped: HIKIATE_LAB_PROXY and HIKIATE_LAB_UPSTREAM name no proxy");
-        return;
+        let test = "nothing_goes_over_the_wire_that_a_validating_proxy_refuses";
+        return skipped(
+            test,
+            "HIKIATE_LAB_PROXY and HIKIATE_LAB_UPSTREAM name no proxy",
+        );
     };
     let clock = SimClock::at(SimClock::real().now());
     let sim = Arc::new(OpenlogiSim::new(clock.clone(), TOKEN, ACCOUNT));

@@ -368,7 +368,7 @@ fn a_call_of_an_earlier_version_can_still_be_read_and_a_batch_has_one() {
         );
     }
     let hikiate_sdk::Call::Instruct(mut call) = instruct(instruction(1, 1)) else {
-        return;
+        unreachable!("a call of another kind");
     };
     call.instructions.push(instruction(2, 1));
     let error = world

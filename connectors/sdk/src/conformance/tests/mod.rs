@@ -257,6 +257,9 @@ async fn a_fault_that_never_happens_or_cannot_be_done_is_no_pass() {
         fn injected(&self) -> std::collections::BTreeMap<Fault, u64> {
             std::collections::BTreeMap::new()
         }
+        fn unmet(&self) -> Vec<Fault> {
+            Vec::new()
+        }
     }
 
     #[async_trait]

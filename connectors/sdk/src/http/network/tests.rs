@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::budget::Clock;
 use crate::http::{Auth, HttpClient, Site};
-use crate::sim::{SimTransport, Simulator, serve_transport};
+use crate::sim::{SimTransport, Simulator, serve_transport, skipped};
 use crate::{ErrorClass, Link};
 
 /// Tells back what it heard; some paths misbehave.
@@ -57,7 +57,7 @@ impl Transport for Cutting {
         let slow = request.path == "/api/slow";
         let answer = self.0.send(request).await?;
         if slow {
-            tokio::time::sleep(Duration::from_secs(30)).await;
+            std::future::pending::<()>().await;
         }
         if cut {
             Err(TransportError::NoAnswer("cut".to_owned()))
@@ -78,7 +78,7 @@ async fn started() -> SocketAddr {
 fn site(address: SocketAddr, max_body: usize) -> Site {
     Site {
         auth: vec![Auth::bearer(SecretString::from("hunter2").into())],
-        timeout: Duration::from_millis(500),
+        timeout: Duration::from_secs(60),
         max_body,
         ..Site::new(format!("http://{address}/api/"))
     }
@@ -139,8 +139,13 @@ async fn answers_get_their_class_and_secrets_stay_out_of_words() {
 
 #[tokio::test]
 async fn a_lost_or_late_answer_leaves_a_write_open() {
-    let client = client(site(started().await, 10_000)).unwrap();
-    for path in ["/cut", "/slow"] {
+    let address = started().await;
+    let patient = client(site(address, 10_000)).unwrap();
+    let hasty = client(Site {
+        timeout: Duration::from_secs(1),
+        ..site(address, 10_000)
+    });
+    for (path, client) in [("/cut", patient), ("/slow", hasty.unwrap())] {
         let write = client
             .write(Request::post_json(path, b"{}".to_vec()))
             .await
@@ -179,15 +184,15 @@ async fn what_never_left_is_told_apart() {
 }
 
 #[test]
-fn a_client_over_tls_is_built_with_the_machines_certificates_or_says_what_is_missing() {
-    let wanted = Site::new("https://shop.example");
-    let problem = client(wanted).err();
-    assert!(
-        problem
-            .as_ref()
-            .is_none_or(|p| p.message.contains("ca-certificates")),
-        "{problem:?}"
-    );
+fn a_client_over_tls_is_built_with_the_machines_certificates() {
+    match client(Site::new("https://shop.example")) {
+        Ok(_) => {}
+        Err(problem) if problem.message.contains("ca-certificates") => skipped(
+            "a_client_over_tls_is_built_with_the_machines_certificates",
+            "this machine has no CA certificates",
+        ),
+        Err(problem) => unreachable!("{problem:?}"),
+    }
 }
 
 #[tokio::test]

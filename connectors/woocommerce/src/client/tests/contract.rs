@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use hikiate_sdk::budget::Clock;
 use hikiate_sdk::conformance::{Exchange, Exchanges};
+use hikiate_sdk::sim::skipped;
 use hikiate_sdk::{
     AnnotateCall, Call, Currency, ExternalId, Here, HoldWhy, Kind, Link, Operations, ShownHold,
     Source,
@@ -286,8 +287,11 @@ async fn talk() -> Vec<Exchange> {
 #[tokio::test]
 async fn what_goes_over_the_wire_is_in_the_public_reference() {
     let Some(folder) = std::env::var_os("HIKIATE_SPECS").map(PathBuf::from) else {
-        println!("skipped: HIKIATE_SPECS names no folder of public specifications");
-        return;
+        let test = "what_goes_over_the_wire_is_in_the_public_reference";
+        return skipped(
+            test,
+            "HIKIATE_SPECS names no folder of public specifications",
+        );
     };
     let reference = Reference::read(&folder);
     let said = talk().await;
