@@ -75,7 +75,7 @@ async fn with_database(
     instance: &Instance,
 ) -> Result<(), Failure> {
     let settings = loaded.settings.database.clone();
-    let database = Database::start(&settings).await?;
+    let database = Database::start(&settings, &ops.readiness).await?;
     let witness = witness(&settings);
     let ended = match Store::connect_with(&database.url, settings.connections, &witness) {
         Ok(store) => {

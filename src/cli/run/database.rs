@@ -35,7 +35,10 @@ struct Private {
 
 impl Database {
     /// Starts the private cluster where no URL is given.
-    pub(super) async fn start(settings: &DatabaseSettings) -> Result<Self, Failure> {
+    pub(super) async fn start(
+        settings: &DatabaseSettings,
+        readiness: &Readiness,
+    ) -> Result<Self, Failure> {
         if let Some(url) = &settings.url {
             return Ok(Self {
                 url: url.expose_secret().to_owned(),
@@ -48,7 +51,7 @@ impl Database {
         Ok(Self {
             url: cluster.url(&options.database),
             private: Some(Private {
-                keeper: tokio::spawn(keep(cluster, over.clone())),
+                keeper: tokio::spawn(keep(cluster, readiness.clone(), over.clone())),
                 over,
             }),
         })
@@ -73,7 +76,7 @@ impl Database {
 }
 
 /// Starts the server again when it has died, until it is over; gives it back for its stop.
-async fn keep(mut cluster: Cluster, over: CancellationToken) -> Cluster {
+async fn keep(mut cluster: Cluster, readiness: Readiness, over: CancellationToken) -> Cluster {
     let mut said: Option<Instant> = None;
     loop {
         tokio::select! {
@@ -81,12 +84,18 @@ async fn keep(mut cluster: Cluster, over: CancellationToken) -> Cluster {
             () = sleep(LOOK) => {}
         }
         match cluster.ensure_running().await {
-            Ok(false) => {}
+            Ok(false) => {
+                if said.take().is_some() {
+                    readiness.clear("server");
+                }
+            }
             Ok(true) => {
                 said = None;
+                readiness.clear("server");
                 warn!("the private database server had died and was restarted");
             }
             Err(error) => {
+                readiness.block("server", error.to_string());
                 if said.is_none_or(|at| at.elapsed() >= LINE) {
                     warn!(%error, "cannot start the private database server; retrying");
                     said = Some(Instant::now());

@@ -150,8 +150,41 @@ pub(super) fn tidy(command: &mut Command, layout: &Layout, user: &RunAs) {
 
 fn tail(log: &Path) -> String {
     let bytes = fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
-    let mut lines: Vec<&str> = text.lines().rev().take(5).collect();
-    lines.reverse();
-    lines.join(" | ")
+    end_of(&String::from_utf8_lossy(&bytes))
+}
+
+/// The last lines of a log, and before them what the server died of: a full disk stands above what it says of its end.
+fn end_of(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().rev().take(100).collect();
+    let (last, before) = lines.split_at(lines.len().min(5));
+    let mut told: Vec<&str> = last.to_vec();
+    if !last.iter().any(|line| is_cause(line)) {
+        told.extend(before.iter().find(|line| is_cause(line)));
+    }
+    told.reverse();
+    told.join(" | ")
+}
+
+/// A server that ends, and not for those who ask it meanwhile.
+fn is_cause(line: &str) -> bool {
+    let ends = line.contains(" PANIC:  ") || line.contains(" FATAL:  ");
+    ends && !line.contains("the database system is ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_log_has_what_the_server_died_of() {
+        let cause = "03:53 UTC [9] FATAL:  could not write to file \"x\": No space left on device";
+        let end = "LOG:  startup process exited\nLOG:  terminating\nUTC [7] FATAL:  the database system is in recovery mode\n\
+                   LOG:  shutting down\nLOG:  database system is shut down\n";
+        let told = end_of(&format!("LOG:  early\n{cause}\n{end}"));
+        assert!(told.starts_with(cause), "{told}");
+        assert!(told.ends_with("database system is shut down"), "{told}");
+        assert_eq!(end_of("a\nb\n"), "a | b");
+        let both = format!("LOG:  a\n{cause}\nLOG:  b\n");
+        assert_eq!(end_of(&both).matches("No space").count(), 1);
+    }
 }

@@ -17,6 +17,7 @@ mod reread;
 mod settings;
 mod sftp;
 mod slices;
+mod sshd;
 mod stock;
 mod support;
 mod waiting;
