@@ -6,6 +6,7 @@ use hikiate_sdk::{
 
 use super::apportion::apportion;
 use super::fold::{Fold, Reading};
+use super::payment::amount_of;
 use super::view::{Left, View};
 use crate::facts::{FactBody, Features, RefundReason};
 
@@ -85,6 +86,20 @@ fn unlisted(tender: &Tender) -> i64 {
     let listed = tender.refunds.iter();
     let listed = listed.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount));
     tender.refunded.saturating_sub(listed).max(0)
+}
+
+/// All that was paid or is to be is given back, by payments or by the channel's records: a channel completes such an order, which
+/// says nothing about its goods.
+pub(crate) fn refunded_in_full(order: &OrderSnapshot) -> bool {
+    let (mut paid, mut given) = (0_i64, 0_i64);
+    for tender in &order.tenders {
+        let amount = amount_of(order, tender).filter(|_| !tender.cancelled);
+        paid = paid.saturating_add(amount.unwrap_or(0).max(tender.captured));
+        let listed = tender.refunds.iter();
+        let listed = listed.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount));
+        given = given.saturating_add(listed.max(tender.refunded));
+    }
+    given > 0 && given >= paid
 }
 
 /// Units of a line that were given back before they shipped: they are not sent. `shipped` are the units of it that had
