@@ -1,7 +1,9 @@
 //! What operators decide about shipments and orders, beside holds and cancels.
 
+use std::collections::BTreeMap;
+
 use hikiate_sdk::{
-    AccountSlug, CancelReply, Currency, ExternalId, GroupKey, ParcelLine, RefundedLine,
+    AccountSlug, CancelReply, Currency, ExternalId, GroupKey, ParcelLine, PaymentRef, RefundedLine,
     ShipmentReference,
 };
 use serde::{Deserialize, Serialize};
@@ -86,6 +88,9 @@ pub struct RefundWantedFact {
 pub struct RefundPart {
     /// The payment, by the channel's id.
     pub payment: ExternalId,
+    /// How its account knew it then: the channel's record may come to name another payment. `None` where the channel holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<PaymentRef>,
     /// The account that captured it and gives it back; `None` where no account did, and an operator pays it back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountSlug>,
@@ -106,6 +111,10 @@ fn is_zero(amount: &i64) -> bool {
 pub struct VoidWantedFact {
     /// By the channel's ids.
     pub payments: Vec<ExternalId>,
+    /// How their accounts knew them then: the channel's record may come to name another payment. None of those that the channel
+    /// holds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub providers: BTreeMap<ExternalId, PaymentRef>,
     /// Why; empty where it was not said.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,

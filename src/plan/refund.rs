@@ -2,7 +2,7 @@
 //! captured and not given back by anybody.
 
 use chrono::{DateTime, Duration, Utc};
-use hikiate_sdk::{AccountSlug, Call, ExternalId, Op, RefundCall, Tender, VoidCall};
+use hikiate_sdk::{AccountSlug, Call, ExternalId, Op, PaymentRef, RefundCall, Tender, VoidCall};
 
 use super::effects::{Candidate, Wanted, withdraw};
 use super::fold::{Fold, Intent};
@@ -51,10 +51,11 @@ fn refund_call<'a>(intent: &Intent<'a>) -> Option<&'a RefundCall> {
     }
 }
 
-fn payment_of<'a>(intent: &Intent<'a>) -> Option<&'a ExternalId> {
+/// The channel's id of the payment of a refund or void, and its account's name of it.
+fn payment_of<'a>(intent: &Intent<'a>) -> Option<(&'a ExternalId, Option<&'a PaymentRef>)> {
     match intent.call() {
-        Some(Call::Refund(call)) => Some(&call.payment),
-        Some(Call::Void(call)) => Some(&call.payment),
+        Some(Call::Refund(call)) => Some((&call.payment, call.provider.as_ref())),
+        Some(Call::Void(call)) => Some((&call.payment, call.provider.as_ref())),
         _ => None,
     }
 }
@@ -63,7 +64,8 @@ impl<'a> Fold<'a> {
     /// The last call that was made for a decision, of one payment.
     fn made_for(&self, op: Op, decision: &str, payment: &ExternalId) -> Option<&Intent<'a>> {
         self.of_op(op)
-            .filter(|intent| intent.decision() == decision && payment_of(intent) == Some(payment))
+            .filter(|intent| intent.decision() == decision)
+            .filter(|intent| payment_of(intent).is_some_and(|(known, _)| known == payment))
             .last()
     }
 
@@ -74,6 +76,27 @@ impl<'a> Fold<'a> {
 }
 
 impl<'a> View<'a> {
+    /// A refund or void of ours is of this payment.
+    fn is_of(&self, intent: &Intent<'_>, tender: &Tender) -> bool {
+        payment_of(intent).is_some_and(|(payment, provider)| {
+            self.is_about(Some(&intent.fact.account), payment, provider, tender)
+        })
+    }
+
+    /// The payment that a part of a refund is of; `None` where the order names it no longer.
+    fn tender_of(&self, part: &RefundPart) -> Option<&Tender> {
+        let (account, provider) = (part.account.as_ref(), part.provider.as_ref());
+        let mut tenders = self.order.tenders.iter();
+        tenders.find(|tender| self.is_about(account, &part.payment, provider, tender))
+    }
+
+    /// A void names this payment so.
+    fn voids(&self, asked: &VoidAsked<'_>, payment: &ExternalId, tender: &Tender) -> bool {
+        let account = self.route(tender).and_then(|route| route.account.as_ref());
+        let provider = asked.fact.providers.get(payment);
+        self.is_about(account, payment, provider, tender)
+    }
+
     /// Our refunds of a payment that were not refused or taken back.
     fn our_refunds<'v>(
         &'v self,
@@ -82,9 +105,7 @@ impl<'a> View<'a> {
         let all = self.fold.of_op(Op::Refund).filter(|intent| !intent.void());
         all.filter_map(move |intent| {
             let call = refund_call(intent)?;
-            let provider = call.provider.as_ref();
-            self.is_about(intent, &call.payment, provider, tender)
-                .then_some((intent, call.amount))
+            self.is_of(intent, tender).then_some((intent, call.amount))
         })
     }
 
@@ -182,8 +203,10 @@ impl<'a> View<'a> {
 
     /// Nothing more is captured of a payment: an operator asked for its void.
     pub(crate) fn is_to_void(&self, tender: &Tender) -> bool {
-        self.voids_asked()
-            .any(|asked| asked.fact.payments.contains(&tender.key))
+        self.voids_asked().any(|asked| {
+            let mut payments = asked.fact.payments.iter();
+            payments.any(|payment| self.voids(asked, payment, tender))
+        })
     }
 
     /// What an operator asked to void is void, and nothing else pays the order: it is known why it is not paid.
@@ -263,7 +286,7 @@ impl<'a> View<'a> {
             }
             if self.is_open_void(tender) {
                 let voids = self.fold.of_op(Op::Void).filter(|intent| intent.taken());
-                let voids = voids.filter(|intent| payment_of(intent) == Some(&tender.key));
+                let voids = voids.filter(|intent| self.is_of(intent, tender));
                 let ends = voids.filter_map(|intent| intent.outcome);
                 last = last.max(ends.map(|(id, _)| id).max());
             }
@@ -455,8 +478,7 @@ fn refund(
         return false;
     }
     wanted.pending = true;
-    let mut tenders = view.order.tenders.iter();
-    let tender = tenders.find(|tender| tender.key == part.payment);
+    let tender = view.tender_of(part);
     let (id, amount) = (&asked.fact.id, view.money(part.amount));
     let others = tender.map_or(0, |tender| view.refunded_by_others(tender));
     if others > part.by_others && !again(view, others, tender) {
@@ -497,7 +519,17 @@ fn refund(
             .release(DROPPED);
         return false;
     }
-    let room = tender.map_or(0, |tender| view.refundable(tender));
+    let Some(tender) = tender else {
+        let key = part.provider.as_ref().and_then(|known| known.key.as_ref());
+        let name = key.map_or_else(String::new, |key| format!(" ({key} at {account})"));
+        let what = format!(
+            "Refund {id} is {amount} of payment {}{name}, which is no longer on the order. Refund it at {account} if it is to be given back, then release {DROPPED}",
+            part.payment
+        );
+        tasks.add("refund_exceeds_captured", what).release(DROPPED);
+        return false;
+    };
+    let room = view.refundable(tender);
     if part.amount > room {
         let what = format!(
             "Refund {id} is {amount} of payment {}, but {} of it is captured and not refunded. Release {DROPPED} to give it up, then enter what is right",
@@ -507,9 +539,9 @@ fn refund(
         tasks.add("refund_exceeds_captured", what).release(DROPPED);
         return false;
     }
-    let Some(tender) = tender.filter(|_| free && !waits(view, asked)) else {
+    if !free || waits(view, asked) {
         return false;
-    };
+    }
     let only = asked.fact.parts.len() == 1;
     let lines = asked.fact.lines.iter().filter(|_| only);
     wanted.candidates.push(Candidate {
@@ -544,7 +576,7 @@ fn again(view: &View<'_>, others: i64, tender: Option<&Tender>) -> bool {
     let Some(tender) = tender else { return false };
     let since = view.fold.unchanged_since(|order| {
         let mut all = order.tenders.iter();
-        all.any(|known| known.key == tender.key && known.refunded >= others)
+        all.any(|known| view.same_payment(known, tender) && known.refunded >= others)
     });
     view.fold.released_after(REFUND, since)
 }
@@ -578,7 +610,7 @@ fn void(
     tasks: &mut Tasks,
 ) -> bool {
     let mut tenders = view.order.tenders.iter();
-    let Some(tender) = tenders.find(|tender| tender.key == *payment) else {
+    let Some(tender) = tenders.find(|tender| view.voids(asked, payment, tender)) else {
         return false;
     };
     let made = view.fold.made_for(Op::Void, asked.key, payment);

@@ -208,6 +208,7 @@ fn parts(view: &View<'_>, rooms: Vec<Room<'_>>, amount: i64) -> Vec<RefundPart> 
             let route = view.route(tender).filter(|_| by_account);
             parts.push(RefundPart {
                 payment: tender.key.clone(),
+                provider: route.and_then(|_| view.provider_of(tender)),
                 account: route.and_then(|route| route.account.clone()),
                 amount,
                 by_others: view.refunded_by_others(tender),
@@ -401,6 +402,7 @@ pub fn void(on: Now<'_>, reason: &str) -> Result<Wish, String> {
     let view = on.ours()?;
     let number = &view.input.number;
     let mut payments = Vec::new();
+    let mut providers = BTreeMap::new();
     let mut wish = Wish::default();
     let mut asked = false;
     for tender in &view.order.tenders {
@@ -428,6 +430,8 @@ pub fn void(on: Now<'_>, reason: &str) -> Result<Wish, String> {
             tender.key
         ));
         payments.push(tender.key.clone());
+        let provider = view.provider_of(tender);
+        providers.extend(provider.map(|known| (tender.key.clone(), known)));
     }
     if payments.is_empty() {
         return Err(if asked {
@@ -451,6 +455,7 @@ pub fn void(on: Now<'_>, reason: &str) -> Result<Wish, String> {
     let n = view.fold.voids_wanted.len().saturating_add(1);
     let body = FactBody::VoidWanted(VoidWantedFact {
         payments,
+        providers,
         reason: reason.to_owned(),
     });
     wish.facts

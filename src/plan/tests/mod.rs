@@ -39,6 +39,7 @@ mod random;
 mod refund;
 mod refund_ends;
 mod refund_lowering;
+mod refund_named;
 mod refund_people;
 mod reported;
 mod revenue;

@@ -1,0 +1,102 @@
+//! Refunds and voids are about the payment that they were asked for.
+
+use hikiate_sdk::{Op, PaymentRef, PaymentSnapshot, PaymentState};
+
+use super::payments;
+use super::refund::{kinds, ops};
+use super::world::World;
+use crate::facts::Verdict;
+use crate::plan::command::{RefundOf, refund, void};
+
+const S1: &str = "HK0123456789ABC-S1";
+
+fn paid(key: &str) -> PaymentSnapshot {
+    PaymentSnapshot {
+        state: PaymentState::Paid,
+        captured: 1500,
+        ..payments::payment(key)
+    }
+}
+
+/// The channel's record names this payment now.
+fn names(world: &mut World, key: &str) {
+    world.edit(|order| order.tenders[0].provider = Some(PaymentRef::by_key(key)));
+}
+
+#[test]
+fn an_order_that_is_paid_again_after_its_void_goes_on_under_the_same_record() {
+    let mut world = payments::world(Some(PaymentRef::by_key("pi_1")));
+    payments::tell(&mut world, payments::payment("pi_1"));
+    world.settle();
+    world.typed(|now| void(now, "another card"));
+    assert_eq!(ops(&world.plan()), [Op::Void]);
+    assert_eq!(world.voids()[0].payment_there().as_str(), "pi_1");
+    world.done_as(Op::Void, "pi_1");
+    payments::tell(
+        &mut world,
+        PaymentSnapshot {
+            state: PaymentState::Cancelled,
+            authorised: 0,
+            ..payments::payment("pi_1")
+        },
+    );
+    assert_eq!(kinds(&world.settle()), ["payment_voided"]);
+    names(&mut world, "pi_2");
+    payments::tell(&mut world, payments::payment("pi_2"));
+    let plan = world.settle();
+    assert!(kinds(&plan).is_empty(), "{:?}", plan.tasks);
+    world.wait(61);
+    let plan = world.settle();
+    assert!(kinds(&plan).is_empty(), "{:?}", plan.tasks);
+    // The second one can be voided as well.
+    let mut voided = world.clone();
+    voided.typed(|now| void(now, "not wanted"));
+    assert_eq!(ops(&voided.plan()), [Op::Void]);
+    assert_eq!(voided.voids()[1].payment_there().as_str(), "pi_2");
+    world.wait(30);
+    let sealed = world.seal();
+    world.instruct_outcome(&sealed[0], Verdict::Accepted);
+    world.parcel(&sealed[0], "T1", &[(1, 1)]);
+    world.push_all();
+    let calls = world.calls(Op::Capture);
+    let [hikiate_sdk::Call::Capture(call)] = calls.as_slice() else {
+        panic!("{calls:?}")
+    };
+    assert_eq!(call.payment_there().as_str(), "pi_2");
+}
+
+#[test]
+fn a_refund_that_waits_is_not_made_of_the_payment_that_replaced_its_own() {
+    let mut world = payments::world(Some(PaymentRef::by_key("pi_1")));
+    payments::tell(&mut world, paid("pi_1"));
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.typed(|now| refund(now, RefundOf::All, Some("all"), "stopped"));
+    assert!(!ops(&world.plan()).contains(&Op::Refund), "it waits");
+    names(&mut world, "pi_2");
+    payments::tell(&mut world, paid("pi_2"));
+    world.cancel_reply(S1, hikiate_sdk::CancelVerdict::Accepted);
+    world.settle();
+    let plan = world.plan();
+    assert!(world.calls(Op::Refund).is_empty());
+    let task = plan
+        .tasks
+        .iter()
+        .find(|t| t.kind == "refund_exceeds_captured");
+    let told = &task.unwrap().detail;
+    assert!(
+        told.contains("pi_1 at stripe") && told.contains("no longer on the order"),
+        "{told}"
+    );
+    // The record under another name is the same payment still.
+    names(&mut world, "pi_1");
+    world.edit(|order| order.tenders[0].key = "pay_2".into());
+    world.settle();
+    let calls = world.calls(Op::Refund);
+    let [hikiate_sdk::Call::Refund(call)] = calls.as_slice() else {
+        panic!("{calls:?}")
+    };
+    assert_eq!((call.payment_there().as_str(), call.amount), ("pi_1", 1500));
+}
