@@ -71,7 +71,8 @@ pub struct RefundWantedFact {
     pub amount: i64,
     /// The order's currency.
     pub currency: Currency,
-    /// It is all that was left to give back.
+    /// It is all that was left to give back, nothing was authorised besides for goods that were to ship, and where it was asked by
+    /// line, no other unit of the order was left.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub full: bool,
     /// What it is for, where it was asked by line.

@@ -103,7 +103,7 @@ pub fn refund(
         id: id.clone(),
         amount,
         currency: view.order.currency,
-        full: amount == room,
+        full: amount == room && nothing_is_left(&view, of, &lines),
         lines,
         parts: parts(&view, rooms, amount),
         reason: reason.to_owned(),
@@ -115,6 +115,23 @@ pub fn refund(
     wish.facts
         .push(WishedFact::once(format!("refund_wanted:{id}"), body));
     Ok(wish)
+}
+
+/// No payment is authorised for goods that are still to ship, and no units of the order are left that a refund by line does not
+/// name.
+fn nothing_is_left(view: &View<'_>, of: RefundOf<'_>, lines: &[RefundedLine]) -> bool {
+    let mut tenders = view.order.tenders.iter();
+    let authorised = tenders.any(|t| view.open_authorisation(t) > 0 && !view.is_to_void(t));
+    if authorised && view.has_unshipped() {
+        return false;
+    }
+    let mut sold = view.order.lines.iter();
+    let named = |line: &hikiate_sdk::OrderLine| {
+        let (gone, _) = given_before(view, &line.key);
+        let asked = lines.iter().find(|asked| asked.line == line.key);
+        gone.saturating_add(asked.map_or(0, |asked| asked.quantity)) >= line.quantity
+    };
+    !matches!(of, RefundOf::Lines(_)) || sold.all(named)
 }
 
 /// Names what is asked for: an amount, or units by the channel's lines, however they were typed.

@@ -1,12 +1,13 @@
 //! Refunds and voids are about the payment that they were asked for.
 
-use hikiate_sdk::{Op, PaymentRef, PaymentSnapshot, PaymentState};
+use hikiate_sdk::{Op, Parts, PaymentRef, PaymentSnapshot, PaymentState};
 
+use super::build::{order, pay};
 use super::payments;
 use super::refund::{kinds, ops};
 use super::world::World;
-use crate::facts::Verdict;
-use crate::plan::command::{RefundOf, refund, void};
+use crate::facts::{FactBody, RefundWantedFact, Verdict};
+use crate::plan::command::{RefundOf, Wish, refund, void};
 
 const S1: &str = "HK0123456789ABC-S1";
 
@@ -99,4 +100,76 @@ fn a_refund_that_waits_is_not_made_of_the_payment_that_replaced_its_own() {
         panic!("{calls:?}")
     };
     assert_eq!((call.payment_there().as_str(), call.amount), ("pi_1", 1500));
+}
+
+fn fact(wish: &Wish) -> RefundWantedFact {
+    let mut facts = wish.facts.iter();
+    let found = facts.find_map(|fact| match &fact.body {
+        FactBody::RefundWanted(wanted) => Some(wanted.clone()),
+        _ => None,
+    });
+    found.unwrap()
+}
+
+#[test]
+fn all_that_is_captured_so_far_is_not_all_of_an_order_that_is_still_to_ship() {
+    let name = Some(PaymentRef::by_key("pi_1"));
+    let mut world = payments::named(order(&[("A", 2, 1000)]), name);
+    let payment = PaymentSnapshot {
+        amount: 2500,
+        authorised: 2500,
+        parts: Some(Parts::Many),
+        ..payments::payment("pi_1")
+    };
+    payments::tell(&mut world, payment.clone());
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.parcel(S1, "T1", &[(1, 1)]);
+    world.push_all();
+    payments::tell(
+        &mut world,
+        PaymentSnapshot {
+            captured: 1500,
+            ..payment.clone()
+        },
+    );
+    world.push_all();
+    let part = world.typed(|now| refund(now, RefundOf::All, None, "broken"));
+    let part = fact(&part);
+    assert_eq!((part.amount, part.full), (1500, false));
+    // The rest goes on meanwhile.
+    assert!(ops(&world.plan()).contains(&Op::Refund));
+    // What is to be voided as well is all of it.
+    let mut voided = payments::named(order(&[("A", 2, 1000)]), Some(PaymentRef::by_key("pi_1")));
+    payments::tell(
+        &mut voided,
+        PaymentSnapshot {
+            captured: 1500,
+            ..payment
+        },
+    );
+    voided.settle();
+    voided.typed(|now| void(now, "stopped"));
+    let all = voided.asked(|now| refund(now, RefundOf::All, None, "stopped"));
+    assert!(fact(&all.unwrap()).full);
+}
+
+#[test]
+fn units_that_cost_all_of_the_money_are_not_all_of_the_order_while_others_are_left() {
+    let mut snapshot = order(&[("A", 1, 1500), ("B", 1, 0)]);
+    snapshot.charges.remove(0);
+    pay(&mut snapshot, "card");
+    let mut world = World::new(snapshot);
+    world.edit(|order| order.tenders[0].captured = 1500);
+    world.settle();
+    let asks = |lines: &[(String, u32)]| {
+        let wish = world.asked(|now| refund(now, RefundOf::Lines(lines), None, "sold out"));
+        let fact = fact(&wish.unwrap());
+        (fact.amount, fact.full)
+    };
+    let pears = ("A".to_owned(), 1);
+    assert_eq!(asks(std::slice::from_ref(&pears)), (1500, false));
+    assert_eq!(asks(&[pears, ("B".to_owned(), 1)]), (1500, true));
 }
