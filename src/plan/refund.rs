@@ -139,32 +139,61 @@ impl<'a> View<'a> {
         tender.captured.saturating_sub(given).max(0)
     }
 
-    /// What was given back of a payment, or is an operator's to pay back by hand, which nobody reports.
+    /// What was given back of a payment, what nothing explains aside, or is an operator's to pay back by hand.
     pub(crate) fn given_or_by_hand(&self, tender: &Tender) -> i64 {
-        let asked = self.refunds_asked().flat_map(|asked| &asked.fact.parts);
-        let asked = asked
-            .filter(|part| part.account.is_none() && part.payment == tender.key)
-            .fold(0_i64, |sum, part| sum.saturating_add(part.amount));
-        asked.max(self.given_back(tender))
+        let given = self.given_back(tender);
+        if self.asked_by_hand(&[tender], i64::MAX) == 0 {
+            return given;
+        }
+        let unexplained = tender.refunded.saturating_sub(given);
+        self.given_without_account(&[tender])
+            .saturating_sub(unexplained)
     }
 
     /// What an operator asked to pay back by hand of payments by bank transfer.
     pub(crate) fn transfers_asked_back(&self) -> i64 {
-        let by_bank = |tender: &&Tender| {
+        self.asked_by_hand(&self.transfers(), i64::MAX)
+    }
+
+    /// Payments by bank transfer that no account of ours holds.
+    pub(crate) fn transfers(&self) -> Vec<&Tender> {
+        let tenders = self.order.tenders.iter();
+        let by_bank = tenders.filter(|tender| {
             let route = self.route(tender);
-            route.is_some_and(|route| route.method == PaymentMethod::BankTransfer)
+            route.is_some_and(|r| r.account.is_none() && r.method == PaymentMethod::BankTransfer)
+        });
+        by_bank.collect()
+    }
+
+    /// What an operator asked to pay back by hand of these payments, before a fact.
+    fn asked_by_hand(&self, tenders: &[&Tender], before: i64) -> i64 {
+        let asked = self.refunds_asked().filter(|asked| asked.id < before);
+        let parts = asked.flat_map(|asked| &asked.fact.parts);
+        let by_hand = |part: &&RefundPart| {
+            let mut tenders = tenders.iter();
+            part.account.is_none() && tenders.any(|tender| tender.key == part.payment)
         };
-        let transfers: Vec<&ExternalId> = self
-            .order
-            .tenders
-            .iter()
-            .filter(by_bank)
-            .map(|tender| &tender.key)
-            .collect();
-        let asked = self.refunds_asked().flat_map(|asked| &asked.fact.parts);
-        asked
-            .filter(|part| part.account.is_none() && transfers.contains(&&part.payment))
+        parts
+            .filter(by_hand)
             .fold(0_i64, |sum, part| sum.saturating_add(part.amount))
+    }
+
+    /// What was given back of payments that no account of ours holds, or is asked to be: what operators asked for, and the most
+    /// that any reading showed beyond what they had asked for by then.
+    pub(crate) fn given_without_account(&self, tenders: &[&Tender]) -> i64 {
+        let refunded = |all: &[Tender]| {
+            let same = all.iter().filter(|shown| {
+                let mut tenders = tenders.iter();
+                tenders.any(|tender| tender.key == shown.key)
+            });
+            same.fold(0_i64, |sum, shown| sum.saturating_add(shown.refunded))
+        };
+        let beyond = self.fold.readings.iter().map(|reading| {
+            let ours = self.asked_by_hand(tenders, reading.id);
+            refunded(&reading.fact.order.tenders).saturating_sub(ours)
+        });
+        let others = beyond.max().unwrap_or(0).max(0);
+        self.asked_by_hand(tenders, i64::MAX).saturating_add(others)
     }
 
     /// Minor units of a payment that are authorised and not captured. A channel that cancels an order cancels its payments with

@@ -167,7 +167,10 @@ fn rooms<'v>(view: &'v View<'_>) -> Result<Vec<Room<'v>>, String> {
         };
         let room = match (&route.account, route.method) {
             (Some(_), _) => view.refundable(tender),
-            (None, PaymentMethod::Prepaid) => by_hand(view, &[tender], view.taken(tender)),
+            (None, PaymentMethod::Prepaid) => {
+                let given = view.given_without_account(&[tender]);
+                view.taken(tender).saturating_sub(given)
+            }
             (None, _) => 0,
         };
         if room <= 0 {
@@ -189,30 +192,15 @@ fn rooms<'v>(view: &'v View<'_>) -> Result<Vec<Room<'v>>, String> {
 
 /// What came by bank transfer. A deposit pays the order, whatever payments by transfer the channel lists for it.
 fn transferred<'v>(view: &'v View<'_>) -> Option<Room<'v>> {
-    let by_bank = |tender: &&Tender| {
-        let route = view.route(tender);
-        route.is_some_and(|r| r.account.is_none() && r.method == PaymentMethod::BankTransfer)
-    };
-    let all: Vec<&Tender> = view.order.tenders.iter().filter(by_bank).collect();
+    let all = view.transfers();
     let named = all.iter().rev().find(|tender| !tender.cancelled);
     let named = named.or(all.last()).copied()?;
     let captured = all
         .iter()
         .fold(0_i64, |sum, tender| sum.saturating_add(tender.captured));
-    let room = by_hand(view, &all, view.payment().deposited.max(captured));
+    let came = view.payment().deposited.max(captured);
+    let room = came.saturating_sub(view.given_without_account(&all));
     (room > 0).then_some((named, room, false))
-}
-
-/// What came without an account of ours, less what was given back of it or is asked to be.
-fn by_hand(view: &View<'_>, tenders: &[&Tender], came: i64) -> i64 {
-    let asked = view.refunds_asked().flat_map(|asked| &asked.fact.parts);
-    let asked = asked
-        .filter(|part| tenders.iter().any(|tender| tender.key == part.payment))
-        .fold(0_i64, |sum, part| sum.saturating_add(part.amount));
-    let refunded = tenders
-        .iter()
-        .fold(0_i64, |sum, tender| sum.saturating_add(tender.refunded));
-    came.saturating_sub(refunded.max(asked)).max(0)
 }
 
 fn parts(view: &View<'_>, rooms: Vec<Room<'_>>, amount: i64) -> Vec<RefundPart> {

@@ -1,8 +1,8 @@
 //! Refunds and voids are about the payment that they were asked for.
 
-use hikiate_sdk::{Op, Parts, PaymentRef, PaymentSnapshot, PaymentState};
+use hikiate_sdk::{Currency, Op, Parts, PaymentRef, PaymentSnapshot, PaymentState};
 
-use super::build::{order, pay};
+use super::build::{order, pay, tender};
 use super::payments;
 use super::refund::{kinds, ops};
 use super::world::World;
@@ -172,4 +172,37 @@ fn units_that_cost_all_of_the_money_are_not_all_of_the_order_while_others_are_le
     let pears = ("A".to_owned(), 1);
     assert_eq!(asks(std::slice::from_ref(&pears)), (1500, false));
     assert_eq!(asks(&[pears, ("B".to_owned(), 1)]), (1500, true));
+}
+
+#[test]
+fn what_staff_paid_back_is_not_what_an_operator_asks_to_pay_back_afterwards() {
+    let mut snapshot = order(&[("A", 1, 1000)]);
+    pay(&mut snapshot, "bank");
+    snapshot.tenders = vec![tender("pay_1", "bank", 1500)];
+    let mut world = World::new(snapshot);
+    world.deposit("d1", 1500, Currency::JPY);
+    world.settle();
+    let shows = |world: &mut World, amount: i64| {
+        let at = world.now;
+        world.edit(|order| {
+            order.tenders[0].refunds = vec![super::ledger::support::refund("r1", amount, at)];
+            order.tenders[0].refunded = amount;
+        });
+        world.settle();
+    };
+    let all = |world: &World| {
+        let wish = world.asked(|now| refund(now, RefundOf::All, Some("all"), "stopped"));
+        fact(&wish.unwrap()).amount
+    };
+    let mut first = world.clone();
+    shows(&mut world, 300);
+    assert_eq!(all(&world), 1200);
+    world.wants("300");
+    assert_eq!(all(&world), 900, "staff's and the operator's");
+    // What the channel shows after the operator asked for it is that.
+    first.wants("300");
+    shows(&mut first, 300);
+    assert_eq!(all(&first), 1200);
+    shows(&mut first, 500);
+    assert_eq!(all(&first), 1000, "and staff paid 200 besides");
 }
