@@ -1,4 +1,4 @@
-//! Refunds and voids are about the payment that they were asked for.
+//! Refunds and voids are about the payment that they were asked for, and what is released of one is of that one alone.
 
 use hikiate_sdk::{Currency, Op, Parts, PaymentRef, PaymentSnapshot, PaymentState};
 
@@ -205,4 +205,87 @@ fn what_staff_paid_back_is_not_what_an_operator_asks_to_pay_back_afterwards() {
     assert_eq!(all(&first), 1200);
     shows(&mut first, 500);
     assert_eq!(all(&first), 1000, "and staff paid 200 besides");
+}
+
+#[test]
+fn one_of_two_refunds_is_given_up_or_tried_again_alone() {
+    let mut world = payments::world(Some(PaymentRef::by_key("pi_1")));
+    payments::tell(&mut world, paid("pi_1"));
+    payments::ship(&mut world);
+    for (amount, id) in [("300", "late"), ("200", "broken")] {
+        world.typed(|now| refund(now, RefundOf::Amount(amount), Some(id), "x"));
+    }
+    let made = |world: &World| -> Vec<i64> {
+        let calls = world.calls(Op::Refund).into_iter();
+        let amount = |call| match call {
+            hikiate_sdk::Call::Refund(call) => call.amount,
+            other => panic!("{other:?}"),
+        };
+        calls.map(amount).collect()
+    };
+    world.plan();
+    world.end_op(Op::Refund, Verdict::Refused);
+    world.plan();
+    world.end_op(Op::Refund, Verdict::Refused);
+    let plan = world.plan();
+    assert_eq!(
+        (kinds(&plan), made(&world)),
+        (vec!["refund_rejected"], vec![300, 200])
+    );
+    for word in [
+        "refund:late",
+        "refund_dropped:late",
+        "refund:broken",
+        "refund_dropped:broken",
+    ] {
+        assert!(
+            plan.tasks[0].detail.contains(word),
+            "{word}: {:?}",
+            plan.tasks
+        );
+        assert_eq!(world.asked_to_release(Some(word)).unwrap(), [word]);
+    }
+    let mut again = world.clone();
+    again.release("refund:broken");
+    assert_eq!(kinds(&again.plan()), ["refund_rejected"]);
+    assert_eq!(made(&again), [300, 200, 200]);
+    again.release("refund_dropped:late");
+    again.plan();
+    again.done_as(Op::Refund, "re_1");
+    let plan = again.plan();
+    assert!(
+        !kinds(&plan).contains(&"refund_rejected"),
+        "{:?}",
+        plan.tasks
+    );
+    assert_eq!(made(&again), [300, 200, 200]);
+    // A release of before that names none is about all of them.
+    world.release("refund_dropped");
+    assert!(!kinds(&world.plan()).contains(&"refund_rejected"));
+}
+
+#[test]
+fn a_void_is_given_up_alone() {
+    let name = Some(PaymentRef::by_key("pi_1"));
+    let mut world = payments::world(name);
+    payments::tell(
+        &mut world,
+        PaymentSnapshot {
+            captured: 500,
+            ..payments::payment("pi_1")
+        },
+    );
+    world.settle();
+    world.typed(|now| refund(now, RefundOf::Amount("300"), Some("1"), "x"));
+    world.typed(|now| void(now, "not wanted"));
+    world.plan();
+    world.end_op(Op::Refund, Verdict::Refused);
+    world.plan();
+    world.end_op(Op::Void, Verdict::Refused);
+    assert_eq!(kinds(&world.plan()), ["refund_rejected", "void_rejected"]);
+    let mut again = world.clone();
+    again.release("void:1");
+    assert_eq!(ops(&again.plan()), [Op::Void]);
+    world.release("void_dropped:1");
+    assert_eq!(kinds(&world.plan()), ["refund_rejected"]);
 }
