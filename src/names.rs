@@ -99,8 +99,13 @@ const PREFIXES: &[&str] = &[
     "notice_cancelled:",
     "parcel_reported_twice:",
     "recalled:",
+    "refund:",
+    "refund_dropped:",
+    "refund_record_rejected:",
     "rejected:",
     "short:",
+    "void:",
+    "void_dropped:",
 ];
 
 /// The name of the gate that opens when an operator has settled a recovery, before its number.

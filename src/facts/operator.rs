@@ -1,7 +1,9 @@
 //! What operators decide about shipments and orders, beside holds and cancels.
 
+use std::collections::BTreeMap;
+
 use hikiate_sdk::{
-    AccountSlug, CancelReply, Currency, ExternalId, GroupKey, ParcelLine, RefundedLine,
+    AccountSlug, CancelReply, Currency, ExternalId, GroupKey, ParcelLine, PaymentRef, RefundedLine,
     ShipmentReference,
 };
 use serde::{Deserialize, Serialize};
@@ -69,7 +71,8 @@ pub struct RefundWantedFact {
     pub amount: i64,
     /// The order's currency.
     pub currency: Currency,
-    /// It is all that was left to give back.
+    /// It is all that was left to give back, nothing was authorised besides for goods that were to ship, and where it was asked by
+    /// line, no other unit of the order was left.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub full: bool,
     /// What it is for, where it was asked by line.
@@ -86,6 +89,9 @@ pub struct RefundWantedFact {
 pub struct RefundPart {
     /// The payment, by the channel's id.
     pub payment: ExternalId,
+    /// How its account knew it then: the channel's record may come to name another payment. `None` where the channel holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<PaymentRef>,
     /// The account that captured it and gives it back; `None` where no account did, and an operator pays it back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountSlug>,
@@ -106,6 +112,10 @@ fn is_zero(amount: &i64) -> bool {
 pub struct VoidWantedFact {
     /// By the channel's ids.
     pub payments: Vec<ExternalId>,
+    /// How their accounts knew them then: the channel's record may come to name another payment. None of those that the channel
+    /// holds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub providers: BTreeMap<ExternalId, PaymentRef>,
     /// Why; empty where it was not said.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,

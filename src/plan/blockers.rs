@@ -153,14 +153,14 @@ fn completed(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
         return;
     }
     blockers.block(COMPLETED);
-    // The channel completes what is refunded in full: that is its own task.
-    if let Some((asked, ..)) = view.full_by_hand()
-        && !view.fold.released_after(REFUNDED, asked)
-    {
-        return;
-    }
     let until = view.completed_until(at);
     blockers.at(until, view.now);
+    // The channel completes what is refunded in full: that is its own task.
+    let by_hand = view.full_by_hand().map(|(asked, ..)| asked);
+    let refunded = given_back(view).map(|(_, since)| since).or(by_hand);
+    if refunded.is_some_and(|since| !view.fold.released_after(REFUNDED, since)) {
+        return;
+    }
     let open: Vec<String> = view
         .lines
         .iter()
@@ -192,35 +192,41 @@ fn by_machine(view: &View<'_>, blockers: &mut Blockers) {
     }
 }
 
-/// Money was given back in full before anything shipped: it is not for us to say that the goods go all the same.
-fn refunded(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
+/// Money that was given back in full before all goods left, and since when that is shown.
+fn given_back(view: &View<'_>) -> Option<(i64, i64)> {
     // Money that was given back with a payment that is void is asked for anew.
     let sum = |order: &OrderSnapshot, amount: fn(&Tender) -> i64| {
         let live = order.tenders.iter().filter(|tender| !tender.cancelled);
         live.map(amount).fold(0_i64, i64::saturating_add)
     };
     let refunded = sum(view.order, |t| t.refunded);
-    let open = |line: &Line<'_>| {
-        line.item_id.is_some() && line.ordered > line.shipped.saturating_add(line.instructed)
-    };
     // What shipped before may have come back; the rest is shipped as long as something is charged for it.
     let nothing_charged = view.charged_total().is_some_and(|total| total <= 0);
     let in_full = view.alive() <= 0 && (nothing_charged || !view.any_shipped());
+    let since = view
+        .fold
+        .unchanged_since(|order| sum(order, |t| t.refunded) == refunded);
+    (refunded > 0 && in_full).then_some((refunded, since))
+}
+
+/// Money was given back in full before anything shipped: it is not for us to say that the goods go all the same.
+fn refunded(view: &View<'_>, blockers: &mut Blockers, tasks: &mut Tasks) {
+    let open = |line: &Line<'_>| {
+        line.item_id.is_some() && line.ordered > line.shipped.saturating_add(line.instructed)
+    };
     let shipments = view.fold.shipments.iter();
     let with: Vec<String> = shipments
         .filter(|shipment| shipment.instructed() && shipment.live())
         .map(|s| format!("{} ({})", s.fact.reference, s.fact.warehouse))
         .collect();
     let open = view.lines.iter().any(open);
-    if refunded <= 0 || !in_full || !open && with.is_empty() {
+    let given = given_back(view).filter(|_| open || !with.is_empty());
+    let Some((refunded, since)) = given else {
         if open {
             paid_back_by_hand(view, blockers, tasks);
         }
         return;
-    }
-    let since = view
-        .fold
-        .unchanged_since(|order| sum(order, |t| t.refunded) == refunded);
+    };
     if view.fold.released_after(REFUNDED, since) {
         return;
     }

@@ -50,14 +50,14 @@ impl Holder<'_> {
 }
 
 fn holder_named<'v>(
-    account: &'v AccountSlug,
+    account: Option<&'v AccountSlug>,
     payment: &'v ExternalId,
     provider: Option<&'v PaymentRef>,
 ) -> Holder<'v> {
     let named = provider.filter(|known| known.key.is_some());
     Holder {
         tender: payment,
-        there: named.map(|known| (account, known)),
+        there: account.zip(named),
     }
 }
 
@@ -97,18 +97,19 @@ impl<'a> View<'a> {
 
     /// Who holds what a capture takes. One without the account's id is known by the channel's record alone.
     fn holder_of<'v>(&self, intent: &'v Intent<'a>, call: &'v CaptureCall) -> Holder<'v> {
-        holder_named(&intent.fact.account, &call.payment, call.provider.as_ref())
+        let account = Some(&intent.fact.account);
+        holder_named(account, &call.payment, call.provider.as_ref())
     }
 
-    /// A call of ours on a payment that it names so is about this one.
+    /// What an operator decided or we called of a payment that is named so, at the account that holds it, is about this one.
     pub(super) fn is_about(
         &self,
-        intent: &Intent<'_>,
+        account: Option<&AccountSlug>,
         payment: &ExternalId,
         provider: Option<&PaymentRef>,
         tender: &Tender,
     ) -> bool {
-        holder_named(&intent.fact.account, payment, provider).is(&self.holder(tender))
+        holder_named(account, payment, provider).is(&self.holder(tender))
     }
 
     /// Captures that were not refused or taken back.

@@ -6,6 +6,7 @@ use hikiate_sdk::{
 
 use super::apportion::apportion;
 use super::fold::{Fold, Reading};
+use super::payment::amount_of;
 use super::view::{Left, View};
 use crate::facts::{FactBody, Features, RefundReason};
 
@@ -85,6 +86,20 @@ fn unlisted(tender: &Tender) -> i64 {
     let listed = tender.refunds.iter();
     let listed = listed.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount));
     tender.refunded.saturating_sub(listed).max(0)
+}
+
+/// All that was paid or is to be is given back, by payments or by the channel's records: a channel completes such an order, which
+/// says nothing about its goods.
+pub(crate) fn refunded_in_full(order: &OrderSnapshot) -> bool {
+    let (mut paid, mut given) = (0_i64, 0_i64);
+    for tender in &order.tenders {
+        let amount = amount_of(order, tender).filter(|_| !tender.cancelled);
+        paid = paid.saturating_add(amount.unwrap_or(0).max(tender.captured));
+        let listed = tender.refunds.iter();
+        let listed = listed.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount));
+        given = given.saturating_add(listed.max(tender.refunded));
+    }
+    given > 0 && given >= paid
 }
 
 /// Units of a line that were given back before they shipped: they are not sent. `shipped` are the units of it that had
@@ -233,12 +248,14 @@ impl<'a> View<'a> {
         mistakes.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount))
     }
 
-    /// What of a payment is not paid in the end: what was given back of it, and what the channel's records of refunds took off a
-    /// payment at another account while nothing was captured, which gives nothing back. What was given back is of later records
-    /// first.
-    pub(crate) fn not_paid(&self, tender: &Tender, given: i64) -> i64 {
+    /// What of a payment's amount is not paid in the end: what was given back of it, and what the channel's records of refunds
+    /// took off a payment at another account that was not captured yet, which gives nothing back. What was given back is of later
+    /// records first; those lower what is captured after them as well.
+    pub(crate) fn not_paid(&self, tender: &Tender, amount: i64, given: i64) -> i64 {
         let (before, after) = self.lowered_around_capture(tender);
-        given.max(before.saturating_add(given.min(after)))
+        let open = amount.saturating_sub(tender.captured.saturating_add(before));
+        let later = given.saturating_add(open.max(0)).min(after);
+        given.max(before.saturating_add(later))
     }
 
     /// What such records take off, before anything was captured and after.
@@ -279,7 +296,7 @@ impl<'a> View<'a> {
             let untold = untold.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount));
             let given = tender.refunded.saturating_sub(untold);
             sum.saturating_add(amount.max(tender.captured))
-                .saturating_sub(self.not_paid(tender, given))
+                .saturating_sub(self.not_paid(tender, amount, given))
         })
     }
 

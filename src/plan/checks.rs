@@ -277,8 +277,9 @@ fn totals(view: &View<'_>) -> Option<(&'static str, String)> {
     // back is paid no more.
     let sum = |amount: &dyn Fn(&Tender) -> i64| {
         let live = view.tenders().map(|tender| {
-            i128::from(amount(tender)) + i128::from(view.by_mistake(tender))
-                - i128::from(view.not_paid(tender, view.given_back(tender)))
+            let amount = amount(tender);
+            i128::from(amount) + i128::from(view.by_mistake(tender))
+                - i128::from(view.not_paid(tender, amount, view.given_back(tender)))
         });
         // What was given back of it by mistake is owed all the same.
         let void = view.order.tenders.iter().filter(|tender| tender.cancelled);

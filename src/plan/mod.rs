@@ -48,6 +48,7 @@ mod payment;
 mod places;
 mod presence;
 mod provider;
+mod provider_refunds;
 mod provider_tasks;
 mod recall;
 mod refund;

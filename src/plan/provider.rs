@@ -10,6 +10,7 @@ use hikiate_sdk::{
 };
 
 use super::order::PlanError;
+use super::provider_refunds::{Key, Records};
 use super::types::OrderInput;
 use super::view::View;
 use crate::facts::{Fact, FactBody, OrderFact, PaymentFact};
@@ -157,13 +158,12 @@ pub(crate) fn seen(input: &OrderInput, channel: &Channel) -> Result<(), PlanErro
     Ok(())
 }
 
-type Key = (AccountSlug, ExternalId);
-
 /// Folding payments and readings.
 struct Sight<'a> {
     input: &'a OrderInput,
     channel: &'a Channel,
     known: BTreeMap<Key, SeenPayment>,
+    records: Records,
 }
 
 impl Sight<'_> {
@@ -172,6 +172,7 @@ impl Sight<'_> {
             input,
             channel,
             known: BTreeMap::new(),
+            records: Records::default(),
         };
         let mut payments = Payments::default();
         let mut last: Option<&OrderFact> = None;
@@ -180,6 +181,10 @@ impl Sight<'_> {
             match &fact.body {
                 FactBody::Order(order) => last = Some(order),
                 FactBody::Payment(payment) => sight.hear(fact, payment),
+                FactBody::Intent(intent) => {
+                    sight.records.decide(intent);
+                    continue;
+                }
                 _ => continue,
             }
             let Some(order) = last else { continue };
@@ -286,7 +291,7 @@ impl Sight<'_> {
         })
     }
 
-    fn merged(&self, told: &OrderFact) -> OrderFact {
+    fn merged(&mut self, told: &OrderFact) -> OrderFact {
         let assigned = self.assigned(&told.order);
         let mut fact = told.clone();
         let currency = fact.order.currency;
@@ -294,10 +299,13 @@ impl Sight<'_> {
             if self.route(tender).is_none() {
                 continue;
             }
-            let seen = assigned.get(&at).and_then(|key| self.known.get(key));
-            let payment = seen.map(|seen| &seen.payment);
-            match payment.filter(|payment| payment.currency == currency) {
-                Some(payment) => stands(tender, payment),
+            let key = assigned.get(&at);
+            let seen = key.and_then(|key| Some((key, &self.known.get(key)?.payment)));
+            match seen.filter(|(_, payment)| payment.currency == currency) {
+                Some((key, payment)) => {
+                    let beside = self.records.unexplained(key, tender, payment);
+                    stands(tender, payment, beside);
+                }
                 None => unseen(tender),
             }
         }
@@ -388,7 +396,7 @@ fn unseen(tender: &mut Tender) {
     tender.provider = None;
 }
 
-fn stands(tender: &mut Tender, payment: &PaymentSnapshot) {
+fn stands(tender: &mut Tender, payment: &PaymentSnapshot, beside: Vec<&RefundSeen>) {
     tender.amount = tender.amount.or(Some(payment.amount));
     tender.authorised = match uncertainty(payment) {
         0 if !payment.state.is_over() => payment.authorised.max(payment.captured),
@@ -410,23 +418,11 @@ fn stands(tender: &mut Tender, payment: &PaymentSnapshot) {
             .clone()
             .or(known.and_then(|known| known.reference)),
     });
-    let mut records: Vec<&RefundSeen> = tender.refunds.iter().collect();
-    let mut beside = Vec::new();
-    for refund in &payment.refunds {
-        // The channel's record of it says what it does to the order; without one nobody has said.
-        match records
-            .iter()
-            .position(|record| record.amount == refund.amount)
-        {
-            Some(at) => {
-                records.swap_remove(at);
-            }
-            None => beside.push(RefundSeen {
-                effect: RefundEffect::ProviderOnly,
-                ..refund.clone()
-            }),
-        }
-    }
+    // The channel's record of a refund says what it does to the order; without one nobody has said.
+    let beside = beside.into_iter().map(|refund| RefundSeen {
+        effect: RefundEffect::ProviderOnly,
+        ..refund.clone()
+    });
     tender.refunds.extend(beside);
 }
 

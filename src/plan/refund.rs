@@ -2,7 +2,7 @@
 //! captured and not given back by anybody.
 
 use chrono::{DateTime, Duration, Utc};
-use hikiate_sdk::{AccountSlug, Call, ExternalId, Op, RefundCall, Tender, VoidCall};
+use hikiate_sdk::{AccountSlug, Call, ExternalId, Op, PaymentRef, RefundCall, Tender, VoidCall};
 
 use super::effects::{Candidate, Wanted, withdraw};
 use super::fold::{Fold, Intent};
@@ -14,8 +14,13 @@ use crate::facts::{IntentWhat, RefundPart, RefundWantedFact, VoidWantedFact};
 use crate::operations::REFUND;
 use crate::policy::PaymentMethod;
 
-/// The word that gives up a refund or void which was asked for and is not made.
-pub(crate) const DROPPED: &str = "refund_dropped";
+/// The word that gives up a refund which was asked for and is not made, with its name. Alone, as releases had it before, it gives
+/// up all of them, and all voids.
+const DROPPED: &str = "refund_dropped";
+/// The word that gives up a void, with its number.
+const VOID_DROPPED: &str = "void_dropped";
+/// The word that tries a void again that was rejected, with its number.
+const VOID: &str = "void";
 /// The blocker of an order whose goods may not go while such a refund or void is not made and shown.
 pub(crate) const WANTED: &str = "refund_wanted";
 /// The kind of the task about money that no account of ours can give back.
@@ -44,6 +49,21 @@ pub(crate) struct VoidAsked<'a> {
     pub(crate) fact: &'a VoidWantedFact,
 }
 
+impl RefundAsked<'_> {
+    /// A word that is about this refund alone.
+    pub(super) fn word(&self, rule: &str) -> String {
+        format!("{rule}:{}", self.fact.id)
+    }
+}
+
+impl VoidAsked<'_> {
+    /// A word that is about this void alone.
+    fn word(&self, rule: &str) -> String {
+        let (_, number) = self.key.rsplit_once(':').unwrap_or_default();
+        format!("{rule}:{number}")
+    }
+}
+
 fn refund_call<'a>(intent: &Intent<'a>) -> Option<&'a RefundCall> {
     match intent.call() {
         Some(Call::Refund(call)) => Some(call),
@@ -51,10 +71,11 @@ fn refund_call<'a>(intent: &Intent<'a>) -> Option<&'a RefundCall> {
     }
 }
 
-fn payment_of<'a>(intent: &Intent<'a>) -> Option<&'a ExternalId> {
+/// The channel's id of the payment of a refund or void, and its account's name of it.
+fn payment_of<'a>(intent: &Intent<'a>) -> Option<(&'a ExternalId, Option<&'a PaymentRef>)> {
     match intent.call() {
-        Some(Call::Refund(call)) => Some(&call.payment),
-        Some(Call::Void(call)) => Some(&call.payment),
+        Some(Call::Refund(call)) => Some((&call.payment, call.provider.as_ref())),
+        Some(Call::Void(call)) => Some((&call.payment, call.provider.as_ref())),
         _ => None,
     }
 }
@@ -63,17 +84,55 @@ impl<'a> Fold<'a> {
     /// The last call that was made for a decision, of one payment.
     fn made_for(&self, op: Op, decision: &str, payment: &ExternalId) -> Option<&Intent<'a>> {
         self.of_op(op)
-            .filter(|intent| intent.decision() == decision && payment_of(intent) == Some(payment))
+            .filter(|intent| intent.decision() == decision)
+            .filter(|intent| payment_of(intent).is_some_and(|(known, _)| known == payment))
             .last()
     }
 
-    /// An operator gave it up after it was asked for.
-    pub(super) fn is_dropped(&self, asked: i64) -> bool {
-        self.released_after(DROPPED, asked)
+    /// An operator released this of a refund after a fact, by its name or, as releases had it before, of all.
+    pub(super) fn refund_released(&self, rule: &str, asked: &RefundAsked<'_>, after: i64) -> bool {
+        self.released_after(rule, after) || self.released_after(&asked.word(rule), after)
+    }
+
+    /// An operator gave a refund up after it was asked for.
+    pub(super) fn is_dropped(&self, asked: &RefundAsked<'_>) -> bool {
+        self.refund_released(DROPPED, asked, asked.id)
+    }
+
+    /// An operator gave a void up after it was asked for.
+    fn is_void_dropped(&self, asked: &VoidAsked<'_>) -> bool {
+        self.released_after(DROPPED, asked.id)
+            || self.released_after(&asked.word(VOID_DROPPED), asked.id)
+    }
+
+    /// An operator wants a void once more that was refused.
+    fn is_void_again(&self, asked: &VoidAsked<'_>, refused: i64) -> bool {
+        self.released_after(REFUND, refused) || self.released_after(&asked.word(VOID), refused)
     }
 }
 
 impl<'a> View<'a> {
+    /// A refund or void of ours is of this payment.
+    fn is_of(&self, intent: &Intent<'_>, tender: &Tender) -> bool {
+        payment_of(intent).is_some_and(|(payment, provider)| {
+            self.is_about(Some(&intent.fact.account), payment, provider, tender)
+        })
+    }
+
+    /// The payment that a part of a refund is of; `None` where the order names it no longer.
+    fn tender_of(&self, part: &RefundPart) -> Option<&Tender> {
+        let (account, provider) = (part.account.as_ref(), part.provider.as_ref());
+        let mut tenders = self.order.tenders.iter();
+        tenders.find(|tender| self.is_about(account, &part.payment, provider, tender))
+    }
+
+    /// A void names this payment so.
+    fn voids(&self, asked: &VoidAsked<'_>, payment: &ExternalId, tender: &Tender) -> bool {
+        let account = self.route(tender).and_then(|route| route.account.as_ref());
+        let provider = asked.fact.providers.get(payment);
+        self.is_about(account, payment, provider, tender)
+    }
+
     /// Our refunds of a payment that were not refused or taken back.
     fn our_refunds<'v>(
         &'v self,
@@ -82,9 +141,7 @@ impl<'a> View<'a> {
         let all = self.fold.of_op(Op::Refund).filter(|intent| !intent.void());
         all.filter_map(move |intent| {
             let call = refund_call(intent)?;
-            let provider = call.provider.as_ref();
-            self.is_about(intent, &call.payment, provider, tender)
-                .then_some((intent, call.amount))
+            self.is_of(intent, tender).then_some((intent, call.amount))
         })
     }
 
@@ -118,32 +175,61 @@ impl<'a> View<'a> {
         tender.captured.saturating_sub(given).max(0)
     }
 
-    /// What was given back of a payment, or is an operator's to pay back by hand, which nobody reports.
+    /// What was given back of a payment, what nothing explains aside, or is an operator's to pay back by hand.
     pub(crate) fn given_or_by_hand(&self, tender: &Tender) -> i64 {
-        let asked = self.refunds_asked().flat_map(|asked| &asked.fact.parts);
-        let asked = asked
-            .filter(|part| part.account.is_none() && part.payment == tender.key)
-            .fold(0_i64, |sum, part| sum.saturating_add(part.amount));
-        asked.max(self.given_back(tender))
+        let given = self.given_back(tender);
+        if self.asked_by_hand(&[tender], i64::MAX) == 0 {
+            return given;
+        }
+        let unexplained = tender.refunded.saturating_sub(given);
+        self.given_without_account(&[tender])
+            .saturating_sub(unexplained)
     }
 
     /// What an operator asked to pay back by hand of payments by bank transfer.
     pub(crate) fn transfers_asked_back(&self) -> i64 {
-        let by_bank = |tender: &&Tender| {
+        self.asked_by_hand(&self.transfers(), i64::MAX)
+    }
+
+    /// Payments by bank transfer that no account of ours holds.
+    pub(crate) fn transfers(&self) -> Vec<&Tender> {
+        let tenders = self.order.tenders.iter();
+        let by_bank = tenders.filter(|tender| {
             let route = self.route(tender);
-            route.is_some_and(|route| route.method == PaymentMethod::BankTransfer)
+            route.is_some_and(|r| r.account.is_none() && r.method == PaymentMethod::BankTransfer)
+        });
+        by_bank.collect()
+    }
+
+    /// What an operator asked to pay back by hand of these payments, before a fact.
+    fn asked_by_hand(&self, tenders: &[&Tender], before: i64) -> i64 {
+        let asked = self.refunds_asked().filter(|asked| asked.id < before);
+        let parts = asked.flat_map(|asked| &asked.fact.parts);
+        let by_hand = |part: &&RefundPart| {
+            let mut tenders = tenders.iter();
+            part.account.is_none() && tenders.any(|tender| tender.key == part.payment)
         };
-        let transfers: Vec<&ExternalId> = self
-            .order
-            .tenders
-            .iter()
-            .filter(by_bank)
-            .map(|tender| &tender.key)
-            .collect();
-        let asked = self.refunds_asked().flat_map(|asked| &asked.fact.parts);
-        asked
-            .filter(|part| part.account.is_none() && transfers.contains(&&part.payment))
+        parts
+            .filter(by_hand)
             .fold(0_i64, |sum, part| sum.saturating_add(part.amount))
+    }
+
+    /// What was given back of payments that no account of ours holds, or is asked to be: what operators asked for, and the most
+    /// that any reading showed beyond what they had asked for by then.
+    pub(crate) fn given_without_account(&self, tenders: &[&Tender]) -> i64 {
+        let refunded = |all: &[Tender]| {
+            let same = all.iter().filter(|shown| {
+                let mut tenders = tenders.iter();
+                tenders.any(|tender| tender.key == shown.key)
+            });
+            same.fold(0_i64, |sum, shown| sum.saturating_add(shown.refunded))
+        };
+        let beyond = self.fold.readings.iter().map(|reading| {
+            let ours = self.asked_by_hand(tenders, reading.id);
+            refunded(&reading.fact.order.tenders).saturating_sub(ours)
+        });
+        let others = beyond.max().unwrap_or(0).max(0);
+        self.asked_by_hand(tenders, i64::MAX).saturating_add(others)
     }
 
     /// Minor units of a payment that are authorised and not captured. A channel that cancels an order cancels its payments with
@@ -160,7 +246,7 @@ impl<'a> View<'a> {
     /// Refunds that an operator asked for and nobody gave up.
     pub(crate) fn refunds_asked(&self) -> impl Iterator<Item = &RefundAsked<'a>> {
         let all = self.fold.refunds_wanted.iter();
-        all.filter(|asked| !self.fold.is_dropped(asked.id) || self.is_begun(asked))
+        all.filter(|asked| !self.fold.is_dropped(asked) || self.is_begun(asked))
     }
 
     /// A part of it was given back or recorded at the channel, or may have been: giving it up changes nothing of that.
@@ -177,13 +263,15 @@ impl<'a> View<'a> {
     /// Voids that an operator asked for and nobody gave up.
     fn voids_asked(&self) -> impl Iterator<Item = &VoidAsked<'a>> {
         let all = self.fold.voids_wanted.iter();
-        all.filter(|asked| !self.fold.is_dropped(asked.id))
+        all.filter(|asked| !self.fold.is_void_dropped(asked))
     }
 
     /// Nothing more is captured of a payment: an operator asked for its void.
     pub(crate) fn is_to_void(&self, tender: &Tender) -> bool {
-        self.voids_asked()
-            .any(|asked| asked.fact.payments.contains(&tender.key))
+        self.voids_asked().any(|asked| {
+            let mut payments = asked.fact.payments.iter();
+            payments.any(|payment| self.voids(asked, payment, tender))
+        })
     }
 
     /// What an operator asked to void is void, and nothing else pays the order: it is known why it is not paid.
@@ -212,20 +300,25 @@ impl<'a> View<'a> {
         Some((asked.id, asked.fact.amount, paid))
     }
 
-    /// A refund or void that was not sent yet may still be given up.
-    pub(crate) fn may_give_up(&self) -> bool {
-        let mut refunds = self.refunds_asked().filter(|asked| !self.is_begun(asked));
-        let refunds = refunds.any(|asked| {
+    /// The words that give up refunds and voids which were not sent yet.
+    pub(crate) fn may_give_up(&self) -> Vec<String> {
+        let refunds = self.refunds_asked().filter(|asked| {
             let mut parts = asked.fact.parts.iter();
-            parts.any(|part| part.account.is_some() || !self.fold.released_after(TO_PAY, asked.id))
+            let paid = self.fold.released_after(TO_PAY, asked.id);
+            !self.is_begun(asked) && parts.any(|part| part.account.is_some() || !paid)
         });
-        let mut tenders = self.order.tenders.iter();
-        refunds || tenders.any(|t| self.is_undecided_void(t))
-    }
-
-    /// An operator asked for the void of a payment of which something is still authorised, or which somebody else captured.
-    fn is_undecided_void(&self, tender: &Tender) -> bool {
-        self.is_open_void(tender) || self.captured_before_void(tender)
+        let voids = self.voids_asked().filter(|asked| {
+            let mut tenders = self.order.tenders.iter();
+            tenders.any(|tender| {
+                let mut payments = asked.fact.payments.iter();
+                payments.any(|payment| self.voids(asked, payment, tender))
+                    && (self.open_authorisation(tender) > 0 || self.captured_by_others(tender) > 0)
+            })
+        });
+        let refunds = refunds.map(|asked| asked.word(DROPPED));
+        refunds
+            .chain(voids.map(|asked| asked.word(VOID_DROPPED)))
+            .collect()
     }
 
     /// An operator asked for the void of a payment of which something is still authorised.
@@ -263,7 +356,7 @@ impl<'a> View<'a> {
             }
             if self.is_open_void(tender) {
                 let voids = self.fold.of_op(Op::Void).filter(|intent| intent.taken());
-                let voids = voids.filter(|intent| payment_of(intent) == Some(&tender.key));
+                let voids = voids.filter(|intent| self.is_of(intent, tender));
                 let ends = voids.filter_map(|intent| intent.outcome);
                 last = last.max(ends.map(|(id, _)| id).max());
             }
@@ -301,7 +394,7 @@ impl<'a> View<'a> {
             "to be paid back by hand"
         } else if parts.all(|part| self.is_given(asked, part)) {
             "done"
-        } else if self.fold.is_dropped(asked.id) {
+        } else if self.fold.is_dropped(asked) {
             "given up"
         } else {
             "not done yet"
@@ -426,17 +519,18 @@ pub(crate) fn refunds(view: &View<'_>, tasks: &mut Tasks) -> (Wanted, Option<Dat
 
 /// What was given up before it was sent is taken back.
 fn given_up(view: &View<'_>, wanted: &mut Wanted) {
-    let refunds = view.fold.refunds_wanted.iter().map(|one| (one.id, one.key));
-    let voids = view.fold.voids_wanted.iter().map(|one| (one.id, one.key));
-    for (id, key) in refunds.chain(voids) {
-        if view.fold.is_dropped(id) {
-            let open = view.fold.intents.iter();
-            let open = open.filter(|intent| intent.open() && intent.decision() == key);
-            let why = "an operator gave it up";
-            wanted
-                .withdraw
-                .extend(open.filter_map(|intent| withdraw(intent, why)));
-        }
+    let refunds = view.fold.refunds_wanted.iter();
+    let refunds = refunds.filter(|asked| view.fold.is_dropped(asked));
+    let voids = view.fold.voids_wanted.iter();
+    let voids = voids.filter(|asked| view.fold.is_void_dropped(asked));
+    let keys = refunds.map(|asked| asked.key);
+    for key in keys.chain(voids.map(|asked| asked.key)) {
+        let open = view.fold.intents.iter();
+        let open = open.filter(|intent| intent.open() && intent.decision() == key);
+        let why = "an operator gave it up";
+        wanted
+            .withdraw
+            .extend(open.filter_map(|intent| withdraw(intent, why)));
     }
 }
 
@@ -451,15 +545,15 @@ fn refund(
     tasks: &mut Tasks,
 ) -> bool {
     let made = view.fold.made_for(Op::Refund, asked.key, &part.payment);
-    if view.is_given(asked, part) || view.fold.is_dropped(asked.id) {
+    if view.is_given(asked, part) || view.fold.is_dropped(asked) {
         return false;
     }
     wanted.pending = true;
-    let mut tenders = view.order.tenders.iter();
-    let tender = tenders.find(|tender| tender.key == part.payment);
+    let (dropped, again) = (asked.word(DROPPED), asked.word(REFUND));
+    let tender = view.tender_of(part);
     let (id, amount) = (&asked.fact.id, view.money(part.amount));
     let others = tender.map_or(0, |tender| view.refunded_by_others(tender));
-    if others > part.by_others && !again(view, others, tender) {
+    if others > part.by_others && !wanted_as_well(view, asked, others, tender) {
         let back = made.filter(|intent| intent.open());
         let back = back.and_then(|intent| {
             withdraw(intent, "others refunded the payment since it was asked for")
@@ -469,13 +563,13 @@ fn refund(
         if unsent {
             let more = view.money(others.saturating_sub(part.by_others));
             let what = format!(
-                "Since refund {id} ({amount}, {}) was entered, {more} of payment {} was refunded by someone else. If that is the same refund, release {DROPPED}. If the customer gets both, release {REFUND}",
+                "Since refund {id} ({amount}, {}) was entered, {more} of payment {} was refunded by someone else. If that is the same refund, release {dropped}. If the customer gets both, release {again}",
                 asked.fact.reason, part.payment
             );
             tasks
                 .add("refunded_meanwhile", what)
-                .release(DROPPED)
-                .release(REFUND);
+                .release(&dropped)
+                .release(&again);
         }
         return false;
     }
@@ -483,33 +577,43 @@ fn refund(
         return false;
     }
     if let Some((refused, outcome)) = made.and_then(Intent::refusal)
-        && !view.fold.released_after(REFUND, refused)
+        && !view.fold.refund_released(REFUND, asked, refused)
     {
         let what = format!(
-            "{account} rejected refund {id} ({amount}) of payment {}: {} {}. Check the payment there, then release {REFUND} to try again or {DROPPED} to give it up",
+            "{account} rejected refund {id} ({amount}) of payment {}: {} {}. Check the payment there, then release {again} to try again or {dropped} to give it up",
             part.payment,
             outcome.code.as_deref().unwrap_or_default(),
             words_or_none(&outcome.message)
         );
         tasks
             .add("refund_rejected", what)
-            .release(REFUND)
-            .release(DROPPED);
+            .release(&again)
+            .release(&dropped);
         return false;
     }
-    let room = tender.map_or(0, |tender| view.refundable(tender));
+    let Some(tender) = tender else {
+        let key = part.provider.as_ref().and_then(|known| known.key.as_ref());
+        let name = key.map_or_else(String::new, |key| format!(" ({key} at {account})"));
+        let what = format!(
+            "Refund {id} is {amount} of payment {}{name}, which is no longer on the order. Refund it at {account} if it is to be given back, then release {dropped}",
+            part.payment
+        );
+        tasks.add("refund_exceeds_captured", what).release(&dropped);
+        return false;
+    };
+    let room = view.refundable(tender);
     if part.amount > room {
         let what = format!(
-            "Refund {id} is {amount} of payment {}, but {} of it is captured and not refunded. Release {DROPPED} to give it up, then enter what is right",
+            "Refund {id} is {amount} of payment {}, but {} of it is captured and not refunded. Release {dropped} to give it up, then enter what is right",
             part.payment,
             view.money(room)
         );
-        tasks.add("refund_exceeds_captured", what).release(DROPPED);
+        tasks.add("refund_exceeds_captured", what).release(&dropped);
         return false;
     }
-    let Some(tender) = tender.filter(|_| free && !waits(view, asked)) else {
+    if !free || waits(view, asked) {
         return false;
-    };
+    }
     let only = asked.fact.parts.len() == 1;
     let lines = asked.fact.lines.iter().filter(|_| only);
     wanted.candidates.push(Candidate {
@@ -540,13 +644,18 @@ fn waits(view: &View<'_>, asked: &RefundAsked<'_>) -> bool {
 }
 
 /// An operator has seen what others gave back, and wants this refund as well.
-fn again(view: &View<'_>, others: i64, tender: Option<&Tender>) -> bool {
+fn wanted_as_well(
+    view: &View<'_>,
+    asked: &RefundAsked<'_>,
+    others: i64,
+    tender: Option<&Tender>,
+) -> bool {
     let Some(tender) = tender else { return false };
     let since = view.fold.unchanged_since(|order| {
         let mut all = order.tenders.iter();
-        all.any(|known| known.key == tender.key && known.refunded >= others)
+        all.any(|known| view.same_payment(known, tender) && known.refunded >= others)
     });
-    view.fold.released_after(REFUND, since)
+    view.fold.refund_released(REFUND, asked, since)
 }
 
 /// Money that came without an account of ours goes back by an operator.
@@ -578,10 +687,11 @@ fn void(
     tasks: &mut Tasks,
 ) -> bool {
     let mut tenders = view.order.tenders.iter();
-    let Some(tender) = tenders.find(|tender| tender.key == *payment) else {
+    let Some(tender) = tenders.find(|tender| view.voids(asked, payment, tender)) else {
         return false;
     };
     let made = view.fold.made_for(Op::Void, asked.key, payment);
+    let (dropped, again) = (asked.word(VOID_DROPPED), asked.word(VOID));
     let open = view.open_authorisation(tender);
     if open == 0 {
         let moot = made.filter(|intent| intent.open());
@@ -595,10 +705,10 @@ fn void(
             .max(0);
         if view.captured_before_void(tender) && kept > 0 {
             let what = format!(
-                "Payment {payment} was captured by someone else before its void was made: {} of it is held, and the order counts as paid. Refund it with `order refund`, or release {DROPPED} if it is to stay paid",
+                "Payment {payment} was captured by someone else before its void was made: {} of it is held, and the order counts as paid. Refund it with `order refund`, or release {dropped} if it is to stay paid",
                 view.money(kept)
             );
-            tasks.add("void_captured", what).release(DROPPED);
+            tasks.add("void_captured", what).release(&dropped);
         }
         return false;
     }
@@ -609,23 +719,23 @@ fn void(
     let account = view.route(tender).and_then(|route| route.account.as_ref());
     let Some(account) = account else {
         let what = format!(
-            "No account is configured for payment {payment} any more, so its void is not made. Configure its route, or void it by hand and release {DROPPED}"
+            "No account is configured for payment {payment} any more, so its void is not made. Configure its route, or void it by hand and release {dropped}"
         );
-        tasks.add("void_rejected", what).release(DROPPED);
+        tasks.add("void_rejected", what).release(&dropped);
         return false;
     };
     if let Some((refused, outcome)) = made.and_then(Intent::refusal)
-        && !view.fold.released_after(REFUND, refused)
+        && !view.fold.is_void_again(asked, refused)
     {
         let what = format!(
-            "{account} rejected the void of payment {payment}: {} {}. Check the payment there, then release {REFUND} to try again or {DROPPED} to give it up",
+            "{account} rejected the void of payment {payment}: {} {}. Check the payment there, then release {again} to try again or {dropped} to give it up",
             outcome.code.as_deref().unwrap_or_default(),
             words_or_none(&outcome.message)
         );
         tasks
             .add("void_rejected", what)
-            .release(REFUND)
-            .release(DROPPED);
+            .release(&again)
+            .release(&dropped);
         return false;
     }
     if !free || view.goods_under_way() {
@@ -639,10 +749,10 @@ fn void(
         });
         if missing > others {
             let what = format!(
-                "The goods shipped before the void of payment {payment} was sent, and {} is due for them. Release {DROPPED} to have it captured; if nothing is to be paid, void the payment by hand",
+                "The goods shipped before the void of payment {payment} was sent, and {} is due for them. Release {dropped} to have it captured; if nothing is to be paid, void the payment by hand",
                 view.money(missing)
             );
-            tasks.add("void_too_late", what).release(DROPPED);
+            tasks.add("void_too_late", what).release(&dropped);
         }
         return false;
     }

@@ -133,31 +133,33 @@ pub(super) fn records(
             continue;
         }
         let refused = made.and_then(Intent::refusal);
-        let by_hand = refused.is_some_and(|(id, _)| view.fold.released_after(NOT_RECORDED, id));
+        let by_hand =
+            refused.is_some_and(|(id, _)| view.fold.refund_released(NOT_RECORDED, asked, id));
         // What its account does not show may have failed there after all: the channel is told of no refund that was none.
         let by_account = asked.fact.parts.iter().any(|part| part.account.is_some());
         if by_account && view.is_in_doubt() {
             wanted.pending = true;
             continue;
         }
-        let over = is_shown || by_hand || view.fold.is_dropped(asked.id);
+        let over = is_shown || by_hand || view.fold.is_dropped(asked);
         if over || by_us {
             continue;
         }
         wanted.pending = true;
         if let Some((refused, outcome)) = refused
-            && !view.fold.released_after(REFUND, refused)
+            && !view.fold.refund_released(REFUND, asked, refused)
         {
+            let (by_hand, again) = (asked.word(NOT_RECORDED), asked.word(REFUND));
             let what = format!(
-                "The channel rejected the record of refund {} ({}), which was made: {}. Record it there by hand without a payment, then release {NOT_RECORDED}; or release {REFUND} to try again",
+                "The channel rejected the record of refund {} ({}), which was made: {}. Record it there by hand without a payment, then release {by_hand}; or release {again} to try again",
                 asked.fact.id,
                 view.money(amount),
                 words_or_none(&outcome.message)
             );
             tasks
                 .add(NOT_RECORDED, what)
-                .release(NOT_RECORDED)
-                .release(REFUND);
+                .release(&by_hand)
+                .release(&again);
             continue;
         }
         // Where no account gave it back, no plugin of one records it.

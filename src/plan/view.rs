@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::{ChannelState, GroupKey, LineKey, OrderSnapshot, RefundSeen};
 
 use super::begin::{self, Whose};
-use super::charges::not_sent;
+use super::charges::{not_sent, refunded_in_full};
 use super::ended::ENDED;
 use super::fold::{Completion, Fold, Reading};
 use super::others::{self, Others, Shown};
@@ -208,6 +208,7 @@ impl<'a> View<'a> {
             && self.channel.completed == policy::Completed::Shipped
             && self.channel.others != policy::Others::IgnoreUnshipped
             && !self.not_believed
+            && !refunded_in_full(&completion.since.fact.order)
     }
 
     /// Completing an order may say that its goods have shipped: all but what stood with a warehouse then,

@@ -259,9 +259,11 @@ impl<'a> Seen<'a> {
     /// What operators pay back by hand, and no reading shows.
     #[must_use]
     pub(super) fn paid_by_hand(&self) -> i64 {
-        let given_up = |asked: &i64| self.was_released("refund_dropped", *asked);
-        let by_hand = self.by_hand.iter().filter(|(asked, _)| !given_up(asked));
-        by_hand.map(|(_, amount)| amount).sum()
+        let given_up =
+            |asked: &i64, name: &str| self.was_released(&format!("refund_dropped:{name}"), *asked);
+        let by_hand = self.by_hand.iter();
+        let by_hand = by_hand.filter(|(asked, name, _)| !given_up(asked, name));
+        by_hand.map(|(_, _, amount)| amount).sum()
     }
 
     /// More is kept than is charged, by so much, and nobody has released it.

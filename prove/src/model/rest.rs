@@ -204,7 +204,12 @@ impl World {
         }
         // A refund that its account does not make is given up in the end.
         if matches!(task.kind.as_str(), "refund_rejected" | "void_rejected") && tries > 1 {
-            return self.release(at, "refund_dropped".to_owned());
+            let mut given_up = actions.iter().filter_map(|action| match action {
+                Action::Release { rule } => rule.clone(),
+                _ => None,
+            });
+            let given_up = given_up.find(|rule| rule.contains("_dropped:"));
+            return given_up.map_or(Ok(()), |rule| self.release(at, rule));
         }
         // The next thing only where the program refuses the first: lines of two addresses are no one parcel.
         for action in &actions {

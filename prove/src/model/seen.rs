@@ -78,7 +78,7 @@ pub(super) struct Seen<'a> {
     /// What people released, and the fact that did.
     released: Vec<(i64, &'a ReleasedFact)>,
     /// Parts of refunds that an operator is to pay by hand, with the fact that asked for them.
-    pub(super) by_hand: Vec<(i64, i64)>,
+    pub(super) by_hand: Vec<(i64, String, i64)>,
     /// Nothing of it ships, and the channel shows it completed.
     digital: bool,
     /// That was so once.
@@ -239,7 +239,7 @@ impl<'a> Seen<'a> {
                 }
                 FactBody::RefundWanted(wanted) => {
                     let parts = wanted.parts.iter().filter(|part| part.account.is_none());
-                    by_hand.extend(parts.map(|part| (fact.id, part.amount)));
+                    by_hand.extend(parts.map(|part| (fact.id, wanted.id.clone(), part.amount)));
                 }
                 FactBody::Held(fact) => {
                     held.insert(fact.rule.as_str());

@@ -13,8 +13,27 @@ use super::world::World;
 
 const WHY: &str = "an operator's decision";
 const WHO: &str = "operator";
-/// The rule whose release gives up a refund or void.
-pub(super) const DROPPED: &str = "refund_dropped";
+/// The rules whose release gives up a refund or void: each with its name.
+const DROPPED: [&str; 2] = ["refund_dropped:", "void_dropped:"];
+
+/// A release of this rule gives up a refund or void.
+pub(super) fn gives_up(rule: &str) -> bool {
+    DROPPED.iter().any(|dropped| rule.starts_with(dropped))
+}
+
+/// The rules that would give up the refunds and voids of an order, whether or not they still may.
+fn dropping(input: &OrderInput) -> Vec<String> {
+    let [refund, void] = DROPPED;
+    let words = input.facts.iter().filter_map(|fact| match &fact.body {
+        FactBody::RefundWanted(wanted) => Some(format!("{refund}{}", wanted.id)),
+        FactBody::VoidWanted(_) => {
+            let (_, number) = fact.key.rsplit_once(':')?;
+            Some(format!("{void}{number}"))
+        }
+        _ => None,
+    });
+    words.collect()
+}
 
 impl World {
     /// Something that is undone later, or ends an order.
@@ -139,8 +158,11 @@ impl World {
         let Some((_, _, input)) = self.input(&name).await else {
             return;
         };
-        let rules = release(self.now_of(&input), Some(DROPPED));
-        if let Ok(rules) = rules {
+        let words = dropping(&input).into_iter();
+        let words = words.filter_map(|word| release(self.now_of(&input), Some(&word)).ok());
+        let words: Vec<Vec<String>> = words.collect();
+        if !words.is_empty() {
+            let rules = self.dice.pick(&words).clone();
             let reason = WHY.to_owned();
             self.decide(&name, Decision::Release { rules, reason })
                 .await;

@@ -7,7 +7,7 @@ use hikiate::plan::{context_hash, rule_context};
 use hikiate::store::{Added, Decision, DepositTerms, NewDeposit, Place, StoreError};
 use hikiate_sdk::{Call, Currency};
 
-use super::decides::DROPPED;
+use super::decides::gives_up;
 use super::orders::Pay;
 use super::world::World;
 
@@ -56,7 +56,7 @@ impl World {
         let order = self.orders.iter_mut().find(|order| order.number == number);
         if let (Some(order), Decision::Release { rules, .. }) = (order, &decision) {
             rules.iter().for_each(|rule| order.lets_go(rule));
-            order.dropped |= rules.iter().any(|rule| rule == DROPPED);
+            order.dropped |= rules.iter().any(|rule| gives_up(rule));
         }
         let today = self.engine.today(self.now);
         store

@@ -103,7 +103,7 @@ pub fn refund(
         id: id.clone(),
         amount,
         currency: view.order.currency,
-        full: amount == room,
+        full: amount == room && nothing_is_left(&view, of, &lines),
         lines,
         parts: parts(&view, rooms, amount),
         reason: reason.to_owned(),
@@ -115,6 +115,23 @@ pub fn refund(
     wish.facts
         .push(WishedFact::once(format!("refund_wanted:{id}"), body));
     Ok(wish)
+}
+
+/// No payment is authorised for goods that are still to ship, and no units of the order are left that a refund by line does not
+/// name.
+fn nothing_is_left(view: &View<'_>, of: RefundOf<'_>, lines: &[RefundedLine]) -> bool {
+    let mut tenders = view.order.tenders.iter();
+    let authorised = tenders.any(|t| view.open_authorisation(t) > 0 && !view.is_to_void(t));
+    if authorised && view.has_unshipped() {
+        return false;
+    }
+    let mut sold = view.order.lines.iter();
+    let named = |line: &hikiate_sdk::OrderLine| {
+        let (gone, _) = given_before(view, &line.key);
+        let asked = lines.iter().find(|asked| asked.line == line.key);
+        gone.saturating_add(asked.map_or(0, |asked| asked.quantity)) >= line.quantity
+    };
+    !matches!(of, RefundOf::Lines(_)) || sold.all(named)
 }
 
 /// Names what is asked for: an amount, or units by the channel's lines, however they were typed.
@@ -150,7 +167,10 @@ fn rooms<'v>(view: &'v View<'_>) -> Result<Vec<Room<'v>>, String> {
         };
         let room = match (&route.account, route.method) {
             (Some(_), _) => view.refundable(tender),
-            (None, PaymentMethod::Prepaid) => by_hand(view, &[tender], view.taken(tender)),
+            (None, PaymentMethod::Prepaid) => {
+                let given = view.given_without_account(&[tender]);
+                view.taken(tender).saturating_sub(given)
+            }
             (None, _) => 0,
         };
         if room <= 0 {
@@ -172,30 +192,15 @@ fn rooms<'v>(view: &'v View<'_>) -> Result<Vec<Room<'v>>, String> {
 
 /// What came by bank transfer. A deposit pays the order, whatever payments by transfer the channel lists for it.
 fn transferred<'v>(view: &'v View<'_>) -> Option<Room<'v>> {
-    let by_bank = |tender: &&Tender| {
-        let route = view.route(tender);
-        route.is_some_and(|r| r.account.is_none() && r.method == PaymentMethod::BankTransfer)
-    };
-    let all: Vec<&Tender> = view.order.tenders.iter().filter(by_bank).collect();
+    let all = view.transfers();
     let named = all.iter().rev().find(|tender| !tender.cancelled);
     let named = named.or(all.last()).copied()?;
     let captured = all
         .iter()
         .fold(0_i64, |sum, tender| sum.saturating_add(tender.captured));
-    let room = by_hand(view, &all, view.payment().deposited.max(captured));
+    let came = view.payment().deposited.max(captured);
+    let room = came.saturating_sub(view.given_without_account(&all));
     (room > 0).then_some((named, room, false))
-}
-
-/// What came without an account of ours, less what was given back of it or is asked to be.
-fn by_hand(view: &View<'_>, tenders: &[&Tender], came: i64) -> i64 {
-    let asked = view.refunds_asked().flat_map(|asked| &asked.fact.parts);
-    let asked = asked
-        .filter(|part| tenders.iter().any(|tender| tender.key == part.payment))
-        .fold(0_i64, |sum, part| sum.saturating_add(part.amount));
-    let refunded = tenders
-        .iter()
-        .fold(0_i64, |sum, tender| sum.saturating_add(tender.refunded));
-    came.saturating_sub(refunded.max(asked)).max(0)
 }
 
 fn parts(view: &View<'_>, rooms: Vec<Room<'_>>, amount: i64) -> Vec<RefundPart> {
@@ -208,6 +213,7 @@ fn parts(view: &View<'_>, rooms: Vec<Room<'_>>, amount: i64) -> Vec<RefundPart> 
             let route = view.route(tender).filter(|_| by_account);
             parts.push(RefundPart {
                 payment: tender.key.clone(),
+                provider: route.and_then(|_| view.provider_of(tender)),
                 account: route.and_then(|route| route.account.clone()),
                 amount,
                 by_others: view.refunded_by_others(tender),
@@ -401,6 +407,7 @@ pub fn void(on: Now<'_>, reason: &str) -> Result<Wish, String> {
     let view = on.ours()?;
     let number = &view.input.number;
     let mut payments = Vec::new();
+    let mut providers = BTreeMap::new();
     let mut wish = Wish::default();
     let mut asked = false;
     for tender in &view.order.tenders {
@@ -428,6 +435,8 @@ pub fn void(on: Now<'_>, reason: &str) -> Result<Wish, String> {
             tender.key
         ));
         payments.push(tender.key.clone());
+        let provider = view.provider_of(tender);
+        providers.extend(provider.map(|known| (tender.key.clone(), known)));
     }
     if payments.is_empty() {
         return Err(if asked {
@@ -451,6 +460,7 @@ pub fn void(on: Now<'_>, reason: &str) -> Result<Wish, String> {
     let n = view.fold.voids_wanted.len().saturating_add(1);
     let body = FactBody::VoidWanted(VoidWantedFact {
         payments,
+        providers,
         reason: reason.to_owned(),
     });
     wish.facts

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::super::ended::ENDED;
-use super::super::refund::DROPPED;
 use super::{Now, Planned};
 use crate::action::Action;
 
@@ -25,7 +24,7 @@ pub fn release(on: Now<'_>, rule: Option<&str>) -> Result<Vec<String>, String> {
     Ok(rules)
 }
 
-/// Its open holds, the gates that its tasks name, its end, and a refund or void that may be given up.
+/// Its open holds, the gates that its tasks name, its end, and refunds and voids that may be given up.
 fn named(on: Now<'_>, planned: &Planned<'_>) -> BTreeSet<String> {
     let holds = planned.holds.open.iter().map(|hold| hold.rule.clone());
     let actions = planned.plan.tasks.iter().flat_map(|task| &task.actions);
@@ -38,13 +37,12 @@ fn named(on: Now<'_>, planned: &Planned<'_>) -> BTreeSet<String> {
     let many = many.map(|of| format!("changed:{of}"));
     let ended = planned.view.as_ref().and_then(|view| view.ended());
     let ended = ended.map(|_| ENDED.to_owned());
-    let given_up = planned.view.as_ref().filter(|view| view.may_give_up());
-    let given_up = given_up.map(|_| DROPPED.to_owned());
+    let given_up = planned.view.as_ref().map(|view| view.may_give_up());
     holds
         .chain(gates)
         .chain(many)
         .chain(ended)
-        .chain(given_up)
+        .chain(given_up.into_iter().flatten())
         .collect()
 }
 

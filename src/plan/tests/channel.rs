@@ -501,3 +501,68 @@ fn an_order_that_its_completion_ended_is_ended_and_closed() {
     let plan = world.settle();
     assert_eq!((plan.status, plan.closed), (Status::Allocated, false));
 }
+
+/// Staff record at a shop that completes an order by it that all of its money went back.
+fn records_all(world: &mut World) {
+    let now = world.now;
+    world.edit(|order| {
+        complete(order);
+        let record = hikiate_sdk::RefundSeen {
+            effect: hikiate_sdk::RefundEffect::Lowers,
+            ..super::ledger::support::refund("ref_1", 1500, now)
+        };
+        order.tenders[0].refunds.push(record);
+        order.tenders[0].refunded = 1500;
+    });
+}
+
+#[test]
+fn what_is_completed_by_a_refund_in_full_has_not_shipped_by_that() {
+    let completes = |mut world: World| {
+        for channel in world.policy.channels.values_mut() {
+            channel.completed = Completed::Shipped;
+        }
+        world
+    };
+    // The money is at the channel itself.
+    let mut world = completes(World::new(order(&[("A", 1, 1000)])));
+    world.edit(|order| order.tenders[0].captured = 1500);
+    world.settle();
+    records_all(&mut world);
+    let held = |world: &mut World| {
+        let plan = world.settle();
+        let line = &plan.demands[0];
+        assert_eq!((line.wanted, line.shipped, line.by_others), (1, 0, 0));
+        world.wait(60);
+        assert!(world.seal().is_empty());
+        world.push_all();
+        assert_eq!((captures(world), booked(world)), (vec![], 0));
+        kinds(&plan)
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(held(&mut world), ["refunded_in_full"]);
+    // It is elsewhere, and its account shows the refund later than the channel.
+    let name = Some(hikiate_sdk::PaymentRef::by_key("pi_1"));
+    let mut world = completes(super::payments::world(name.clone()));
+    let mut payment = hikiate_sdk::PaymentSnapshot {
+        state: hikiate_sdk::PaymentState::Paid,
+        captured: 1500,
+        ..super::payments::payment("pi_1")
+    };
+    super::payments::tell(&mut world, payment.clone());
+    world.settle();
+    records_all(&mut world);
+    assert_eq!(held(&mut world), ["completed"], "until it is shown");
+    payment.refunded = 1500;
+    payment.refunds = vec![super::ledger::support::refund("re_1", 1500, world.now)];
+    super::payments::tell(&mut world, payment);
+    assert_eq!(held(&mut world), ["refunded_in_full"]);
+    // It was never captured: nothing is to be paid any more.
+    let mut world = completes(super::payments::world(name));
+    super::payments::tell(&mut world, super::payments::payment("pi_1"));
+    world.settle();
+    records_all(&mut world);
+    assert_eq!(held(&mut world), ["completed"]);
+}

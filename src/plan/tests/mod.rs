@@ -38,6 +38,8 @@ mod presence;
 mod random;
 mod refund;
 mod refund_ends;
+mod refund_lowering;
+mod refund_named;
 mod refund_people;
 mod reported;
 mod revenue;

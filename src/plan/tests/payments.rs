@@ -21,7 +21,7 @@ pub(super) fn world(name: Option<PaymentRef>) -> World {
     named(order(&[("A", 1, 1000)]), name)
 }
 
-fn named(mut snapshot: OrderSnapshot, name: Option<PaymentRef>) -> World {
+pub(super) fn named(mut snapshot: OrderSnapshot, name: Option<PaymentRef>) -> World {
     snapshot.tenders[0].provider = name;
     let mut world = World::new(snapshot);
     let route = PaymentRoute {

@@ -111,8 +111,8 @@ fn a_void_that_waited_until_the_goods_had_shipped_is_a_task_and_can_be_given_up(
     world.typed(|now| void(now, "not wanted"));
     world.plan();
     assert_eq!(
-        world.asked_to_release(Some("refund_dropped")).unwrap(),
-        ["refund_dropped"],
+        world.asked_to_release(Some("void_dropped:1")).unwrap(),
+        ["void_dropped:1"],
         "while it waits"
     );
     world.parcel("HK0123456789ABC-S1", "T1", &[(1, 1)]);
@@ -122,7 +122,7 @@ fn a_void_that_waited_until_the_goods_had_shipped_is_a_task_and_can_be_given_up(
     world.release("refund_dropped");
     world.push_all();
     assert_eq!(world.calls(Op::Capture).len(), 1);
-    assert!(world.asked_to_release(Some("refund_dropped")).is_err());
+    assert!(world.asked_to_release(Some("void_dropped:1")).is_err());
 }
 
 #[test]

@@ -137,15 +137,15 @@ fn what_is_refunded_by_hand_is_no_money_too_much_of_a_cancelled_order() {
 fn a_refund_by_hand_that_the_channel_recorded_is_not_given_up() {
     let mut world = prepaid();
     world.settle();
-    world.typed(|now| refund(now, RefundOf::Amount("300"), None, "late"));
+    world.typed(|now| refund(now, RefundOf::Amount("300"), Some("one"), "late"));
     assert_eq!(
-        world.asked_to_release(Some("refund_dropped")).unwrap(),
-        ["refund_dropped"],
+        world.asked_to_release(Some("refund_dropped:one")).unwrap(),
+        ["refund_dropped:one"],
         "before its record is made"
     );
     world.plan();
     world.done_as(Op::RecordRefund, "r1");
-    assert!(world.asked_to_release(Some("refund_dropped")).is_err());
+    assert!(world.asked_to_release(Some("refund_dropped:one")).is_err());
     let plan = world.plan();
     let task = plan.tasks.iter().find(|task| task.kind == "refund_to_pay");
     assert!(task.unwrap().detail.contains("has a record of it"));

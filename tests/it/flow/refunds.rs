@@ -94,7 +94,8 @@ async fn a_lost_reply_makes_no_second_refund() {
 #[tokio::test]
 async fn what_staff_refund_before_ours_is_sent_is_not_paid_twice() {
     let (mut world, id) = shipped().await;
-    typed(&world, &id, &LATE).ended(0);
+    let named = [LATE.as_slice(), &["--id", "late"]].concat();
+    typed(&world, &id, &named).ended(0);
     // Planned and queued; the shop is not read in between.
     world.plan().await;
     assert!(world.shop.refund_by_staff(&id, 300));
@@ -116,7 +117,7 @@ async fn what_staff_refund_before_ours_is_sent_is_not_paid_twice() {
         &[
             "release",
             "--rule",
-            "refund_dropped",
+            "refund_dropped:late",
             "--reason",
             "the same",
         ],
