@@ -19,3 +19,4 @@ pub mod soak;
 pub mod support;
 pub mod wire;
 pub mod world;
+pub mod year;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use hikiate_prove::{bench, hooks, model, pairs, shop, soak, world};
+use hikiate_prove::{bench, hooks, model, pairs, shop, soak, world, year};
 
 #[derive(Parser)]
 #[command(name = "hikiate-prove", about = "Tries to break hikiate")]
@@ -30,6 +30,8 @@ enum Tool {
     Shop(shop::ShopArgs),
     /// Real processes under load, killed at random, and a database set back to a backup.
     Soak(soak::SoakArgs),
+    /// A year of a small merchant on a virtual clock: what must not grow, and an address that must be gone.
+    Year(year::YearArgs),
 }
 
 fn main() -> ExitCode {
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Tool::Pairs(args) => pairs::pairs(&args),
         Tool::Hooks(args) => hooks::hooks(&args),
         Tool::Shop(args) => shop::shop(&args),
+        Tool::Year(args) => year::year(&args),
     };
     if well {
         ExitCode::SUCCESS
