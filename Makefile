@@ -1,7 +1,7 @@
 # Everything a developer types. `make help` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test model pairs prove hostile soak real real-shop bench cards sqlx fmt lint ci postgres
+.PHONY: help demo test model pairs prove hostile soak year real real-shop bench cards sqlx fmt lint ci postgres
 
 help: ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ soak: postgres ## two daemons and their database killed and set back under load:
 	cargo build -p hikiate-prove --all-features
 	target="$${CARGO_TARGET_DIR:-target}/debug"; exec "$$target/hikiate-prove" soak --minutes $(or $(MINUTES),10) \
 	  $(if $(SEED),--seed $(SEED)) $(SOAK)
+
+year: postgres ## a year of a small merchant on a virtual clock, names and addresses deleted in time: DAYS=365 ORDERS=20
+	CARGO_PROFILE_DEV_OPT_LEVEL=1 cargo build -p hikiate-prove --all-features
+	scripts/with-postgres.sh $${CARGO_TARGET_DIR:-target}/debug/hikiate-prove year --days $(or $(DAYS),365) --orders $(or $(ORDERS),20)
 
 bench: postgres ## 10,000 simulated orders to booked, then each connector by itself; optimised build
 	cargo run --release --features demo -- demo --bench 10000

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::account::Account;
 use crate::config::MailTemplates;
 use crate::ops::metrics::Metrics;
-use crate::policy::Policy;
+use crate::policy::{Policy, Retention};
 use crate::rules::RuleSet;
 use crate::store::witness::Witness;
 use crate::store::{Directory, Instance, OwnedAccount, Store, StoreError};
@@ -46,6 +46,8 @@ pub struct Engine {
     pub longest_idle: std::time::Duration,
     /// How long calls under way may take to end at shutdown.
     pub drain: std::time::Duration,
+    /// How long what names somebody is kept.
+    pub retention: Retention,
     /// What keeps a wrong rule or a deadly order from doing harm.
     pub guards: PlanningLimits,
 }

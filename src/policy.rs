@@ -50,6 +50,27 @@ impl Policy {
     }
 }
 
+/// How long what names somebody is kept; `None` keeps it for ever. It decides nothing about an order: each process has its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Raw bytes of readings, from when they were read.
+    pub raw: Option<Duration>,
+    /// Names, addresses and the bytes of instructions, from the end of their orders.
+    pub personal: Option<Duration>,
+    /// Records of the quarantine, from when they were settled.
+    pub quarantine: Option<Duration>,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            raw: Some(Duration::days(30)),
+            personal: Some(Duration::days(180)),
+            quarantine: Some(Duration::days(90)),
+        }
+    }
+}
+
 /// What channels and customers are told of what shipped.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Notice {

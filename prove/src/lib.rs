@@ -20,3 +20,4 @@ pub mod suite;
 pub mod support;
 pub mod wire;
 pub mod world;
+pub mod year;

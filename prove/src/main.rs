@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use hikiate_prove::{bench, hooks, model, pairs, shop, soak, suite, world};
+use hikiate_prove::{bench, hooks, model, pairs, shop, soak, suite, world, year};
 
 #[derive(Parser)]
 #[command(name = "hikiate-prove", about = "Tries to break hikiate")]
@@ -32,6 +32,8 @@ enum Tool {
     Soak(soak::SoakArgs),
     /// Every test binary that cargo has built, each under a time limit, and one count over all: `make test`.
     Suite(suite::SuiteArgs),
+    /// A year of a small merchant on a virtual clock: what must not grow, and an address that must be gone.
+    Year(year::YearArgs),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Tool::Hooks(args) => hooks::hooks(&args),
         Tool::Shop(args) => shop::shop(&args),
         Tool::Suite(args) => return suite::run(&args),
+        Tool::Year(args) => year::year(&args),
     };
     if well {
         ExitCode::SUCCESS

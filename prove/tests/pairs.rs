@@ -158,6 +158,12 @@ async fn stock_and_orders_meet_in_any_order() {
     .await;
 }
 
+#[tokio::test]
+async fn purges_meet_pages_plans_and_each_other_in_any_order() {
+    use Deed::{Plan, Pull, Purge};
+    hold(&[[Pull, Purge], [Plan, Purge], [Purge, Purge]]).await;
+}
+
 /// What is left out does not matter: all interleavings come to the same ends.
 #[tokio::test]
 async fn what_is_left_out_comes_to_no_other_end() {
@@ -201,6 +207,8 @@ async fn broken_locks_are_seen() {
         "claim-for-update",
         "page-order",
         "page-unlocked",
+        "purge-unlocked",
+        "purge-forgotten",
     ])
     .await;
 }

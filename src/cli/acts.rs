@@ -155,7 +155,11 @@ fn command(typed: &[OsString]) -> String {
             let rest = word.strip_prefix(**key);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
         });
-        if let Some(key) = names_somebody {
+        // Its orders' numbers stand for it; what could not be replaced is not written down either.
+        let address = words.first().is_some_and(|first| first == "personal") && word.contains('@');
+        if address {
+            words.push("ADDRESS".to_owned());
+        } else if let Some(key) = names_somebody {
             if word == **key {
                 rest.next();
             }

@@ -111,6 +111,9 @@ pub(crate) enum Command {
     /// Quarantine (取込エラー): records that could not be decoded or stored
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
+    /// Names and addresses (個人情報): erase them before their time
+    #[command(subcommand)]
+    Personal(PersonalCommand),
     /// Let hikiate act for a channel; before, it only fetches, plans and reserves (稼働開始)
     Begin(Begin),
     /// Stop all calls for a channel until `begin` is run again
@@ -478,6 +481,7 @@ impl Command {
             | Self::Effect(_)
             | Self::Automation(_)
             | Self::Quarantine(_)
+            | Self::Personal(_)
             | Self::Begin(_)
             | Self::Unbegin(_)
             | Self::Account(_)
@@ -871,6 +875,17 @@ pub(crate) enum AccountCommand {
         /// Reason; stored for ever, so no names or addresses
         #[arg(long, value_name = "TEXT", value_parser = not_blank)]
         reason: String,
+    },
+}
+
+/// `personal …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum PersonalCommand {
+    /// Erase names, addresses, raw bytes and quarantined records of ended orders at once, and say what is left where
+    Erase {
+        /// HK number, the customer's order number, ACCOUNT/EXTERNAL-ID, or a mail address: all orders of its buyer or receiver
+        #[arg(required = true, value_name = "ORDER|ADDRESS", value_parser = not_blank)]
+        of: Vec<String>,
     },
 }
 

@@ -16,6 +16,7 @@ mod order;
 mod out;
 mod parcel;
 mod pause;
+mod personal;
 mod quarantine;
 pub mod raw;
 mod recover;
@@ -83,6 +84,7 @@ async fn command(cli: Cli, typed: &[OsString]) -> Result<(), Failure> {
             let mut typed = typed.to_vec();
             if writes {
                 typed.extend(acts::dated(&session, &mut command).await?);
+                personal::by_number(&session, &mut command, &mut typed).await?;
             }
             let ended = beside_the_daemon(&session, command).await;
             if writes {
@@ -121,6 +123,7 @@ async fn beside_the_daemon(session: &Session, command: Command) -> Result<(), Fa
         Command::Account(command) => account::run(session, command).await,
         Command::Automation(command) => automation::run(session, command).await,
         Command::Quarantine(command) => quarantine::run(session, command).await,
+        Command::Personal(command) => personal::run(session, command).await,
         // Carried out before a session is opened.
         Command::Run | Command::Check { .. } | Command::Migrate { .. } => Ok(()),
         #[cfg(feature = "demo")]

@@ -199,8 +199,11 @@ async fn show(session: &Session, order: &str) -> Result<(), Failure> {
             &["STORED", "CLASS", "KEY", "ACTOR", "DETAILS"],
             &facts.iter().map(cells).collect::<Vec<_>>(),
         );
+        let purged = subject.purged_at.map_or_else(String::new, |at| {
+            format!("  personal    deleted {}\n", out.time(at))
+        });
         format!(
-            "{} ({}), {} {}\n  status      {}\n  blocked by  {}\n{excused}  stored      {}\n  closed      {}\n\n{facts}",
+            "{} ({}), {} {}\n  status      {}\n  blocked by  {}\n{excused}  stored      {}\n  closed      {}\n{purged}\n{facts}",
             row.number,
             plain(&format!("{}/{}", row.channel, row.external_id), ""),
             row.origin,

@@ -7,12 +7,13 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::layers::Surroundings;
-use super::model::{File, HooksTable, HttpTable};
+use super::model::{File, HooksTable, HttpTable, RetentionTable};
 use super::report::Problems;
 use super::settings::{
     DatabaseSettings, EngineSettings, HookSettings, HttpSettings, LogSettings, Settings,
 };
 use super::{templates, units};
+use crate::policy::Retention;
 
 /// Where state is kept when nothing is said.
 const STATE_DIR: &str = "/var/lib/hikiate";
@@ -83,6 +84,7 @@ impl Settings {
             }),
         );
         let drain = p.value(&["engine", "drain"], units::length(&engine.drain, 1));
+        let retention = retention(&file.retention, p);
         let templates = templates::read(&file.mail, base_dir, p);
         Some(Self {
             database,
@@ -100,10 +102,28 @@ impl Settings {
                 longest_idle: longest_idle?,
                 drain: drain?,
             },
+            retention: retention?,
             templates,
             base_dir: base_dir.to_path_buf(),
         })
     }
+}
+
+/// Shorter than an hour, an order would be gone before its own mail is sent.
+const LEAST_KEPT: u64 = 3600;
+
+fn retention(table: &RetentionTable, p: &mut Problems<'_>) -> Option<Retention> {
+    let mut kept = |key: &str, text: &str| {
+        p.value(&["retention", key], units::span_or_never(text, LEAST_KEPT))
+    };
+    let raw = kept("raw", &table.raw);
+    let personal = kept("personal", &table.personal);
+    let quarantine = kept("quarantine", &table.quarantine);
+    Some(Retention {
+        raw: raw?,
+        personal: personal?,
+        quarantine: quarantine?,
+    })
 }
 
 fn database(

@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use crate::policy::Retention;
+
 /// Settings of one process; another process on the same database may have others.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -19,6 +21,8 @@ pub struct Settings {
     pub http: HttpSettings,
     /// Sizes and times of the loops.
     pub engine: EngineSettings,
+    /// How long what names somebody is kept.
+    pub retention: Retention,
     /// Texts of mails.
     pub templates: MailTemplates,
     /// The configuration file's folder; relative paths start there.

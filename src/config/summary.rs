@@ -12,7 +12,7 @@ use crate::calendar::Term;
 use crate::operations::{ANNOTATE, CAPTURE, MAIL, NOTICE, Role, of_role, of_rule};
 use crate::policy::{
     CancelBy, CaptureRule, Catalogue, Channel, Close, Dispatch, Invoice, Partial, PaymentMethod,
-    PaymentRoute, Policy, Recognise, Release, ReplyTerm, TaxRounding, Warehouse,
+    PaymentRoute, Policy, Recognise, Release, ReplyTerm, Retention, TaxRounding, Warehouse,
 };
 
 /// The summary, a paragraph for each thing there is.
@@ -56,6 +56,7 @@ pub(super) fn summary(policy: &Policy, settings: &Settings, accounts: &[AccountB
     teller.allocation(&mut text);
     teller.holds(&mut text);
     teller.booking(&mut text);
+    teller.retention(&mut text, settings);
     teller.hooks(&mut text, settings);
     teller.unused(&mut text);
     text
@@ -559,6 +560,50 @@ impl Teller<'_> {
                     account.slug, account.connector
                 );
                 line(text, 0, &what);
+            }
+        }
+    }
+
+    /// What names somebody, how long, and where else it is.
+    fn retention(&self, text: &mut String, settings: &Settings) {
+        let Retention {
+            raw,
+            personal,
+            quarantine,
+        } = settings.retention;
+        let kept = |length: Option<chrono::Duration>, since: &str| match length {
+            Some(length) => format!("{} {since}", chrono_span(length)),
+            None => "for ever".to_owned(),
+        };
+        line(
+            text,
+            0,
+            "names and addresses are deleted; nothing of an open order is:",
+        );
+        for (what, kept) in [
+            (
+                "names, addresses and the bytes of instructions",
+                kept(personal, "after the end of their order"),
+            ),
+            (
+                "raw bytes of readings",
+                kept(raw, "after they were read, once their order has ended"),
+            ),
+            (
+                "records in quarantine",
+                kept(quarantine, "after they were settled"),
+            ),
+        ] {
+            line(text, 1, &format!("{what} are kept {kept}"));
+        }
+        line(
+            text,
+            1,
+            "facts, ids, hashes and journals, which hold none, are kept for ever",
+        );
+        for account in self.accounts {
+            for says in account.instance.keeps() {
+                line(text, 1, &format!("{}: {says}", account.slug));
             }
         }
     }

@@ -355,6 +355,39 @@ fn keys(schema: &Value, found: &mut BTreeMap<String, ()>) {
 }
 
 #[test]
+fn what_is_kept_how_long_is_told_and_wrong_times_are_mistakes() {
+    let said = Folder::new(GOOD).load().unwrap().summary;
+    for words in [
+        "names, addresses and the bytes of instructions are kept 180 days after the end of their order",
+        "raw bytes of readings are kept 30 days after they were read",
+        "records in quarantine are kept 90 days after they were settled",
+    ] {
+        assert!(said.contains(words), "{words:?} is not in {said}");
+    }
+    let with = |keys: &str| Folder::new(&format!("{GOOD}\n[retention]\n{keys}\n")).load();
+    let own = with("raw = \"never\"\npersonal = \"36h\"").unwrap();
+    assert_eq!(own.settings.retention.raw, None);
+    assert_eq!(
+        own.settings.retention.personal,
+        Some(chrono::Duration::hours(36))
+    );
+    assert!(
+        own.summary
+            .contains("raw bytes of readings are kept for ever")
+    );
+    for (keys, message) in [
+        ("raw = \"5m\"", "too short"),
+        ("personal = \"half a year\"", "is not a duration"),
+        ("quarantine = 90", "expected a string"),
+        ("journals = \"1d\"", "unknown"),
+    ] {
+        let problems = with(keys).unwrap_err();
+        let told: Vec<&str> = problems.iter().map(|p| p.message.as_str()).collect();
+        assert!(told.iter().any(|m| m.contains(message)), "{keys}: {told:?}");
+    }
+}
+
+#[test]
 fn every_key_is_documented() {
     let mut found = BTreeMap::new();
     keys(&schemars::schema_for!(model::File).to_value(), &mut found);

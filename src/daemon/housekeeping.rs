@@ -1,4 +1,4 @@
-//! What may be missed without harm: vacuuming the queue tables, deleting old payments of others, refreshing gauges. The cron scheduler
+//! What may be missed without harm: vacuuming, deleting what is no longer kept, refreshing gauges. The cron scheduler
 //! only wakes these; nothing that must happen depends on it.
 
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tracing::{debug, warn};
 
+use super::purge::purge_step;
 use crate::engine::Engine;
 use crate::store::StoreError;
 
@@ -17,13 +18,8 @@ pub(super) async fn start(engine: Arc<Engine>) -> Result<JobScheduler, JobSchedu
         .add(Job::new_async("0 17 * * * *", move |_, _| {
             let engine = Arc::clone(&purging);
             Box::pin(async move {
-                match engine.store.purge_stray_payments().await {
-                    Ok(0) => {}
-                    Ok(gone) => debug!(
-                        gone,
-                        "deleted stray payments that no order claimed for 35 days"
-                    ),
-                    Err(error) => debug!(%error, "could not delete old stray payments; retrying"),
+                if let Err(error) = purge_step(&engine).await {
+                    debug!(%error, "could not delete what is no longer kept; retrying");
                 }
             })
         })?)

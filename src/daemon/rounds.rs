@@ -117,7 +117,7 @@ impl Rounds {
                 }
                 Err(error) => {
                     warn!(name = self.name, %error, "a round failed; retrying");
-                    debug!(name = self.name, ?error, "in detail");
+                    debug!(name = self.name, at = error.place(), "in detail");
                     Some(FAILED)
                 }
             };

@@ -90,6 +90,7 @@ pub async fn start(
         idle: loaded.settings.engine.idle,
         longest_idle: loaded.settings.engine.longest_idle,
         drain: loaded.settings.engine.drain,
+        retention: loaded.settings.retention,
         guards: PlanningLimits::new(loaded.settings.engine.automation_burst),
     };
     plan::tell_alarms(&engine).await?;

@@ -14,6 +14,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::store::Purged;
+
 /// Upper bounds of an external system's answering time, in seconds.
 const CALL_SECONDS: [f64; 9] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
@@ -69,6 +71,13 @@ pub struct HookLabel {
     pub hook: String,
     /// See [`HookOutcome`].
     pub outcome: &'static str,
+}
+
+/// What was deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct PurgeLabel {
+    /// See [`Purged::kinds`].
+    pub what: &'static str,
 }
 
 /// What became of a request to a webhook.
@@ -154,6 +163,8 @@ pub struct Metrics {
     pub hooks_waiting: Family<AccountLabel, Gauge>,
     /// `hikiate_hooks_waiting_age_seconds`: since the oldest of them came.
     pub hooks_waiting_age: Family<AccountLabel, Gauge>,
+    /// `hikiate_purged_total`: rows deleted because they are no longer kept.
+    pub purged: Family<PurgeLabel, Counter>,
     /// `hikiate_transaction_retries_total`: transactions repeated after a deadlock or serialization failure.
     pub transaction_retries: Counter<u64, AtomicU64>,
 }
@@ -198,6 +209,7 @@ impl Metrics {
             hooks_worked: Family::default(),
             hooks_waiting: Family::default(),
             hooks_waiting_age: Family::default(),
+            purged: Family::default(),
             transaction_retries: Counter::default(),
         };
         metrics.registry = Arc::new(metrics.register());
@@ -295,6 +307,11 @@ impl Metrics {
             self.hooks_waiting_age.clone(),
         );
         all.register(
+            "purged",
+            "Rows deleted because they are no longer kept",
+            self.purged.clone(),
+        );
+        all.register(
             "transaction_retries",
             "Transactions repeated",
             self.transaction_retries.clone(),
@@ -305,6 +322,13 @@ impl Metrics {
     /// Says whether nothing is sent because the database lost recent commits.
     pub fn stopped(&self, stopped: bool) {
         self.push_stopped.set(i64::from(stopped));
+    }
+
+    /// Counts what was deleted.
+    pub fn count_purged(&self, purged: &Purged) {
+        for (what, rows) in purged.kinds() {
+            self.purged.get_or_create(&PurgeLabel { what }).inc_by(rows);
+        }
     }
 
     /// Counts a call, its outcome and its time.

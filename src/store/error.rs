@@ -103,6 +103,24 @@ impl StoreError {
         format!("the database does not take this record ({code}): {why}")
     }
 
+    /// Where in the database it happened, without PostgreSQL's detail and context, which quote rows.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let Some(sqlx::Error::Database(error)) = self.database() else {
+            return "not in the database".to_owned();
+        };
+        let code = error.code();
+        let parts = [
+            ("code", code.as_deref()),
+            ("table", error.table()),
+            ("constraint", error.constraint()),
+        ];
+        let known = parts
+            .into_iter()
+            .filter_map(|(what, name)| Some(format!("{what} {}", name?)));
+        known.collect::<Vec<_>>().join(", ")
+    }
+
     /// The server is away or going away: wait for it.
     #[must_use]
     pub fn is_away(&self) -> bool {

@@ -161,6 +161,7 @@ impl Store {
         let mut subject_of_order: BTreeMap<String, (i64, bool)> = BTreeMap::new();
         let mut subject_of_reference: BTreeMap<String, i64> = BTreeMap::new();
         let mut ids: BTreeSet<i64> = meeting.subjects().collect();
+        let mut purged: BTreeMap<i64, i32> = BTreeMap::new();
         if !references.is_empty() {
             for row in sqlx::query!(
                 "SELECT external_id, subject_id FROM aliases WHERE account_id = $1 AND kind = 'shipment' AND external_id = ANY($2)",
@@ -174,7 +175,7 @@ impl Store {
             }
         }
         for row in sqlx::query!(
-            r#"SELECT id, external_id, origin, account_id = $1 AND kind = 'order' AS "here!" FROM subjects
+            r#"SELECT id, external_id, origin, account_id = $1 AND kind = 'order' AS "here!", purged_at IS NOT NULL AS "purged!" FROM subjects
              WHERE id = ANY($3) OR (account_id = $1 AND kind = 'order' AND external_id = ANY($2)) ORDER BY id FOR NO KEY UPDATE"#,
             account_id,
             &names,
@@ -187,6 +188,9 @@ impl Store {
             // An order of another channel may have the same id there.
             if row.here {
                 subject_of_order.insert(row.external_id, (row.id, row.origin == "placeholder"));
+                if row.purged {
+                    purged.insert(row.id, 0);
+                }
             }
         }
         let ids: Vec<i64> = ids.into_iter().collect();
@@ -207,6 +211,7 @@ impl Store {
                 persons.insert(row.subject_id, (row.version, row.body));
             }
         }
+        last_versions(tx, &mut purged).await?;
         let standing = sqlx::query!(
             r#"SELECT hk_now() AS "now!", p.subject_id AS "subject_id?", p.revision AS "revision?" FROM (SELECT) AS one
                LEFT JOIN presence p ON p.subject_id = ANY($1) AND p.misses > 0 AND p.requested_at <= $2"#,
@@ -323,10 +328,13 @@ impl Store {
             for order in readings {
                 let body_json = serde_json::to_value(&order.personal)?;
                 let known = persons.get(&subject);
-                let version = match known {
-                    Some((version, body)) if *body == body_json => *version,
-                    Some((version, _)) => version + 1,
-                    None => 1,
+                let kept = !purged.contains_key(&subject);
+                let version = match (purged.get(&subject), known) {
+                    // What it was cannot be compared any more, and what it is is not stored.
+                    (Some(version), _) => *version,
+                    (None, Some((version, body))) if *body == body_json => *version,
+                    (None, Some((version, _))) => version + 1,
+                    (None, None) => 1,
                 };
                 let mut fact = order.fact.clone();
                 fact.personal_version = version;
@@ -358,7 +366,7 @@ impl Store {
                 }
                 if verdict == Judgement::New {
                     done.new_facts += 1;
-                    if known.is_none_or(|(v, _)| *v != version) {
+                    if kept && known.is_none_or(|(v, _)| *v != version) {
                         persons.insert(subject, (version, body_json.clone()));
                         new_persons.push((subject, version, body_json));
                     }
@@ -502,6 +510,26 @@ impl Store {
     }
 }
 
+/// Under which version each of these purged orders was told last.
+async fn last_versions(
+    tx: &mut Transaction<'_, Postgres>,
+    purged: &mut BTreeMap<i64, i32>,
+) -> Result<(), StoreError> {
+    if purged.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = purged.keys().copied().collect();
+    let told = sqlx::query!(
+        r#"SELECT DISTINCT ON (subject_id) subject_id, coalesce((body ->> 'personal_version')::int, 0) AS "version!" FROM facts
+           WHERE subject_id = ANY($1) AND kind = 'order' ORDER BY subject_id, id DESC"#,
+        &ids
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    purged.extend(told.into_iter().map(|row| (row.subject_id, row.version)));
+    Ok(())
+}
+
 /// When the orders were placed whose parcels a page tells: at the latest when they were first read, whatever the shop's clock says.
 async fn placed_at(
     tx: &mut Transaction<'_, Postgres>,
@@ -554,6 +582,7 @@ pub(super) async fn page_made_due(
     Ok(())
 }
 
+/// Writes what names somebody, except of orders that are purged: the caller has locked them.
 pub(super) async fn write_raw_and_personal(
     tx: &mut Transaction<'_, Postgres>,
     raws: &[(i64, String, &[u8])],
@@ -565,7 +594,8 @@ pub(super) async fn write_raw_and_personal(
         let body: Vec<Vec<u8>> = raws.iter().map(|r| r.2.to_vec()).collect();
         sqlx::query!(
             "INSERT INTO raw_payloads (subject_id, key, stored_at, body)
-             SELECT t.s, t.k, (SELECT hk_now()), t.b FROM unnest($1::bigint[], $2::text[], $3::bytea[]) AS t (s, k, b)",
+             SELECT t.s, t.k, (SELECT hk_now()), t.b FROM unnest($1::bigint[], $2::text[], $3::bytea[]) AS t (s, k, b)
+             WHERE NOT EXISTS (SELECT FROM subjects o WHERE o.id = t.s AND o.purged_at IS NOT NULL)",
             &subject, &key, &body
         )
         .execute(&mut **tx)
@@ -577,7 +607,8 @@ pub(super) async fn write_raw_and_personal(
         let body: Vec<Value> = persons.iter().map(|r| r.2.clone()).collect();
         sqlx::query!(
             "INSERT INTO personal (subject_id, version, body, stored_at)
-             SELECT t.s, t.v, t.b, (SELECT hk_now()) FROM unnest($1::bigint[], $2::int[], $3::jsonb[]) AS t (s, v, b)",
+             SELECT t.s, t.v, t.b, (SELECT hk_now()) FROM unnest($1::bigint[], $2::int[], $3::jsonb[]) AS t (s, v, b)
+             WHERE NOT EXISTS (SELECT FROM subjects o WHERE o.id = t.s AND o.purged_at IS NOT NULL)",
             &subject, &version, &body
         )
         .execute(&mut **tx)

@@ -243,13 +243,19 @@ impl Store {
         id: i64,
     ) -> Result<String, StoreError> {
         let mut tx = self.pool.begin().await?;
-        let row = sqlx::query!("SELECT account_id, stream, external_id, file, resolved_at, dismissed_at FROM quarantine WHERE id = $1 FOR UPDATE", id)
+        let row = sqlx::query!("SELECT account_id, stream, external_id, file, resolved_at, dismissed_at, octet_length(raw) AS bytes FROM quarantine WHERE id = $1 FOR UPDATE", id)
             .fetch_optional(&mut *tx)
             .await?
             .ok_or_else(|| StoreError::NotFound(format!("no quarantined record {id}: `hikiate quarantine list` shows them")))?;
         if row.resolved_at.is_some() && row.dismissed_at.is_none() {
             return Err(StoreError::Refused(format!(
                 "record {id} is out of quarantine already"
+            )));
+        }
+        let is_order = row.stream == "orders" || row.stream == "read";
+        if row.bytes == Some(0) && !(is_order && row.external_id.is_some()) {
+            return Err(StoreError::Refused(format!(
+                "the bytes of record {id} are not kept any more: have it sent again"
             )));
         }
         sqlx::query!(
@@ -260,9 +266,7 @@ impl Store {
         .await?;
         let account = directory.slug(row.account_id)?;
         let by_id = row.external_id.is_some() && row.file.is_none();
-        let order = row
-            .external_id
-            .filter(|_| row.stream == "orders" || row.stream == "read");
+        let order = row.external_id.filter(|_| is_order);
         let next = if let Some(external) = order {
             due_again(&mut tx, row.account_id, account, &external).await?;
             format!("order {account}/{external} will be read again now")

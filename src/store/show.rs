@@ -17,6 +17,8 @@ pub struct SubjectRow {
     pub kind: String,
     /// When nothing more was expected.
     pub closed_at: Option<DateTime<Utc>>,
+    /// When its names and addresses were deleted.
+    pub purged_at: Option<DateTime<Utc>>,
 }
 
 impl Store {
@@ -37,7 +39,7 @@ impl Store {
     /// [`StoreError::NotFound`].
     pub async fn subject(&self, id: i64) -> Result<SubjectRow, StoreError> {
         let row = sqlx::query!(
-            r#"SELECT s.number, a.slug, s.external_id, s.status, s.blocked_by, s.origin, s.created_at, s.kind, s.closed_at,
+            r#"SELECT s.number, a.slug, s.external_id, s.status, s.blocked_by, s.origin, s.created_at, s.kind, s.closed_at, s.purged_at,
                coalesce((SELECT f.body #>> '{order,display}' FROM facts f WHERE f.subject_id = s.id AND f.kind = 'order' ORDER BY f.id DESC LIMIT 1), '') AS "display!"
              FROM subjects s JOIN accounts a ON a.id = s.account_id WHERE s.id = $1"#,
             id
@@ -58,6 +60,7 @@ impl Store {
             },
             kind: row.kind,
             closed_at: row.closed_at,
+            purged_at: row.purged_at,
         })
     }
 

@@ -199,15 +199,22 @@ impl Store {
     /// # Errors
     /// [`StoreError::Refused`] for one that has none.
     pub async fn batch_bytes(&self, batch: &BatchRow) -> Result<Vec<u8>, StoreError> {
-        sqlx::query_scalar!("SELECT body FROM batches WHERE subject_id = $1", batch.id)
-            .fetch_one(&self.pool)
-            .await?
-            .ok_or_else(|| {
-                StoreError::Refused(format!(
-                    "batch {} was not sealed: it has no bytes",
-                    batch.name
-                ))
+        let row = sqlx::query!(
+            "SELECT body, purged_at FROM batches WHERE subject_id = $1",
+            batch.id
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        row.body.ok_or_else(|| {
+            StoreError::Refused(match row.purged_at {
+                Some(at) => format!(
+                    "the bytes of batch {} were deleted at {}: all of its orders have ended",
+                    batch.name,
+                    at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+                ),
+                None => format!("batch {} was not sealed: it has no bytes", batch.name),
             })
+        })
     }
 
     /// Makes the open batch of a warehouse due now, under a name that says so, or opens one. Returns its name and how

@@ -267,6 +267,28 @@ async fn due_orders_due_batches_and_orders_to_be_read() {
     check("subjects", SUBJECTS, &[orders, batches]).await;
 }
 
+/// All of them ended long ago; what is not due is purged.
+const ENDED: &str = "
+    INSERT INTO subjects (kind, account_id, external_id, number, created_at, closed_at, purged_at)
+      SELECT 'order', 1 + i % 10, 'e' || i, 'N' || i, now(), now() - interval '400 days' + i * interval '1 s',
+        CASE WHEN i <= 300000 - {due} THEN now() END
+      FROM generate_series(1, 300000) i;";
+
+#[tokio::test]
+async fn orders_to_be_purged() {
+    let claim = Claim {
+        marker: "ORDER BY s.closed_at, s.id LIMIT",
+        inside: None,
+        values: "86400, 80",
+        table: "subjects",
+        index: "subjects_ended",
+        none: 0,
+        full: 80,
+        all_due: false,
+    };
+    check("subjects", ENDED, &[claim]).await;
+}
+
 /// What is due to be read by its id, of two kinds; half of it has a time to come.
 const READS: &str = "
     INSERT INTO reads (account_id, kind, external_id, due_at, why, noted_at)

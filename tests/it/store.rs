@@ -8,6 +8,7 @@ mod pages;
 mod parcels;
 mod payments;
 mod presence;
+mod purge;
 mod quarantine;
 mod queue;
 mod reads;

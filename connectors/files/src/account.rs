@@ -1,17 +1,20 @@
 //! An account of this connector: its folder, what it writes and what it reads.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hikiate_sdk::budget::{Budget, Limit};
 use hikiate_sdk::{AccountConfig, Connector, ConnectorKind, Operations, Problem, Source};
 
 use crate::client::Folder;
-use crate::config::{Place, Settings, read};
+use crate::config::{Place, Places, Settings, read};
+use crate::layout::Layout;
 use crate::map::inbound::Reading;
 use crate::map::outgoing::Outgoing;
 use crate::map::template::from_json;
 use crate::pull::Inbox;
 use crate::push::{Outbox, WRITES};
+use crate::words::span;
 
 /// Warehouse and accounting by file, in a folder or over SFTP.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,6 +29,8 @@ pub struct FilesAccount {
     outbox: Option<Outbox>,
     /// What it reads and puts into the archive.
     takes: Vec<String>,
+    /// Which of its folders hold names and addresses.
+    keeps: Vec<String>,
 }
 
 impl ConnectorKind for Files {
@@ -92,9 +97,11 @@ impl FilesAccount {
         let takes = readings
             .map(|reading| format!("{} of {}/{incoming}", reading.files, ready.root))
             .collect();
+        let keeps = keeps(layout, &ready.places, &ready.root, ready.archive_for);
         let inbox = layout.reads().then(|| Inbox {
             folder: folder.clone(),
             places: ready.places.clone(),
+            archive_for: ready.archive_for,
             interval: ready.interval,
             stable_for: ready.stable_for,
             unended_after: ready.unended_after,
@@ -123,6 +130,7 @@ impl FilesAccount {
             inbox,
             outbox,
             takes,
+            keeps,
         })
     }
 
@@ -156,4 +164,37 @@ impl Connector for FilesAccount {
     fn takes(&self) -> Vec<String> {
         self.takes.clone()
     }
+
+    fn keeps(&self) -> Vec<String> {
+        self.keeps.clone()
+    }
+}
+
+/// Which folders hold what names somebody: files that were read, as far as the warehouse writes names into them, and instructions.
+fn keeps(
+    layout: &Layout,
+    places: &Places,
+    root: &str,
+    archive_for: Option<Duration>,
+) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if layout.reads() {
+        let kept = archive_for.map_or_else(
+            || "are kept for ever: set archive_for to delete them".to_owned(),
+            |kept| format!("are deleted {} after they were read", span(kept)),
+        );
+        sentences.push(format!(
+            "fetched files in {root}/{} may hold names and addresses and {kept}",
+            places.archive
+        ));
+    }
+    if layout.instruct.is_some() {
+        let moved = places.picked_up_to.as_ref();
+        let moved = moved.map_or_else(String::new, |to| format!(" and {to}"));
+        sentences.push(format!(
+            "instructions in {root}/{}{moved} hold names and addresses: hikiate deletes none, whoever takes them does",
+            places.outgoing
+        ));
+    }
+    sentences
 }

@@ -33,6 +33,8 @@ pub struct Settings {
     pub incoming: Option<String>,
     /// Where files go once they are read and stored. Default `archive`.
     pub archive: Option<String>,
+    /// How long archived files are kept. Without it, for ever. At least `1d`: after a restore they are read again.
+    pub archive_for: Option<Span>,
     /// Where the external system moves our files to, when the layout says `picked_up = "moved"`.
     pub picked_up_to: Option<String>,
     /// How often to look for files. Default `60s`.
@@ -89,6 +91,9 @@ pub struct BudgetSettings {
     pub idle: Option<Span>,
 }
 
+/// The least that archived files are kept.
+const DAY: Duration = Duration::from_secs(86_400);
+
 /// What is read at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Budget {
@@ -122,6 +127,7 @@ pub(crate) struct Ready {
     pub(crate) layout: Layout,
     pub(crate) zone: Tz,
     pub(crate) places: Places,
+    pub(crate) archive_for: Option<Duration>,
     pub(crate) interval: Duration,
     pub(crate) stable_for: Duration,
     pub(crate) unended_after: Duration,
@@ -243,6 +249,7 @@ pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
             .unwrap_or_else(|| "archive".to_owned()),
         picked_up_to: table.folder("picked_up_to"),
     };
+    let archive_for = table.take::<Span>("archive_for").map(|span| span.0);
     let interval = table
         .take::<Span>("interval")
         .map_or(Duration::from_secs(60), |s| s.0);
@@ -309,6 +316,12 @@ pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
             "outgoing, incoming and archive must be three different folders",
         ));
     }
+    if archive_for.is_some_and(|kept| kept < DAY) {
+        problems.push(Problem::new(
+            "archive_for",
+            "is too short; use at least \"1d\": after a restore, archived files are read again",
+        ));
+    }
     if interval.is_zero() {
         problems.push(Problem::new("interval", "must be longer than 0s"));
     }
@@ -338,6 +351,7 @@ pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
             place,
             zone,
             places,
+            archive_for,
             interval,
             stable_for,
             unended_after,

@@ -90,4 +90,10 @@ pub trait Connector: Send + Sync {
     fn takes(&self) -> Vec<String> {
         Vec::new()
     }
+
+    /// Where copies of names and addresses stay outside the database, and for how long, a sentence each, for `hikiate check` and
+    /// `hikiate personal erase`.
+    fn keeps(&self) -> Vec<String> {
+        Vec::new()
+    }
 }

@@ -335,6 +335,15 @@ pub trait Source: Send + Sync {
     /// Any class; it is called again.
     async fn acknowledge(&self, ack: &Value) -> Result<(), Error>;
 
+    /// Deletes files that it keeps for longer than its configuration says, as of a time, and returns how many. Called now and then;
+    /// what it leaves goes the next time.
+    ///
+    /// # Errors
+    /// Any class; it is called again.
+    async fn clear_old(&self, _now: DateTime<Utc>) -> Result<usize, Error> {
+        Ok(0)
+    }
+
     /// How it understands what it reads, a sentence each, for `hikiate check`.
     fn says(&self) -> Vec<String> {
         Vec::new()

@@ -162,6 +162,26 @@ pub const BREAKAGES: &[Breakage] = &[
         schema: "",
     },
     Breakage {
+        word: "purge-unlocked",
+        what: "an order is purged without its lock, so a page that came between brings its address back",
+        pair: [Deed::Pull, Deed::Purge],
+        rewrite: |who, sql| {
+            let claim = who == 1 && sql.contains("s.purged_at IS NULL") && sql.contains(CLAIM);
+            claim.then(|| sql.replace(CLAIM, ""))
+        },
+        schema: "",
+    },
+    Breakage {
+        word: "purge-forgotten",
+        what: "a page stores the bytes of an order that is purged",
+        pair: [Deed::Pull, Deed::Purge],
+        rewrite: |who, sql| {
+            let writes = who == 0 && sql.contains("INSERT INTO raw_payloads");
+            writes.then(|| sql.replace("AND o.purged_at IS NOT NULL", "AND false"))
+        },
+        schema: "",
+    },
+    Breakage {
         word: "decision-unlocked",
         what: "an operator's command counts earlier ones without a lock of the order",
         pair: [Deed::Cancel, Deed::Cancel],

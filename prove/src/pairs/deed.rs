@@ -1,8 +1,10 @@
 //! What one session of a pair does: a step of the engine or a command of an operator, as the program calls it.
 
+use chrono::TimeDelta;
 use hikiate::daemon::{allocate_step, plan_step};
 use hikiate::engine::Engine;
 use hikiate::facts::Verdict;
+use hikiate::policy::Retention;
 use hikiate::store::{
     AttemptResult, ClaimedEffect, Decision, IncomingPage, OwnedAccount, StoreError, ToSend,
 };
@@ -12,6 +14,13 @@ use hikiate_sdk::Kind;
 use super::state::{COUNTS, Given, PUSHED};
 use crate::support::desk::outcome;
 use crate::support::shop::{STREAM, after, today};
+
+/// What is older than a few minutes goes.
+pub(super) const KEEP: Retention = Retention {
+    raw: Some(TimeDelta::minutes(1)),
+    personal: Some(TimeDelta::minutes(1)),
+    quarantine: Some(TimeDelta::minutes(1)),
+};
 
 /// One thing that the program does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,15 +51,17 @@ pub enum Deed {
     Hold,
     /// A process that was started again takes its accounts and what it left in the queue.
     Restart,
-    /// The queue tables are vacuumed: the only thing that removes rows behind everybody's back today.
+    /// Tables are vacuumed.
     Vacuum,
+    /// What ended orders have of somebody is deleted.
+    Purge,
     /// A row that only refers to an order is inserted by somebody who holds no lock of it.
     Mention,
 }
 
 impl Deed {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Pull,
         Self::Webhook,
         Self::Read,
@@ -65,6 +76,7 @@ impl Deed {
         Self::Hold,
         Self::Restart,
         Self::Vacuum,
+        Self::Purge,
         Self::Mention,
     ];
 
@@ -86,6 +98,7 @@ impl Deed {
             Self::Hold => "hold",
             Self::Restart => "restart",
             Self::Vacuum => "vacuum",
+            Self::Purge => "purge",
             Self::Mention => "mention",
         }
     }
@@ -152,6 +165,7 @@ impl Deed {
                 store.vacuum().await?;
                 Ok("done".to_owned())
             }
+            Self::Purge => Ok(format!("deleted {:?}", store.purge(&KEEP).await?)),
             Self::Mention => {
                 let mut tx = store.pool().begin().await?;
                 sqlx::query(

@@ -33,6 +33,16 @@ const NEVER: &[(&str, &str)] = &[
            SELECT FROM facts f WHERE f.subject_id = h.subject_id AND f.key = h.kind || ':' || h.series || ':' || h.revision)
            OR EXISTS (SELECT FROM facts f WHERE f.subject_id = h.subject_id AND f.key = h.kind || ':' || h.series || ':' || (h.revision + 1))",
     ),
+    (
+        "a purged order has an address or raw bytes",
+        "SELECT s.external_id FROM subjects s WHERE s.purged_at IS NOT NULL
+           AND (EXISTS (SELECT FROM personal p WHERE p.subject_id = s.id) OR EXISTS (SELECT FROM raw_payloads r WHERE r.subject_id = s.id))",
+    ),
+    (
+        "an open order has lost its address",
+        "SELECT s.external_id FROM subjects s WHERE s.kind = 'order' AND s.origin <> 'placeholder' AND s.closed_at IS NULL AND s.purged_at IS NULL
+           AND NOT EXISTS (SELECT FROM personal p WHERE p.subject_id = s.id)",
+    ),
 ];
 
 /// What must hold once everything is planned and allocated.
@@ -50,7 +60,7 @@ const AT_REST: &[(&str, &str)] = &[
 /// Everything that a history leaves, a line a row, in an order of its own.
 const ALL: &str = "
 SELECT line FROM (
-  SELECT 'order ' || s.external_id || ' ' || jsonb_build_array(s.kind, s.origin, s.status, s.blocked_by, s.plan_at, s.plan_class, s.plan_fails, (SELECT r.due_at FROM reads r WHERE r.account_id = s.account_id AND r.kind = s.kind AND r.external_id = s.external_id), s.closed_at IS NOT NULL)::text AS line FROM subjects s
+  SELECT 'order ' || s.external_id || ' ' || jsonb_build_array(s.kind, s.origin, s.status, s.blocked_by, s.plan_at, s.plan_class, s.plan_fails, (SELECT r.due_at FROM reads r WHERE r.account_id = s.account_id AND r.kind = s.kind AND r.external_id = s.external_id), s.closed_at IS NOT NULL, s.purged_at IS NOT NULL)::text AS line FROM subjects s
   UNION ALL SELECT 'fact ' || s.external_id || ' ' || regexp_replace(f.key, 'evidence:[0-9]+', 'evidence') || ' ' || f.class || ' ' || f.actor || ' ' || f.body::text FROM facts f JOIN subjects s ON s.id = f.subject_id
   UNION ALL SELECT 'head ' || s.external_id || ' ' || h.kind || ':' || h.series || ' ' || h.revision || ' ' || encode(h.hash, 'hex') || ' ' || h.requested_at::text FROM latest_observations h JOIN subjects s ON s.id = h.subject_id
   UNION ALL SELECT 'call ' || f.key || ' ' || jsonb_build_array(e.account_id, e.op, e.lane, e.state, e.due_at, e.attempts, e.sends, e.lookups, e.outcome_unknown, e.body, e.label, e.error, e.token IS NOT NULL)::text FROM effects e JOIN facts f ON f.id = e.intent_id

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::breakage::Breakage;
-use super::deed::Deed;
+use super::deed::{Deed, KEEP};
 use super::explore::Mode;
 use super::footprint::Tables;
 use super::invariants::{difference, dump, sent_and_taken_back, wrong};
@@ -244,6 +244,10 @@ impl Bench {
     /// The end of a history: everything that is there once nothing is due any more. Where an order must
     /// not be passed over, also what was planned at once.
     async fn end(&self, pair: [Deed; 2], record: &Record) -> Vec<String> {
+        // What somebody else held was passed over; the next round takes it.
+        if pair.contains(&Deed::Purge) {
+            self.shop.store().purge(&KEEP).await.unwrap();
+        }
         self.shop.settle().await;
         let mut end = dump(self.shop.pool()).await;
         for (deed, result) in pair.iter().zip(&record.results) {

@@ -150,6 +150,7 @@ fn over(like: &Engine, pool: PgPool) -> Engine {
         idle: like.idle,
         longest_idle: like.longest_idle,
         drain: like.drain,
+        retention: hikiate::policy::Retention::default(),
         guards: PlanningLimits::default(),
     }
 }

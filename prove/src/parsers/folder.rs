@@ -43,6 +43,10 @@ impl Folder for Shelf {
     async fn rename(&self, _from: &str, _to: &str) -> Result<bool, Error> {
         Ok(true)
     }
+
+    async fn remove(&self, _path: &str) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// Layouts of all shapes: the two encodings, three separators, files known to be whole in three ways.

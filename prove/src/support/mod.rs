@@ -4,6 +4,8 @@ mod cluster;
 mod database;
 pub mod desk;
 pub mod shop;
+mod traces;
 pub mod turns;
 
 pub use database::{TestDb, db};
+pub use traces::traces;

@@ -14,7 +14,7 @@ use hikiate::number::order_number;
 use hikiate::ops::metrics::Metrics;
 use hikiate::policy::{
     Allocation, CaptureRule, Catalogue, Channel, Dispatch, Partial, PaymentMethod, PaymentRoute,
-    Policy, Shop as Merchant, Warehouse,
+    Policy, Retention, Shop as Merchant, Warehouse,
 };
 use hikiate::pull::features;
 use hikiate::rules::RuleSet;
@@ -140,6 +140,7 @@ impl Shop {
             idle: Duration::from_millis(10),
             longest_idle: Duration::from_millis(10),
             drain: Duration::from_secs(5),
+            retention: Retention::default(),
             guards: PlanningLimits::default(),
         };
         Self {

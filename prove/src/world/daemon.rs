@@ -105,6 +105,7 @@ impl Daemon {
             idle: base.idle,
             longest_idle: base.longest_idle,
             drain: base.drain,
+            retention: base.retention,
             guards: PlanningLimits::new(base.guards.automation_burst),
             witness: Witness::none(),
         };

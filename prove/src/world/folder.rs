@@ -192,4 +192,9 @@ impl Folder for MemoryFolder {
         state.files.insert(to.to_owned(), file);
         Ok(true)
     }
+
+    async fn remove(&self, path: &str) -> Result<(), Error> {
+        self.state().files.remove(path);
+        Ok(())
+    }
 }

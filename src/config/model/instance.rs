@@ -82,6 +82,18 @@ pub struct HooksTable {
     pub allow_remote: bool,
 }
 
+/// `[retention]`: lengths of time, or `never`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionTable {
+    /// Raw bytes of readings, from when they were read.
+    pub raw: String,
+    /// Names, addresses and the bytes of instructions, from the end of their orders.
+    pub personal: String,
+    /// Records of the quarantine, from when they were settled.
+    pub quarantine: String,
+}
+
 /// `[engine]`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

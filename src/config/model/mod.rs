@@ -6,7 +6,9 @@ mod policy;
 mod warehouse;
 
 pub use channel::{BeginWord, ChannelTable, PaymentTable};
-pub use instance::{DatabaseTable, EngineTable, HooksTable, HttpTable, LogTable, ShopTable};
+pub use instance::{
+    DatabaseTable, EngineTable, HooksTable, HttpTable, LogTable, RetentionTable, ShopTable,
+};
 pub use policy::{
     BookingTable, CatalogueTable, CloseTable, DeliveryTable, HoldTable, MailTable, Mapping,
     NoticeTable, PaymentsTable, TitlesTable,
@@ -32,6 +34,8 @@ pub struct File {
     pub http: HttpTable,
     /// Sizes and times of the loops.
     pub engine: EngineTable,
+    /// How long names and addresses are kept.
+    pub retention: RetentionTable,
     /// External systems; each table has `connector` and that connector's own keys.
     #[serde(default)]
     pub accounts: BTreeMap<String, AccountTable>,

@@ -5,6 +5,7 @@ mod daemon;
 mod deposits;
 mod operators;
 mod orders;
+mod personal;
 mod recover;
 mod usage;
 

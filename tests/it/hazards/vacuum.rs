@@ -10,9 +10,11 @@ use crate::support::shop::Shop;
 #[tokio::test]
 async fn a_table_that_somebody_vacuums_is_left_to_them() {
     let shop = Shop::open().await;
+    with_dead_rows(&shop, "planning_claims", 51).await;
+    with_dead_rows(&shop, "allocation_requests", 51).await;
     let mut tx = shop.pool().begin().await.unwrap();
     // The lock that VACUUM takes.
-    sqlx::query("LOCK TABLE effects IN SHARE UPDATE EXCLUSIVE MODE")
+    sqlx::query("LOCK TABLE planning_claims IN SHARE UPDATE EXCLUSIVE MODE")
         .execute(&mut *tx)
         .await
         .unwrap();
@@ -20,6 +22,71 @@ async fn a_table_that_somebody_vacuums_is_left_to_them() {
         .await
         .unwrap()
         .unwrap();
+    assert!(!vacuumed(&shop, "planning_claims").await, "it is locked");
+    assert!(vacuumed(&shop, "allocation_requests").await);
+    tx.rollback().await.unwrap();
+    shop.store().vacuum().await.unwrap();
+    assert!(vacuumed(&shop, "planning_claims").await);
+}
+
+/// `subjects` has a row for each order that ever was, and a vacuum goes over all of its indexes: it waits until a share of it is
+/// dead. A queue table does not wait.
+#[tokio::test]
+async fn a_table_that_only_grows_is_vacuumed_in_proportion_to_what_was_written() {
+    let shop = Shop::open().await;
+    let rewrite = |n: u32| {
+        format!(
+            "UPDATE subjects SET plan_fails = plan_fails WHERE id IN (SELECT id FROM subjects ORDER BY id LIMIT {n}); SELECT pg_stat_force_next_flush();"
+        )
+    };
+    let mut connection = shop.pool().acquire().await.unwrap();
+    sqlx::raw_sql(
+        "ALTER TABLE subjects SET (autovacuum_enabled = false);
+         INSERT INTO subjects (kind, account_id, external_id, number, created_at)
+           SELECT 'order', (SELECT min(id) FROM accounts), 'order-' || n, 'HK' || lpad(n::text, 13, '0'), hk_now() FROM generate_series(1, 50000) AS n;
+         SELECT pg_stat_force_next_flush();",
+    )
+    .execute(&mut *connection)
+    .await
+    .unwrap();
+    for (written, due) in [(1_900, false), (300, true)] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(rewrite(written)))
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+        shop.store().vacuum().await.unwrap();
+        assert_eq!(vacuumed(&shop, "subjects").await, due, "{written}");
+    }
+    with_dead_rows(&shop, "allocation_requests", 51).await;
+    shop.store().vacuum().await.unwrap();
+    assert!(vacuumed(&shop, "allocation_requests").await);
+}
+
+/// Rows that were inserted and deleted, as the statistics know.
+async fn with_dead_rows(shop: &Shop, table: &str, rows: u32) {
+    let insert = match table {
+        "planning_claims" => "(process, ids, at) SELECT 'one', '{}', hk_now()",
+        _ => "(item_id) SELECT 1",
+    };
+    let sql = format!(
+        "ALTER TABLE {table} SET (autovacuum_enabled = false);
+         INSERT INTO {table} {insert} FROM generate_series(1, {rows}); DELETE FROM {table}; SELECT pg_stat_force_next_flush();"
+    );
+    let mut connection = shop.pool().acquire().await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+}
+
+async fn vacuumed(shop: &Shop, table: &str) -> bool {
+    let times: i64 =
+        sqlx::query_scalar("SELECT vacuum_count FROM pg_stat_user_tables WHERE relname = $1")
+            .bind(table)
+            .fetch_one(shop.pool())
+            .await
+            .unwrap();
+    times > 0
 }
 
 /// Without statistics an index over all orders of a channel looks as good as the one that finds an order by its id.

@@ -210,4 +210,9 @@ impl Folder for FaultyFolder {
         let moved = self.inner.rename(from, to).await?;
         self.lose(moved)
     }
+
+    async fn remove(&self, path: &str) -> Result<(), Error> {
+        self.write_fault()?;
+        self.inner.remove(path).await
+    }
 }

@@ -130,6 +130,12 @@ pub trait Folder: Send + Sync {
     /// # Errors
     /// Any class; moving is repeated by looking first.
     async fn rename(&self, from: &str, to: &str) -> Result<bool, Error>;
+
+    /// Deletes a file; one that is not there is none to delete.
+    ///
+    /// # Errors
+    /// Any class; it is repeated.
+    async fn remove(&self, path: &str) -> Result<(), Error>;
 }
 
 /// The oldest files of a listing that may be long; no more of them are kept than are asked for.

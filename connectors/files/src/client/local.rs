@@ -220,6 +220,13 @@ impl Folder for LocalFolder {
         })
         .await
     }
+
+    async fn remove(&self, path: &str) -> Result<(), Error> {
+        self.work(path, |_, path| {
+            remove(path).map_err(|e| failed("delete", path, &e))
+        })
+        .await
+    }
 }
 
 /// Opens a file to read; nothing where there is none, or a link, a pipe or a device in its place.

@@ -221,6 +221,15 @@ impl Folder for SftpFolder {
             Err(e) => Err(self.failed("move", &from, &e).await),
         }
     }
+
+    async fn remove(&self, path: &str) -> Result<(), Error> {
+        let (session, path) = (self.session().await?, self.path(path));
+        match session.sftp.remove(path.as_str()).await {
+            Ok(_) => Ok(()),
+            Err(SftpError::Status(s)) if s.status_code == StatusCode::NoSuchFile => Ok(()),
+            Err(e) => Err(self.failed("delete", &path, &e).await),
+        }
+    }
 }
 
 /// Reads a listing to its end and keeps what is wanted of it.

@@ -1,6 +1,8 @@
 //! What was stored is moved to the archive, under a name that no other archived file has.
 
-use chrono::{DateTime, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use hikiate_sdk::{Error, ErrorClass};
 
 use super::Inbox;
@@ -42,6 +44,48 @@ impl Inbox {
                 Err(Error::new(ErrorClass::Conflict, message))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Deletes files that were read before a time that long ago, and no others: not what somebody put there.
+    pub(super) async fn clear_archive(
+        &self,
+        kept: Duration,
+        now: DateTime<Utc>,
+    ) -> Result<usize, Error> {
+        let archive = &self.places.archive;
+        let kept = TimeDelta::from_std(kept).unwrap_or(TimeDelta::MAX);
+        let Some(before) = now.checked_sub_signed(kept) else {
+            return Ok(0);
+        };
+        if self.folder.size(archive).await?.is_none() {
+            return Ok(0);
+        }
+        let (mut after, mut gone) = (None, 0);
+        loop {
+            let listing = self.budget.listing;
+            let slice = self
+                .folder
+                .list_slice(archive, after.as_ref(), listing)
+                .await?;
+            for entry in &slice.entries {
+                let Some(archived) = Archived::read(&entry.name) else {
+                    continue;
+                };
+                // Earlier versions did not write down when a file was read.
+                let read_at = archived.read_at.or(entry.changed_at());
+                if read_at.is_some_and(|at| at < before) {
+                    self.folder
+                        .remove(&format!("{archive}/{}", entry.name))
+                        .await?;
+                    gone += 1;
+                }
+            }
+            let last = slice.entries.last().filter(|_| slice.more);
+            match last {
+                Some(last) => after = Some((last.modified, last.name.clone())),
+                None => return Ok(gone),
+            }
         }
     }
 

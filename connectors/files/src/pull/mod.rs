@@ -29,6 +29,8 @@ use crate::map::noticed::Noticed;
 pub(crate) struct Inbox {
     pub(crate) folder: Arc<dyn Folder>,
     pub(crate) places: Places,
+    /// How long archived files are kept.
+    pub(crate) archive_for: Option<Duration>,
     pub(crate) interval: Duration,
     pub(crate) stable_for: Duration,
     pub(crate) unended_after: Duration,
@@ -196,6 +198,14 @@ impl Source for Inbox {
                 words(&file.name)
             )),
         }
+    }
+
+    async fn clear_old(&self, now: DateTime<Utc>) -> Result<usize, Error> {
+        let Some(kept) = self.archive_for else {
+            return Ok(0);
+        };
+        let _turn = self.meter.turn(Ask::default()).await?;
+        self.clear_archive(kept, now).await
     }
 
     async fn acknowledge(&self, ack: &Value) -> Result<(), Error> {

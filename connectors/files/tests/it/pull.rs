@@ -1,9 +1,11 @@
 //! Files that come in.
 
 use hikiate_sdk::faulty::{Fault, FaultSeam as _, Target};
-use hikiate_sdk::{CancelVerdict, ErrorClass, Observed, Page, ParcelLine, ReplyVerdict};
+use hikiate_sdk::{
+    CancelVerdict, Connector as _, ErrorClass, Observed, Page, ParcelLine, ReplyVerdict,
+};
 
-use crate::support::{at, cp932, now, site, site_with};
+use crate::support::{at, cp932, now, site, site_set, site_with};
 
 const REPLY: &str = "出荷指示番号,受付結果,メッセージ,受付日時\r\n";
 const SHIPPED: &str = "出荷指示番号,行番号,商品コード,出荷数量,配送業者,送り状番号,出荷日時\r\n";
@@ -682,4 +684,56 @@ async fn what_was_archived_is_read_again_after_a_rewind() {
         .await
         .unwrap();
     assert!(page.records.is_empty(), "nothing came since then");
+}
+
+#[tokio::test]
+async fn archived_files_go_after_their_time_and_nothing_else_does() {
+    let keys = serde_json::json!({ "archive_for": "30d" });
+    let site = site_set("japanese-3pl-utf8", &|text| text.to_owned(), &keys);
+    assert_eq!(
+        site.source().clear_old(now()).await.unwrap(),
+        0,
+        "no archive"
+    );
+    site.put(
+        "incoming/uketsuke-1.csv",
+        format!("{REPLY}HK1-S1,受付,,\r\n").as_bytes(),
+    );
+    let page = site.page("shipments", None).await;
+    site.source()
+        .acknowledge(page.ack.as_ref().unwrap())
+        .await
+        .unwrap();
+    site.put("archive/by-hand.csv", b"x");
+    let days = chrono::TimeDelta::days;
+    let early = now() + days(29);
+    assert_eq!(site.source().clear_old(early).await.unwrap(), 0);
+    assert_eq!(site.names("archive").len(), 2);
+    let late = now() + days(31);
+    assert_eq!(site.source().clear_old(late).await.unwrap(), 1);
+    assert_eq!(site.names("archive"), ["by-hand.csv"]);
+    assert_eq!(site.source().clear_old(late).await.unwrap(), 0);
+    let kept = site.account.keeps();
+    assert!(kept[0].contains("deleted 30d after"), "{kept:?}");
+    assert!(kept[1].contains("outgoing hold names"), "{kept:?}");
+}
+
+/// Without the key nothing is deleted, and that is told.
+#[tokio::test]
+async fn an_archive_without_a_time_is_kept_for_ever() {
+    let site = site("japanese-3pl-utf8");
+    site.put(
+        "incoming/uketsuke-1.csv",
+        format!("{REPLY}HK1-S1,受付,,\r\n").as_bytes(),
+    );
+    let page = site.page("shipments", None).await;
+    site.source()
+        .acknowledge(page.ack.as_ref().unwrap())
+        .await
+        .unwrap();
+    let late = now() + chrono::TimeDelta::days(10_000);
+    assert_eq!(site.source().clear_old(late).await.unwrap(), 0);
+    assert_eq!(site.names("archive").len(), 1);
+    let kept = site.account.keeps();
+    assert!(kept[0].contains("for ever: set archive_for"), "{kept:?}");
 }

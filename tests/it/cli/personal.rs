@@ -1,0 +1,154 @@
+//! What names somebody, after its time: nowhere, and the order goes on without it.
+
+use chrono::Duration;
+use hikiate::daemon::purge_step;
+use hikiate::plan::types::Status;
+use hikiate_medusa::sim::NewOrder;
+use hikiate_sdk::Party;
+
+use super::orders::{number_of, run};
+use crate::flow::world::{Setup, World, order};
+use crate::support::traces;
+
+/// In ASCII, so that they are the same bytes in each encoding.
+const ADDRESS: [&str; 4] = ["Quelmann", "Rosenweg 77", "0800-77-6655", "quelmann@"];
+
+fn planted(sku: &str) -> NewOrder {
+    let mut order = order(&[(sku, 2, "1000")]);
+    order.email = "Quelmann@example.jp".to_owned();
+    let known = order.address.take().unwrap();
+    order.address = Some(Party {
+        name: "Quelmann".to_owned(),
+        address1: "Rosenweg 77".to_owned(),
+        phone: "0800-77-6655".to_owned(),
+        ..known
+    });
+    order
+}
+
+async fn world() -> World {
+    let mut world = World::new(Setup {
+        more: "[delivery]\npresume = \"0s\"\n",
+        ..Setup::default()
+    })
+    .await;
+    world.tokyo.set_stock("APPLE", 20);
+    world.count_stock().await;
+    world.round().await;
+    world
+}
+
+/// An order of the planted address that is in the books.
+async fn booked(world: &mut World) -> String {
+    let id = world.shop.place_order(planted("APPLE"));
+    world.rounds(25).await;
+    assert!(world.is(&id, Status::Booked).await);
+    id
+}
+
+#[tokio::test]
+async fn after_its_time_an_address_is_in_no_table_and_the_order_is_planned_and_explained_as_before()
+{
+    let mut world = world().await;
+    let id = booked(&mut world).await;
+    let number = number_of(&world, &id);
+    let pool = world.engine.store.pool().clone();
+    let there = traces(&pool, &ADDRESS).await;
+    for table in ["batches", "personal", "raw_payloads_rest"] {
+        let has = |found: &String| found.starts_with(&format!("{table}:"));
+        assert!(there.iter().any(has), "{table} {there:?}");
+    }
+    let explained = run(&world, &["order", "explain", &number, "--json"]).json();
+    let tasks = world.tasks().await;
+
+    let keys = "SELECT count(*) FROM facts f JOIN subjects s ON s.id = f.subject_id WHERE s.number = $1 AND f.kind = 'order'";
+    let readings = sqlx::query_scalar::<_, i64>(keys).bind(&number);
+    let known = readings.fetch_one(&pool).await.unwrap();
+    world.advance(Duration::days(181)).await;
+    purge_step(&world.engine).await.unwrap();
+    assert_eq!(traces(&pool, &ADDRESS).await, [""; 0]);
+    let metrics = world.engine.metrics.render().unwrap();
+    for line in [
+        r#"hikiate_purged_total{what="orders"} 1"#,
+        r#"hikiate_purged_total{what="batches"} 1"#,
+    ] {
+        assert!(metrics.contains(line), "{line} is not in {metrics}");
+    }
+    // Planned anew, as after an upgrade of its facts.
+    sqlx::query("UPDATE subjects SET plan_at = hk_now() WHERE number = $1")
+        .bind(&number)
+        .execute(&pool)
+        .await
+        .unwrap();
+    // And read anew, as by a resync; a tag is news.
+    assert!(world.shop.tag(&id, &["seen again"]));
+    world.rounds(3).await;
+    assert!(world.is(&id, Status::Booked).await);
+    let readings = sqlx::query_scalar::<_, i64>(keys).bind(&number);
+    assert!(readings.fetch_one(&pool).await.unwrap() > known);
+    let again = run(&world, &["order", "explain", &number, "--json"]).json();
+    assert_eq!(again["status"], explained["status"]);
+    assert_eq!(again["shipments"], explained["shipments"]);
+    assert!(tasks.is_empty(), "{tasks:?}");
+    let tasks = world.tasks().await;
+    assert!(
+        !tasks
+            .iter()
+            .any(|kind| kind.contains("address") || kind.contains("plan_failed")),
+        "{tasks:?}"
+    );
+    let shown = run(&world, &["order", "show", &number]);
+    assert!(shown.ended(0).contains("personal    deleted"), "{shown:?}");
+    assert_eq!(world.mails.mails().len(), 1, "no second mail");
+    assert_eq!(traces(&pool, &ADDRESS).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_address_is_erased_on_demand_and_the_act_does_not_name_it() {
+    let mut world = world().await;
+    let id = booked(&mut world).await;
+    let number = number_of(&world, &id);
+    let open = world.shop.place_order(planted("PEAR"));
+    world.rounds(3).await;
+    let waiting = number_of(&world, &open);
+    let pool = world.engine.store.pool().clone();
+
+    let refused = run(&world, &["personal", "erase", &waiting]);
+    refused.refused(5, "still open");
+    assert!(refused.err.contains("hikiate order end"), "{refused:?}");
+    run(&world, &["personal", "erase", "nobody@example.jp"])
+        .refused(4, "no order has this mail address");
+
+    let erased = run(&world, &["personal", "erase", "quelmann@EXAMPLE.jp"]);
+    let said = erased.ended(0);
+    for words in [
+        format!("{number}: erased personal 1, raw "),
+        format!("not erased: order {waiting} is still open"),
+        "backups".to_owned(),
+    ] {
+        assert!(said.contains(&words), "{words:?} is not in {said}");
+    }
+    let acts: Vec<String> = sqlx::query_scalar("SELECT command FROM operator_acts ORDER BY at, id")
+        .fetch_all(&pool)
+        .await
+        .unwrap();
+    let mut numbers = [number.clone(), waiting.clone()];
+    numbers.sort();
+    let [act] = acts.as_slice() else {
+        unreachable!("{acts:?}")
+    };
+    let mut named: Vec<&str> = act
+        .strip_prefix("personal erase ")
+        .unwrap()
+        .split(' ')
+        .collect();
+    named.sort_unstable();
+    assert_eq!(named, numbers);
+    // What is left is the open order's.
+    world.shop.cancel_order(&open);
+    world.rounds(5).await;
+    let rest = run(&world, &["personal", "erase", &waiting, "--json"]).json();
+    assert_eq!(rest["erased"][0]["number"], waiting.as_str());
+    assert_eq!(traces(&pool, &ADDRESS).await, [""; 0]);
+    run(&world, &["personal", "erase", "quelmann@example.jp"]).refused(4, "deleted already");
+}

@@ -1,0 +1,449 @@
+//! What names somebody goes when it has served, and what is still needed stays.
+
+use hikiate::policy::Retention;
+use hikiate::store::{IncomingBad, IncomingPage, Purged, Source, StoreError};
+use hikiate_sdk::{BadRecord, Currency, PaymentRef, PaymentSnapshot, PaymentState};
+
+use crate::support::shop::{Shop, at, order, page, parcel, payments};
+use crate::support::traces;
+
+const DAY: i64 = 24 * 60;
+
+/// What is in every order's address and in no other table.
+const ADDRESS: [&str; 3] = ["千代田1-1", "03-1234-5678", "order A"];
+
+/// Orders that were read at the first minute and planned.
+async fn shop_with(orders: &[&str]) -> Shop {
+    let shop = Shop::open().await;
+    let orders = orders.iter().map(|id| order(id, 1)).collect();
+    shop.pull("shop", &page(0, orders)).await;
+    shop.settle().await;
+    shop
+}
+
+/// The order has ended at that minute.
+async fn ended(shop: &Shop, id: &str, minute: i64) -> i64 {
+    let subject = shop.subject(id).await;
+    sqlx::query("UPDATE subjects SET closed_at = $2, plan_at = NULL WHERE id = $1")
+        .bind(subject)
+        .bind(at(minute))
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    subject
+}
+
+async fn purge(shop: &Shop, day: i64) -> Purged {
+    // A minute more: what is just as old as it is kept stays.
+    shop.clock(day * DAY + 1).await;
+    shop.store().purge(&Retention::default()).await.unwrap()
+}
+
+async fn rows(shop: &Shop, table: &'static str, subject: i64) -> i64 {
+    let sql = format!("SELECT count(*) FROM {table} WHERE subject_id = $1");
+    sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+        .bind(subject)
+        .fetch_one(shop.pool())
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn each_table_loses_what_is_older_than_it_is_kept_and_an_open_order_nothing() {
+    let shop = shop_with(&["A", "B"]).await;
+    let a = ended(&shop, "A", DAY).await;
+    let b = shop.subject("B").await;
+    sqlx::query("INSERT INTO receiver_names (subject_id, group_key, version, name, stored_at) VALUES ($1, '1', 1, '別名', hk_now())")
+        .bind(a)
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    assert_eq!(purge(&shop, 29).await, Purged::default());
+    let raw = Purged {
+        raw: 1,
+        ..Purged::default()
+    };
+    assert_eq!(purge(&shop, 30).await, raw);
+    assert_eq!(rows(&shop, "raw_payloads", a).await, 0);
+    assert_eq!(purge(&shop, 180).await, Purged::default());
+    assert_eq!(rows(&shop, "personal", a).await, 1);
+    let all = Purged {
+        orders: 1,
+        personal: 2,
+        ..Purged::default()
+    };
+    assert_eq!(purge(&shop, 181).await, all);
+    assert_eq!(purge(&shop, 4_000).await, Purged::default(), "once");
+    for table in ["personal", "receiver_names", "raw_payloads"] {
+        assert_eq!(rows(&shop, table, a).await, 0, "{table}");
+    }
+    for table in ["personal", "raw_payloads"] {
+        assert_eq!(rows(&shop, table, b).await, 1, "{table} of the open order");
+    }
+    assert_eq!(shop.keys(a).await, shop.keys(b).await, "facts stay");
+    assert_eq!(rows(&shop, "latest_observations", a).await, 1);
+}
+
+#[tokio::test]
+async fn an_order_that_goes_on_keeps_what_it_has_and_ends_anew() {
+    let shop = shop_with(&["A"]).await;
+    let a = ended(&shop, "A", 0).await;
+    shop.clock(100 * DAY).await;
+    // A plan that finds it open takes the end back.
+    sqlx::query("UPDATE subjects SET closed_at = NULL, plan_at = hk_now() WHERE id = $1")
+        .bind(a)
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    shop.settle().await;
+    assert_eq!(purge(&shop, 200).await, Purged::default());
+    ended(&shop, "A", 200 * DAY).await;
+    assert_eq!(purge(&shop, 379).await.orders, 0);
+    assert_eq!(purge(&shop, 380).await.orders, 1);
+}
+
+#[tokio::test]
+async fn a_queued_call_and_lost_commits_keep_everything() {
+    let shop = shop_with(&["A"]).await;
+    let a = ended(&shop, "A", 0).await;
+    sqlx::query(
+        "WITH intent AS (
+           INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor)
+           VALUES ($1, 'mail:1', 'intent', 'intent', 1, '{}', hk_now(), hk_now(), hk_now(), '2026-11-21', 'test') RETURNING id)
+         INSERT INTO effects (subject_id, account_id, op, intent_id, lane, state, due_at, body) SELECT $1, $2, 'mail', id, 1, 'unresolved', hk_now(), 'to: A' FROM intent",
+    )
+    .bind(a)
+    .bind(shop.account("shop"))
+    .execute(shop.pool())
+    .await
+    .unwrap();
+    let raw = Purged {
+        raw: 1,
+        ..Purged::default()
+    };
+    assert_eq!(purge(&shop, 200).await, raw, "the mail may be asked about");
+    let refused = shop.store().erase(a).await;
+    assert!(
+        matches!(&refused, Err(StoreError::Refused(why)) if why.contains("effect list")),
+        "{refused:?}"
+    );
+    sqlx::query("DELETE FROM effects")
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    sqlx::query("UPDATE recovery SET phase = 'suspected'")
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    assert_eq!(purge(&shop, 201).await, Purged::default());
+    assert!(matches!(
+        shop.store().erase(a).await,
+        Err(StoreError::Refused(_))
+    ));
+    sqlx::query("UPDATE recovery SET phase = 'none'")
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    assert_eq!(purge(&shop, 201).await.orders, 1);
+}
+
+#[tokio::test]
+async fn two_daemons_share_the_work() {
+    let names: Vec<String> = (0..250).map(|n| format!("A{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let shop = shop_with(&names).await;
+    sqlx::query("UPDATE subjects SET closed_at = created_at, plan_at = NULL")
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    shop.clock(200 * DAY).await;
+    let keep = Retention {
+        raw: None,
+        ..Retention::default()
+    };
+    let (one, two) = tokio::join!(shop.store().purge(&keep), shop.store().purge(&keep));
+    let mut both = one.unwrap();
+    both += two.unwrap();
+    // One that found everything locked leaves the rest to the other.
+    both += shop.store().purge(&keep).await.unwrap();
+    let all = Purged {
+        orders: 250,
+        personal: 250,
+        raw: 250,
+        ..Purged::default()
+    };
+    assert_eq!(both, all);
+}
+
+#[tokio::test]
+async fn the_bytes_of_a_wave_go_with_the_last_of_its_orders_and_its_hash_stays() {
+    let shop = shop_with(&["A", "B"]).await;
+    let wave = wave_of(&shop, &["A", "B"]).await;
+    let a = ended(&shop, "A", DAY).await;
+    assert_eq!(purge(&shop, 181).await.batches, 0, "of an open order too");
+    assert_eq!(shop.store().erase(a).await.unwrap().waves, ["wave-1"]);
+    ended(&shop, "B", 190 * DAY).await;
+    assert_eq!(purge(&shop, 369).await.batches, 0);
+    let done = purge(&shop, 370).await;
+    assert_eq!((done.orders, done.batches), (1, 1));
+    let left: (bool, Vec<u8>) =
+        sqlx::query_as("SELECT body IS NULL, hash FROM batches WHERE subject_id = $1")
+            .bind(wave)
+            .fetch_one(shop.pool())
+            .await
+            .unwrap();
+    assert_eq!(left, (true, b"hash".to_vec()));
+    let journal = sqlx::query("UPDATE batches SET kind = 'journal'")
+        .execute(shop.pool())
+        .await;
+    assert!(journal.is_err(), "journals are books: {journal:?}");
+}
+
+/// A wave that was sent and is done, with the orders' shipments.
+async fn wave_of(shop: &Shop, orders: &[&str]) -> i64 {
+    let wave: i64 = sqlx::query_scalar(
+        "WITH subject AS (
+           INSERT INTO subjects (kind, account_id, external_id, number, status, created_at, closed_at)
+           VALUES ('batch', $1, 'wave-1', 'HB1', 'done', hk_now(), hk_now()) RETURNING id)
+         INSERT INTO batches (subject_id, account_id, location_id, kind, period, batch_no, state, seal_at, sealed_at, body, hash)
+         SELECT id, $1, $2, 'instruct', 'p', 1, 'done', hk_now(), hk_now(), 'A, B', 'hash' FROM subject RETURNING subject_id",
+    )
+    .bind(shop.account("wms"))
+    .bind(shop.engine.directory.location("tokyo").unwrap().id)
+    .fetch_one(shop.pool())
+    .await
+    .unwrap();
+    for (n, id) in orders.iter().enumerate() {
+        sqlx::query(
+            "INSERT INTO shipments (reference, subject_id, account_id, location_id, batch_id, row_no, state, release_at)
+             VALUES ($1, $2, $3, $4, $5, $6, 'instructed', hk_now())",
+        )
+        .bind(format!("S-{id}"))
+        .bind(shop.subject(id).await)
+        .bind(shop.account("wms"))
+        .bind(shop.engine.directory.location("tokyo").unwrap().id)
+        .bind(wave)
+        .bind(i32::try_from(n).unwrap())
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    }
+    wave
+}
+
+fn bad(raw: &str, minute: i64) -> IncomingPage {
+    let mut told = page(minute, Vec::new());
+    told.bad.push(IncomingBad::new(
+        BadRecord::new(Some("A".into()), "total is not a number"),
+        Source {
+            raw: raw.as_bytes().to_vec(),
+            file: None,
+        },
+    ));
+    told
+}
+
+#[tokio::test]
+async fn a_settled_record_goes_and_a_dismissed_one_stays_dismissed() {
+    let shop = Shop::open().await;
+    let list = async || shop.store().list_quarantine().await.unwrap();
+    shop.pull("shop", &bad("one", 0)).await;
+    shop.pull("shop", &bad("two", 0)).await;
+    let ids: Vec<i64> = list().await.iter().map(|row| row.id).collect();
+    assert_eq!(purge(&shop, 100).await, Purged::default(), "not settled");
+    for id in &ids {
+        let dismissed = shop.store().dismiss_quarantined(*id, "ops", "known");
+        dismissed.await.unwrap();
+    }
+    shop.clock(180 * DAY).await;
+    shop.pull("shop", &bad("two", 180 * DAY)).await;
+    assert_eq!(purge(&shop, 190).await, Purged::default());
+    assert_eq!(purge(&shop, 191).await, records(2));
+    assert_eq!(purge(&shop, 191).await, Purged::default());
+    assert!(shop.store().quarantine_row(ids[0]).await.is_err());
+    let raw = async || shop.store().quarantined(ids[1]).await.unwrap().raw;
+    assert_eq!(raw().await, b"", "its bytes are gone");
+    shop.pull("shop", &bad("two", 192 * DAY)).await;
+    assert_eq!(list().await.len(), 0, "it is still dismissed");
+    assert_eq!(raw().await, b"", "and they do not come back");
+    assert_eq!(purge(&shop, 300).await, records(1), "nobody told it again");
+}
+
+fn records(rows: u64) -> Purged {
+    Purged {
+        quarantine: rows,
+        ..Purged::default()
+    }
+}
+
+#[tokio::test]
+async fn a_purged_order_that_is_shown_again_brings_nothing_of_anybody() {
+    let shop = shop_with(&["A"]).await;
+    let a = ended(&shop, "A", 0).await;
+    assert_eq!(purge(&shop, 181).await.orders, 1);
+    assert_eq!(traces(shop.pool(), &ADDRESS).await, [""; 0]);
+    // The same, as a whole resync shows it.
+    let same = shop
+        .pull("shop", &page(181 * DAY, vec![order("A", 1)]))
+        .await;
+    assert_eq!((same.new_facts, same.unchanged), (0, 1));
+    // Another address, which cannot be compared any more.
+    let mut moved = order("A", 1);
+    moved.personal.buyer.address1 = "大手町9-9".into();
+    moved.personal.ship_to.clear();
+    moved.raw = "order A 大手町9-9".as_bytes().to_vec();
+    let moved = shop.pull("shop", &page(182 * DAY, vec![moved])).await;
+    assert_eq!(moved.new_facts, 0);
+    // Another quantity is news, without anybody in it.
+    let news = shop
+        .pull("shop", &page(183 * DAY, vec![order("A", 2)]))
+        .await;
+    assert_eq!(news.new_facts, 1);
+    shop.settle().await;
+    let mut broken = page(184 * DAY, Vec::new());
+    broken.bad.push(IncomingBad::new(
+        BadRecord::new(Some("A".into()), "total is not a number"),
+        Source {
+            raw: "order A 千代田1-1".as_bytes().to_vec(),
+            file: None,
+        },
+    ));
+    shop.pull("shop", &broken).await;
+    let mut words = ADDRESS.to_vec();
+    words.push("大手町9-9");
+    assert_eq!(traces(shop.pool(), &words).await, [""; 0]);
+    let versions: Vec<i32> = sqlx::query_scalar(
+        "SELECT (body ->> 'personal_version')::int FROM facts WHERE subject_id = $1 AND kind = 'order' ORDER BY id",
+    )
+    .bind(a)
+    .fetch_all(shop.pool())
+    .await
+    .unwrap();
+    assert_eq!(versions, [1, 1]);
+    let id = shop.store().list_quarantine().await.unwrap()[0].id;
+    assert_eq!(shop.store().quarantined(id).await.unwrap().raw, b"");
+}
+
+/// Bytes of ship confirmations and payments may name somebody too.
+#[tokio::test]
+async fn reports_about_a_purged_order_are_facts_without_their_bytes() {
+    let shop = Shop::with_provider().await;
+    let reading = |captured| PaymentSnapshot {
+        captured,
+        ..payment("pay-A")
+    };
+    let mut told = order("A", 1);
+    told.fact.order.tenders[0].provider = Some(PaymentRef::by_key("pay-A"));
+    let directory = &shop.engine.directory;
+    told.payments = directory.payment_names(shop.account("shop"), &told.fact.order);
+    shop.count("TEA", 5, 0).await;
+    shop.pull("shop", &page(0, vec![told])).await;
+    shop.settle().await;
+    let a = shop.subject("A").await;
+    let reference = shop.instructed(a).await;
+    ended(&shop, "A", 0).await;
+    purge(&shop, 181).await;
+    let mut shipped = page(181 * DAY, Vec::new());
+    shipped.facts.push(parcel(&reference, 1, 181 * DAY));
+    assert_eq!(shop.pull("wms", &shipped).await.new_facts, 1);
+    let paid = payments(181 * DAY, vec![reading(1_000)]);
+    assert_eq!(shop.pull("stripe", &paid).await.new_facts, 1);
+    assert_eq!(rows(&shop, "raw_payloads", a).await, 0);
+}
+
+fn payment(key: &str) -> PaymentSnapshot {
+    PaymentSnapshot {
+        key: key.into(),
+        reference: None,
+        version: None,
+        currency: Currency::JPY,
+        state: PaymentState::Authorised,
+        amount: 1_000,
+        authorised: 1_000,
+        captured: 0,
+        refunded: 0,
+        disputed: 0,
+        authorised_until: None,
+        pay_by: None,
+        parts: None,
+        refunds: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn erasing_takes_settled_records_and_the_wave_of_ended_orders_and_says_what_is_left() {
+    let shop = shop_with(&["A", "B"]).await;
+    let a = shop.subject("A").await;
+    wave_of(&shop, &["A"]).await;
+    let open = shop.store().erase(a).await;
+    assert!(
+        matches!(&open, Err(StoreError::Refused(why)) if why.contains("still open") && why.contains("order end")),
+        "{open:?}"
+    );
+    shop.pull("shop", &bad("one", 0)).await;
+    let one = shop.store().list_quarantine().await.unwrap()[0].id;
+    shop.store()
+        .dismiss_quarantined(one, "ops", "x")
+        .await
+        .unwrap();
+    shop.pull("shop", &bad("two", 0)).await;
+    let two = shop.store().list_quarantine().await.unwrap()[0].id;
+    ended(&shop, "A", 0).await;
+    let done = shop.store().erase(a).await.unwrap();
+    let expected = Purged {
+        orders: 1,
+        personal: 1,
+        raw: 1,
+        batches: 1,
+        quarantine: 1,
+        payments: 0,
+        files: 0,
+    };
+    assert_eq!(done.purged, expected);
+    assert_eq!((done.waves, done.quarantined), (vec![], vec![two]));
+    let again = shop.store().erase(a).await.unwrap();
+    let purged = again.purged;
+    assert_eq!((purged.personal, purged.raw, purged.batches), (0, 0, 0));
+    assert_eq!(rows(&shop, "personal", shop.subject("B").await).await, 1);
+}
+
+#[tokio::test]
+async fn a_mail_address_names_its_orders_whatever_its_case() {
+    let shop = Shop::open().await;
+    let with = |id: &str, buyer: &str, receiver: &str| {
+        let mut order = order(id, 1);
+        order.personal.buyer.email = buyer.to_owned();
+        for party in order.personal.ship_to.values_mut() {
+            party.email = receiver.to_owned();
+        }
+        order
+    };
+    let orders = vec![
+        with("A", "Taro@Example.jp", ""),
+        with("B", "", "taro@example.jp"),
+        with("C", "jiro@example.jp", ""),
+    ];
+    shop.pull("shop", &page(0, orders)).await;
+    let found = shop.store().orders_of_address(" taro@example.JP ").await;
+    let ids: Vec<i64> = found.unwrap().into_iter().map(|(id, _)| id).collect();
+    assert_eq!(ids, [shop.subject("A").await, shop.subject("B").await]);
+}
+
+/// PostgreSQL's detail quotes the row that it refuses.
+#[tokio::test]
+async fn what_a_debug_line_says_of_a_refused_row_quotes_nothing_of_it() {
+    let shop = shop_with(&["A"]).await;
+    let twice = "INSERT INTO personal SELECT subject_id, version, body, stored_at FROM personal";
+    let error = sqlx::query(twice).execute(shop.pool()).await.unwrap_err();
+    let null = "INSERT INTO personal SELECT subject_id, version + 1, body, NULL FROM personal";
+    let quoting = sqlx::query(null).execute(shop.pool()).await.unwrap_err();
+    assert!(format!("{quoting:?}").contains("千代田1-1"), "{quoting:?}");
+    let places = [error, quoting].map(|error| StoreError::from(error).place());
+    assert_eq!(
+        places,
+        [
+            "code 23505, table personal, constraint personal_pkey",
+            "code 23502, table personal"
+        ]
+    );
+}
