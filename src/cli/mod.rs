@@ -68,7 +68,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 async fn command(cli: Cli, typed: &[OsString]) -> Result<(), Failure> {
     let global = cli.global;
     match cli.command {
-        Command::Run => run::run(&global).await,
+        Command::Run { as_root } => run::run(&global, as_root).await,
         Command::Check {
             allow_missing_secrets,
         } => session::check(&global, allow_missing_secrets),
@@ -122,7 +122,7 @@ async fn beside_the_daemon(session: &Session, command: Command) -> Result<(), Fa
         Command::Automation(command) => automation::run(session, command).await,
         Command::Quarantine(command) => quarantine::run(session, command).await,
         // Carried out before a session is opened.
-        Command::Run | Command::Check { .. } | Command::Migrate { .. } => Ok(()),
+        Command::Run { .. } | Command::Check { .. } | Command::Migrate { .. } => Ok(()),
         #[cfg(feature = "demo")]
         Command::Demo(_) => Ok(()),
     }

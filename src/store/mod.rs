@@ -47,6 +47,7 @@ mod seal;
 mod setup;
 mod shared;
 mod show;
+pub mod state_dir;
 mod stock;
 mod stops;
 mod streams;

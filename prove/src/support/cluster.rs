@@ -49,7 +49,8 @@ async fn shared() -> String {
     options.fsync = false;
     options.settings = vec![("max_connections".into(), "300".into())];
     let cluster = Cluster::start(&options).await.unwrap();
-    let url = cluster.url("postgres");
+    // Tests make databases of their own.
+    let url = cluster.admin_url("postgres");
     watch(run, &dir);
     cluster.detach();
     fs::write(&address, &url).unwrap();
