@@ -43,6 +43,9 @@ pub(crate) async fn run(global: &Global, as_root: bool) -> Result<(), Failure> {
     for renamed in &loaded.renamed {
         warn!(%renamed, "the configuration uses a name of an earlier version");
     }
+    for exposed in &loaded.exposed {
+        warn!(%exposed, "a secret can be read by others");
+    }
     let stop = shutdown::on_signal().map_err(|e| failed(e, "signals"))?;
     let database = &loaded.settings.database;
     let held = instance::instance(&database.state_dir, database.url.is_some())?;
