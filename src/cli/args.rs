@@ -56,6 +56,8 @@ pub(crate) enum Command {
         #[arg(long)]
         as_root: bool,
     },
+    /// Ask the running daemon whether it is ready, for the health check of a container
+    Health,
     /// Check the configuration: list every problem with file, line and key, or describe what it will do
     Check {
         /// Use placeholders for missing secrets, to check a file on a machine without them
@@ -452,6 +454,7 @@ impl Command {
             | Self::Recover(Recover { dry_run: true, .. })
             | Self::Begin(Begin { dry_run: true, .. })
             | Self::Run { .. }
+            | Self::Health
             | Self::Check { .. }
             | Self::Migrate { .. }
             | Self::Tasks

@@ -10,6 +10,7 @@ pub mod check;
 mod deposit;
 mod effect;
 mod failure;
+mod health;
 mod item;
 mod migrate;
 mod order;
@@ -69,6 +70,7 @@ async fn command(cli: Cli, typed: &[OsString]) -> Result<(), Failure> {
     let global = cli.global;
     match cli.command {
         Command::Run { as_root } => run::run(&global, as_root).await,
+        Command::Health => health::health(&global).await,
         Command::Check {
             allow_missing_secrets,
         } => session::check(&global, allow_missing_secrets),
@@ -122,7 +124,9 @@ async fn beside_the_daemon(session: &Session, command: Command) -> Result<(), Fa
         Command::Automation(command) => automation::run(session, command).await,
         Command::Quarantine(command) => quarantine::run(session, command).await,
         // Carried out before a session is opened.
-        Command::Run { .. } | Command::Check { .. } | Command::Migrate { .. } => Ok(()),
+        Command::Run { .. } | Command::Health | Command::Check { .. } | Command::Migrate { .. } => {
+            Ok(())
+        }
         #[cfg(feature = "demo")]
         Command::Demo(_) => Ok(()),
     }

@@ -221,11 +221,7 @@ impl Ops {
                 Failure::Failed(anyhow::Error::new(error).context(what))
             })?;
             let serving = health::serve(listener, metrics.clone(), readiness.clone(), over.clone());
-            tasks.push(tokio::spawn(async move {
-                if let Err(error) = serving.await {
-                    warn!(%error, "the health and metrics endpoint stopped");
-                }
-            }));
+            tasks.push(tokio::spawn(serving));
         }
         let entrance = settings.http.hooks.as_ref().map(|_on| Entrance::default());
         if let (Some(hooks), Some(entrance)) = (&settings.http.hooks, &entrance) {
