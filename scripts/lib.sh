@@ -26,9 +26,17 @@ pg_bin() {
     return 1
 }
 
-# The user PostgreSQL runs as when we are root (it refuses root itself).
+# The user PostgreSQL runs as when we are root (it refuses root itself); never nobody, whom other programs run as too.
 pg_user() {
-    if id postgres >/dev/null 2>&1; then echo postgres; else echo nobody; fi
+    local user
+    for user in hikiate postgres; do
+        if id "$user" >/dev/null 2>&1; then
+            echo "$user"
+            return 0
+        fi
+    done
+    echo "no user for PostgreSQL: make one (useradd --system --no-create-home hikiate), or run this as an ordinary user" >&2
+    return 1
 }
 
 # Runs a command as that user when we are root, else as ourselves.

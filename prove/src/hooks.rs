@@ -11,6 +11,7 @@ use anyhow::{Context as _, ensure};
 use hikiate::demo::child::Program;
 use hikiate::demo::merchant::{
     Merchant, Reach, ShopOn, ShopTerms, Systems, WarehouseBy, WarehouseTerms, disk_folder,
+    write_secret,
 };
 use hikiate::store::launcher::{Cluster, ClusterOptions};
 use hikiate_files::sim::{SimHandling, WarehouseSim};
@@ -128,7 +129,7 @@ async fn beside(
     url: &str,
     stop: &CancellationToken,
 ) -> anyhow::Result<Figures> {
-    std::fs::write(root.join("database"), url)?;
+    write_secret(&root.join("database"), url)?;
     let port = free_port().await?;
     let address = format!("http://127.0.0.1:{port}");
     let merchant = merchant(port);

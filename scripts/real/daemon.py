@@ -18,7 +18,7 @@ class Daemon:
 
     def start(self):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([self.binary, "run", "--config", self.config], stdin=subprocess.DEVNULL,
+            self.process = subprocess.Popen([self.binary, "run", "--as-root", "--config", self.config], stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log, env=self.environment, start_new_session=True)
 
     def is_running(self):

@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::out::note;
 use super::session::Session;
 use crate::action::quoted;
-use crate::store::witness;
+use crate::store::{state_dir, witness};
 
 /// The file's name in the state directory.
 const FILE: &str = "acts";
@@ -189,16 +189,8 @@ fn append(state_dir: &Path, act: &Act) -> io::Result<()> {
             ),
         ));
     }
-    let path = state_dir.join(FILE);
-    let new = !path.exists();
-    let mut file = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .open(&path)?;
-    if new {
-        as_its_folder(state_dir, &file)?;
-    }
+    // Typed by root, it can still be written to by the user that the daemon runs as.
+    let mut file = state_dir::open(state_dir, FILE, OpenOptions::new().read(true).append(true))?;
     let mut line = serde_json::to_string(act)?;
     line.push('\n');
     // A line that was cut short keeps to itself.
@@ -208,16 +200,6 @@ fn append(state_dir: &Path, act: &Act) -> io::Result<()> {
     file.write_all(line.as_bytes())?;
     file.sync_all()?;
     File::open(state_dir)?.sync_all()
-}
-
-/// Typed by root, it can still be written to by the user that the daemon runs as.
-fn as_its_folder(state_dir: &Path, file: &File) -> io::Result<()> {
-    use std::os::unix::fs::{MetadataExt as _, fchown};
-    let (folder, own) = (std::fs::metadata(state_dir)?, file.metadata()?);
-    if folder.uid() == own.uid() {
-        return Ok(());
-    }
-    fchown(file, Some(folder.uid()), Some(folder.gid()))
 }
 
 fn ends_whole(file: &mut File) -> io::Result<bool> {

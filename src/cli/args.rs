@@ -51,7 +51,13 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the daemon until SIGTERM or SIGINT
-    Run,
+    Run {
+        /// Run it as root, which it needs for nothing and refuses otherwise
+        #[arg(long)]
+        as_root: bool,
+    },
+    /// Ask the running daemon whether it is ready, for the health check of a container
+    Health,
     /// Check the configuration: list every problem with file, line and key, or describe what it will do
     Check {
         /// Use placeholders for missing secrets, to check a file on a machine without them
@@ -450,7 +456,8 @@ impl Command {
             | Self::Quarantine(QuarantineCommand::List | QuarantineCommand::Show { .. })
             | Self::Recover(Recover { dry_run: true, .. })
             | Self::Begin(Begin { dry_run: true, .. })
-            | Self::Run
+            | Self::Run { .. }
+            | Self::Health
             | Self::Check { .. }
             | Self::Migrate { .. }
             | Self::Tasks

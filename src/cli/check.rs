@@ -36,8 +36,8 @@ pub fn run(
                     "secrets were not checked; run `check` again on the server"
                 )?;
             }
-            for renamed in &loaded.renamed {
-                writeln!(err, "{renamed}")?;
+            for note in loaded.renamed.iter().chain(&loaded.exposed) {
+                writeln!(err, "{note}")?;
             }
             Ok(GOOD)
         }

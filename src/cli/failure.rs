@@ -110,6 +110,8 @@ impl From<LauncherError> for Failure {
             | LauncherError::BadBinDir { .. }
             | LauncherError::Unsearchable { .. }
             | LauncherError::NoUnprivilegedUser
+            | LauncherError::NobodysData { .. }
+            | LauncherError::OthersState { .. }
             | LauncherError::NoPasswdEntry { .. }
             | LauncherError::VersionMismatch { .. } => Self::Settings(text),
             other => Self::Failed(other.into()),

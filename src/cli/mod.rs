@@ -10,6 +10,7 @@ pub mod check;
 mod deposit;
 mod effect;
 mod failure;
+mod health;
 mod item;
 mod migrate;
 mod order;
@@ -69,7 +70,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 async fn command(cli: Cli, typed: &[OsString]) -> Result<(), Failure> {
     let global = cli.global;
     match cli.command {
-        Command::Run => run::run(&global).await,
+        Command::Run { as_root } => run::run(&global, as_root).await,
+        Command::Health => health::health(&global).await,
         Command::Check {
             allow_missing_secrets,
         } => session::check(&global, allow_missing_secrets),
@@ -125,7 +127,9 @@ async fn beside_the_daemon(session: &Session, command: Command) -> Result<(), Fa
         Command::Quarantine(command) => quarantine::run(session, command).await,
         Command::Personal(command) => personal::run(session, command).await,
         // Carried out before a session is opened.
-        Command::Run | Command::Check { .. } | Command::Migrate { .. } => Ok(()),
+        Command::Run { .. } | Command::Health | Command::Check { .. } | Command::Migrate { .. } => {
+            Ok(())
+        }
         #[cfg(feature = "demo")]
         Command::Demo(_) => Ok(()),
     }

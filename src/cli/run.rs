@@ -4,9 +4,11 @@ mod database;
 mod instance;
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::unistd::geteuid;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +18,7 @@ use self::database::{Database, Patience};
 use super::args::Global;
 use super::failure::Failure;
 use super::session::configuration;
+use crate::action::quoted;
 use crate::config::{DatabaseSettings, Loaded, LogFormat, Settings};
 use crate::daemon;
 use crate::engine::Engine;
@@ -31,11 +34,17 @@ use crate::store::{Instance, Store, StoreError};
 const QUIET: &str = "sqlx=warn,tokio_cron_scheduler=warn";
 
 /// Runs until told to stop.
-pub(crate) async fn run(global: &Global) -> Result<(), Failure> {
+pub(crate) async fn run(global: &Global, as_root: bool) -> Result<(), Failure> {
     let loaded = configuration(global, false)?;
+    if geteuid().is_root() && !as_root {
+        return Err(Failure::Usage(root_refused(&global.config)));
+    }
     log(&loaded.settings)?;
     for renamed in &loaded.renamed {
         warn!(%renamed, "the configuration uses a name of an earlier version");
+    }
+    for exposed in &loaded.exposed {
+        warn!(%exposed, "a secret can be read by others");
     }
     let stop = shutdown::on_signal().map_err(|e| failed(e, "signals"))?;
     let database = &loaded.settings.database;
@@ -48,6 +57,15 @@ pub(crate) async fn run(global: &Global) -> Result<(), Failure> {
         info!("stopped");
     }
     ended
+}
+
+/// What root is told who did not say that root is meant.
+fn root_refused(config: &Path) -> String {
+    let config = quoted(&config.to_string_lossy());
+    format!(
+        "the daemon needs no rights of root and refuses them: run it as a user of its own \
+         (`sudo -u hikiate hikiate run --config {config}`), or, if root is meant: `hikiate run --as-root --config {config}`"
+    )
 }
 
 fn failed(error: impl std::error::Error + Send + Sync + 'static, what: &'static str) -> Failure {
@@ -204,11 +222,7 @@ impl Ops {
             })?;
             let (shown, ready) = (metrics.clone(), readiness.clone());
             let serving = health::serve_when_free(address, listener, shown, ready, over.clone());
-            tasks.push(tokio::spawn(async move {
-                if let Err(error) = serving.await {
-                    warn!(%error, "the health and metrics endpoint stopped");
-                }
-            }));
+            tasks.push(tokio::spawn(serving));
         }
         let entrance = settings.http.hooks.as_ref().map(|_on| Entrance::default());
         if let (Some(hooks), Some(entrance)) = (&settings.http.hooks, &entrance) {

@@ -11,7 +11,7 @@ use super::args::Global;
 use super::check;
 use super::failure::Failure;
 use super::out::{self, Out};
-use crate::config::{Loaded, Surroundings, load};
+use crate::config::{ConfigProblem, Loaded, Surroundings, load};
 use crate::plan::types::{NotWritten, OrderInput};
 use crate::plan::{self, Elsewhere, Explanation, explain};
 use crate::registry::CONNECTORS;
@@ -200,18 +200,20 @@ fn check_json(global: &Global, surroundings: &Surroundings) -> Result<(), Failur
         Ok(loaded) => {
             let policy = hex::encode(loaded.policy_hash);
             (
-                json!({ "problems": [], "policy": policy, "summary": loaded.summary }),
+                json!({ "problems": [], "warnings": rows(&loaded.exposed), "policy": policy, "summary": loaded.summary }),
                 Ok(()),
             )
         }
-        Err(problems) => {
-            let rows = problems.iter().map(|problem| {
-                json!({ "file": problem.file, "line": problem.line, "key": problem.key, "message": problem.message })
-            });
-            let rows: Vec<_> = rows.collect();
-            (json!({ "problems": rows }), Err(Failure::Said(check::BAD)))
-        }
+        Err(problems) => (
+            json!({ "problems": rows(&problems) }),
+            Err(Failure::Said(check::BAD)),
+        ),
     };
     out::text(&format!("{value:#}\n"))?;
     ended
+}
+
+fn rows(problems: &[ConfigProblem]) -> Vec<serde_json::Value> {
+    let row = |problem: &ConfigProblem| json!({ "file": problem.file, "line": problem.line, "key": problem.key, "message": problem.message });
+    problems.iter().map(row).collect()
 }

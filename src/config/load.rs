@@ -14,7 +14,7 @@ use super::resolve::Resolving;
 use super::routes::Routes;
 use super::settings::Settings;
 use super::shape::Shape;
-use super::{document, renamed, summary};
+use super::{document, renamed, secrets, summary};
 use crate::policy::{HoldRule, Policy};
 use crate::rules::RuleSet;
 
@@ -41,6 +41,8 @@ pub struct Loaded {
     pub mapping_problems: Vec<ConfigProblem>,
     /// Keys that are written under a name of before, which still works.
     pub renamed: Vec<ConfigProblem>,
+    /// Secret files that others can read.
+    pub exposed: Vec<ConfigProblem>,
 }
 
 /// Loads the file (only defaults and environment without one) with the connectors there are.
@@ -134,6 +136,7 @@ pub fn load(
                 mapping_file,
                 mapping_problems,
                 renamed,
+                exposed: secrets::exposed(&merged, base_dir, &sources),
             })
         }
         _ => Err(problems.into_sorted()),

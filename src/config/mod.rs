@@ -12,6 +12,7 @@ mod renamed;
 mod report;
 mod resolve;
 mod routes;
+mod secrets;
 mod settings;
 mod shape;
 mod spans;
@@ -20,6 +21,7 @@ mod templates;
 #[cfg(test)]
 mod tests;
 mod titles;
+mod transport;
 mod units;
 mod warehouses;
 mod words;

@@ -12,7 +12,7 @@ use super::report::Problems;
 use super::settings::{
     DatabaseSettings, EngineSettings, HookSettings, HttpSettings, LogSettings, Settings,
 };
-use super::{templates, units};
+use super::{templates, transport, units};
 use crate::policy::Retention;
 
 /// Where state is kept when nothing is said.
@@ -160,6 +160,25 @@ fn database(
         }
         (None, None) => None,
     };
+    let unverified = url.as_ref().and_then(transport::unverified);
+    if let Some((host, mode)) = unverified
+        .as_ref()
+        .filter(|_| !file.database.allow_insecure)
+    {
+        let name = if variable("DATABASE_URL").is_some() {
+            "DATABASE_URL"
+        } else {
+            "the URL"
+        };
+        p.at(
+            &["database", "url"],
+            format!(
+                "{name} leads over a network to {host} with sslmode={mode}, so that nothing proves who answers, and every order's \
+                 name and address goes there: add sslmode=verify-full (with sslrootcert=/path/ca.pem where the machine does not \
+                 know the authority), or set database.allow_insecure = true if you trust the network"
+            ),
+        );
+    }
     // systemd lists several directories with colons; the first is ours.
     let given = variable("STATE_DIRECTORY")
         .and_then(|dirs| dirs.split(':').next())
@@ -177,6 +196,7 @@ fn database(
     }
     DatabaseSettings {
         url,
+        unverified: unverified.map(|(host, _)| host),
         state_dir,
         connections,
     }

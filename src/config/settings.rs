@@ -36,6 +36,8 @@ pub struct DatabaseSettings {
     pub url: Option<SecretString>,
     /// Holds the private cluster and the instance id.
     pub state_dir: PathBuf,
+    /// The host that is reached over a network without a verified certificate, as `allow_insecure` allows.
+    pub unverified: Option<String>,
     /// Connections at the most.
     pub connections: u32,
 }

@@ -40,6 +40,11 @@ pub(super) fn summary(policy: &Policy, settings: &Settings, accounts: &[AccountB
         ),
     };
     line(&mut text, 0, &database);
+    if let Some(host) = &settings.database.unverified {
+        let warning =
+            "WARNING: allow_insecure reaches it over a network without a verified certificate";
+        line(&mut text, 1, &format!("{warning} ({host})"));
+    }
     policy
         .channels
         .iter()

@@ -454,6 +454,45 @@ fn toml_that_cannot_be_parsed_names_every_line() {
 }
 
 #[test]
+fn a_database_over_a_network_needs_a_verified_certificate_or_an_operator_who_trusts_it() {
+    let folder = Folder::new(GOOD);
+    let url = (
+        "DATABASE_URL",
+        "postgres://u:topsecret@db.example/d?sslmode=require",
+    );
+    let problems = folder.load_with(&variables(&[url])).unwrap_err();
+    let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    for part in [
+        "database.url",
+        "DATABASE_URL leads over a network to db.example with sslmode=require",
+        "sslmode=verify-full",
+        "database.allow_insecure = true",
+    ] {
+        assert!(said[0].contains(part), "{part} is not in {said:?}");
+    }
+    assert!(!said[0].contains("topsecret"), "{said:?}");
+
+    let trusted = folder.load_with(&variables(&[
+        url,
+        ("HIKIATE__DATABASE__ALLOW_INSECURE", "true"),
+    ]));
+    let trusted = trusted.unwrap();
+    assert!(
+        trusted.summary.contains("WARNING: allow_insecure"),
+        "{}",
+        trusted.summary
+    );
+    let local = ("DATABASE_URL", "postgres://u@127.0.0.1/d");
+    let local = folder.load_with(&variables(&[local])).unwrap();
+    assert!(
+        !local.summary.contains("allow_insecure"),
+        "{}",
+        local.summary
+    );
+}
+
+#[test]
 fn the_environment_wins_and_is_named_in_problems() {
     let folder = Folder::new(GOOD);
     let loaded = folder.load_with(&variables(&[
@@ -463,7 +502,10 @@ fn the_environment_wins_and_is_named_in_problems() {
         ("HIKIATE__ALLOCATION__PREFER", "aaa-second, zzz-first"),
         ("HIKIATE__ALLOCATION__SPLIT", "false"),
         ("STATE_DIRECTORY", "/var/lib/a:/var/lib/b"),
-        ("DATABASE_URL", "postgres://u:topsecret@h/d"),
+        (
+            "DATABASE_URL",
+            "postgres://u:topsecret@h/d?sslmode=verify-full",
+        ),
     ]));
     let loaded = loaded.unwrap();
     assert_eq!(

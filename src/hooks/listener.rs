@@ -11,32 +11,24 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use hikiate_sdk::hooks::Arrived;
 use hikiate_sdk::http::{Method, Response};
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{sleep, timeout};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use tracing::{debug, warn};
 
 use super::HookDesk;
 use super::desk::busy;
+use crate::ops::listener::{self, Bounds};
 use crate::ops::metrics::HookOutcome;
 
-/// Connections at once; more wait at the door.
-const CONNECTIONS: usize = 256;
-/// How long the head of a request may take, and how long a connection may wait for its next request.
-const HEAD: Duration = Duration::from_secs(10);
+/// A proxy keeps its connections for long.
+const BOUNDS: Bounds = Bounds {
+    what: "webhooks",
+    connections: 256,
+    head: Duration::from_secs(10),
+    life: Duration::from_secs(3600),
+};
 /// How long a request may take from its head to its answer, body and commit included.
 const WHOLE: Duration = Duration::from_secs(10);
-/// The head of a request in bytes.
-const HEAD_BYTES: usize = 16 * 1024;
-/// Headers of a request.
-const HEADERS: usize = 64;
-/// How long requests under way may take once the listener is told to end.
-const LAST_REQUESTS: Duration = Duration::from_secs(2);
 
 /// What the listener gives requests to, once there is something: until then senders are asked to come again.
 #[derive(Clone, Debug, Default)]
@@ -66,65 +58,8 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Takes requests until `stop` is cancelled; those under way are answered.
 pub async fn serve(listener: TcpListener, entrance: Entrance, stop: CancellationToken) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    let connections = TaskTracker::new();
     let app = Router::new().fallback(handle).with_state(entrance);
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = accept(&listener, &places) => accepted,
-        };
-        match accepted {
-            Ok((stream, place)) => {
-                connections.spawn(converse(stream, place, app.clone(), stop.clone()));
-            }
-            Err(error) => {
-                // Out of file descriptors, mostly: trying on at once would only burn the processor.
-                warn!(%error, "a connection for webhooks could not be accepted");
-                sleep(Duration::from_millis(200)).await;
-            }
-        }
-    }
-    drop(listener);
-    connections.close();
-    connections.wait().await;
-}
-
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await;
-    let place = place.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    stream.set_nodelay(true)?;
-    Ok((stream, place))
-}
-
-async fn converse(
-    stream: TcpStream,
-    place: OwnedSemaphorePermit,
-    app: Router,
-    stop: CancellationToken,
-) {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
-        .max_headers(HEADERS)
-        .max_buf_size(HEAD_BYTES);
-    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            timeout(LAST_REQUESTS, connection.as_mut()).await.unwrap_or(Ok(()))
-        }
-    };
-    if let Err(error) = ended {
-        debug!(%error, "a connection for webhooks ended badly");
-    }
-    drop(place);
+    listener::serve(listener, app, BOUNDS, stop).await;
 }
 
 async fn handle(State(entrance): State<Entrance>, request: Request) -> axum::response::Response {

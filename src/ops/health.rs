@@ -14,13 +14,19 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::listener::{self, Bounds};
 use super::metrics::Metrics;
 
 /// What the text of `/metrics` is.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// How long an open request may take once the server is told to end.
-const LAST_REQUESTS: Duration = Duration::from_secs(2);
+/// Whoever scrapes comes every few seconds.
+const BOUNDS: Bounds = Bounds {
+    what: "health and metrics",
+    connections: 32,
+    head: Duration::from_secs(10),
+    life: Duration::from_secs(60),
+};
 
 /// Whether the daemon does its work, and if not, why; shared by everything that can stand in the way.
 #[derive(Debug, Clone, Default)]
@@ -81,29 +87,26 @@ pub async fn try_bind(address: SocketAddr) -> io::Result<Option<TcpListener>> {
 }
 
 /// Serves the pages until `stop` is cancelled; without a listener, once the other program has left the port.
-///
-/// # Errors
-/// When the listener fails.
 pub async fn serve_when_free(
     address: SocketAddr,
     listener: Option<TcpListener>,
     metrics: Metrics,
     readiness: Readiness,
     stop: CancellationToken,
-) -> io::Result<()> {
+) {
     let listener = match listener {
         Some(listener) => listener,
         None => {
             tracing::warn!(%address, "http.listen: another program has this port; /metrics, /healthz and /readyz are not \
                  there until it is free. Choose another port if that is a daemon, too");
             let Some(listener) = wait_for(address, &stop).await else {
-                return Ok(());
+                return;
             };
             tracing::info!(%address, "http.listen: the port is free; /metrics, /healthz and /readyz are there");
             listener
         }
     };
-    serve(listener, metrics, readiness, stop).await
+    serve(listener, metrics, readiness, stop).await;
 }
 
 async fn wait_for(address: SocketAddr, stop: &CancellationToken) -> Option<TcpListener> {
@@ -120,21 +123,13 @@ async fn wait_for(address: SocketAddr, stop: &CancellationToken) -> Option<TcpLi
 
 /// Serves the pages until `stop` is cancelled. Keep it running while the daemon drains: `/readyz` then
 /// says why it is not ready.
-///
-/// # Errors
-/// When the listener fails.
 pub async fn serve(
     listener: TcpListener,
     metrics: Metrics,
     readiness: Readiness,
     stop: CancellationToken,
-) -> io::Result<()> {
-    let server = axum::serve(listener, router(metrics, readiness))
-        .with_graceful_shutdown(stop.clone().cancelled_owned());
-    tokio::select! {
-        ended = server => ended,
-        () = async { stop.cancelled().await; tokio::time::sleep(LAST_REQUESTS).await } => Ok(()),
-    }
+) {
+    listener::serve(listener, router(metrics, readiness), BOUNDS, stop).await;
 }
 
 fn router(metrics: Metrics, readiness: Readiness) -> Router {
@@ -205,7 +200,7 @@ mod tests {
         assert!(text.contains("\nhikiate_plans_total 1\n"), "{text}");
 
         stop.cancel();
-        server.await.unwrap().unwrap();
+        server.await.unwrap();
         assert!(TcpStream::connect(address).await.is_err());
     }
 
@@ -226,6 +221,6 @@ mod tests {
             .unwrap();
         stop.cancel();
         let ended = tokio::time::timeout(Duration::from_secs(60), server).await;
-        ended.unwrap().unwrap().unwrap();
+        ended.unwrap().unwrap();
     }
 }

@@ -2,6 +2,7 @@
 
 mod gauges;
 pub mod health;
+pub(crate) mod listener;
 pub mod metrics;
 pub mod notify;
 pub mod shutdown;

@@ -49,6 +49,7 @@ mod seal;
 mod setup;
 mod shared;
 mod show;
+pub mod state_dir;
 mod stock;
 mod stops;
 mod streams;

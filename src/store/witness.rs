@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::state_dir;
+
 /// The file's name in the state directory.
 pub const FILE: &str = "witness";
 
@@ -182,14 +184,9 @@ impl Witness {
     /// # Errors
     /// When it cannot be read or written.
     pub fn open(state_dir: &Path) -> io::Result<Self> {
-        std::fs::create_dir_all(state_dir)?;
+        state_dir::make(state_dir)?;
         let path = state_dir.join(FILE);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)?;
+        let file = state_dir::open(state_dir, FILE, OpenOptions::new().read(true).write(true))?;
         let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
         let (kept, second) = if length == 0 {
             // Its whole length from the start: later writes change no metadata.

@@ -6,6 +6,7 @@ use std::env;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -85,6 +86,7 @@ fn helper(name: &str, state: &Path) -> Child {
         .arg(format!("launcher::{name}"))
         .env(STATE, state)
         .stdin(Stdio::piped())
+        .env("SHOP_TOKEN", "sk_secret")
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -150,6 +152,237 @@ async fn the_first_start_makes_a_cluster_and_a_restart_keeps_it() {
 
     let cluster = Cluster::start(&options(state.path())).await.unwrap();
     assert_eq!(count(&cluster).await, 1);
+    cluster.stop().await.unwrap();
+}
+
+/// What the daemon's role is and who owns what it works with.
+async fn owners(connection: &mut PgConnection) -> Vec<String> {
+    sqlx::query_scalar(
+        "SELECT DISTINCT o.owner::text FROM (
+           SELECT relowner::regrole FROM pg_class WHERE relnamespace = 'public'::regnamespace
+           UNION ALL SELECT proowner::regrole FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+           UNION ALL SELECT typowner::regrole FROM pg_type WHERE typnamespace = 'public'::regnamespace
+           UNION ALL SELECT datdba::regrole FROM pg_database WHERE datname = current_database()) AS o (owner)",
+    )
+    .fetch_all(connection)
+    .await
+    .unwrap()
+}
+
+async fn is_super(connection: &mut PgConnection, role: &str) -> Option<bool> {
+    sqlx::query_scalar("SELECT rolsuper FROM pg_roles WHERE rolname = $1")
+        .bind(role)
+        .fetch_optional(connection)
+        .await
+        .unwrap()
+}
+
+/// The rules for connections as the running server has them.
+async fn rules(cluster: &Cluster) -> Vec<(String, String)> {
+    let mut admin = PgConnection::connect(&cluster.admin_url("postgres"))
+        .await
+        .unwrap();
+    assert_eq!(is_super(&mut admin, "hikiate_admin").await, Some(true));
+    sqlx::query_as("SELECT DISTINCT type, auth_method FROM pg_hba_file_rules ORDER BY 1, 2")
+        .fetch_all(&mut admin)
+        .await
+        .unwrap()
+}
+
+fn tight() -> Vec<(String, String)> {
+    [("host", "reject"), ("local", "peer")]
+        .map(|(kind, method)| (kind.to_owned(), method.to_owned()))
+        .into()
+}
+
+#[tokio::test]
+async fn the_daemons_role_is_no_superuser_and_only_the_socket_lets_in() {
+    let state = state();
+    let cluster = Cluster::start(&options(state.path())).await.unwrap();
+    assert_eq!(rules(&cluster).await, tight());
+    let mut daemon = connect(&cluster).await;
+    assert_eq!(is_super(&mut daemon, "hikiate").await, Some(false));
+    for beyond in [
+        "CREATE ROLE other",
+        "CREATE DATABASE other",
+        "ALTER SYSTEM SET work_mem = '5MB'",
+        "COPY (SELECT 1) TO '/tmp/hikiate-no-such-copy'",
+        "SET ROLE hikiate_admin",
+    ] {
+        let error = sqlx::query(beyond).execute(&mut daemon).await.unwrap_err();
+        let code = error.as_database_error().and_then(|error| error.code());
+        assert_eq!(code.as_deref(), Some("42501"), "{beyond}: {error}");
+    }
+    // What an operator makes as the administrator is the daemon's from the next start on.
+    let mut admin = PgConnection::connect(&cluster.admin_url("hikiate"))
+        .await
+        .unwrap();
+    sqlx::query("CREATE TABLE by_hand (n bigint)")
+        .execute(&mut admin)
+        .await
+        .unwrap();
+    admin.close().await.unwrap();
+    daemon.close().await.unwrap();
+    cluster.stop().await.unwrap();
+
+    // Somebody opens it up; the next start does not keep to that.
+    let hba = state.path().join("postgres/data/pg_hba.conf");
+    fs::write(&hba, "local all all trust\nhost all all all trust\n").unwrap();
+    let cluster = Cluster::start(&options(state.path())).await.unwrap();
+    assert_eq!(rules(&cluster).await, tight());
+    let mut daemon = connect(&cluster).await;
+    sqlx::query("ALTER TABLE by_hand ADD COLUMN m bigint")
+        .execute(&mut daemon)
+        .await
+        .unwrap();
+    daemon.close().await.unwrap();
+    cluster.stop().await.unwrap();
+}
+
+/// A cluster as earlier versions made it: one role, its superuser, and everything trusted. Left running if told so.
+async fn of_an_earlier_version(state: &Path, runs: bool) {
+    let made = tempfile::tempdir().unwrap();
+    fs::set_permissions(made.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let cluster = Cluster::start(&options(made.path())).await.unwrap();
+    let line = fs::read_to_string(made.path().join("postgres/data/postmaster.opts")).unwrap();
+    let owner = fs::metadata(made.path().join("postgres/data")).unwrap();
+    cluster.stop().await.unwrap();
+    let bin = Path::new(line.split_whitespace().next().unwrap())
+        .parent()
+        .unwrap()
+        .to_owned();
+    // The server's words, with the paths of the other place.
+    let root = state.join("postgres");
+    let server = line.replace(
+        made.path().canonicalize().unwrap().to_str().unwrap(),
+        state.canonicalize().unwrap().to_str().unwrap(),
+    );
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    for dir in [root.clone(), root.join("run")] {
+        fs::create_dir(&dir).unwrap();
+        fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).unwrap();
+        std::os::unix::fs::chown(&dir, Some(owner.uid()), Some(owner.gid())).unwrap();
+    }
+    let run = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(bin.join(program));
+        command
+            .args(arguments)
+            .current_dir(&root)
+            .env("LC_ALL", "C")
+            .stdout(Stdio::null());
+        if is_root {
+            command.uid(owner.uid()).gid(owner.gid());
+        }
+        assert!(command.status().unwrap().success(), "{program}");
+    };
+    let data = root.join("data").display().to_string();
+    run(
+        "initdb",
+        &[
+            "-D",
+            &data,
+            "--username",
+            "hikiate",
+            "--auth",
+            "trust",
+            "--encoding",
+            "UTF8",
+            "--locale",
+            "C",
+        ],
+    );
+    let words: Vec<&str> = server.trim().splitn(2, ' ').collect();
+    let log = root.join("data/log").display().to_string();
+    run(
+        "pg_ctl",
+        &["start", "-w", "-D", &data, "-l", &log, "-o", words[1]],
+    );
+    let socket = root.join("run").display().to_string();
+    let url = |database: &str| {
+        format!("postgres://hikiate@localhost/{database}?host={socket}&port=5432&sslmode=disable")
+    };
+    let mut old = PgConnection::connect(&url("postgres")).await.unwrap();
+    assert_eq!(is_super(&mut old, "hikiate").await, Some(true));
+    sqlx::query("CREATE DATABASE hikiate")
+        .execute(&mut old)
+        .await
+        .unwrap();
+    old.close().await.unwrap();
+    let mut old = PgConnection::connect(&url("hikiate")).await.unwrap();
+    sqlx::raw_sql(
+        "CREATE TYPE colour AS ENUM ('red'); CREATE DOMAIN small AS int CHECK (VALUE < 9); CREATE TYPE pair AS (a int, b int);
+         CREATE SEQUENCE numbers; CREATE TABLE \"Odd name\" (n bigserial, m bigint GENERATED ALWAYS AS IDENTITY, c colour);
+         CREATE TABLE parts (n int, s small) PARTITION BY RANGE (n); CREATE TABLE part PARTITION OF parts DEFAULT;
+         CREATE VIEW seen AS SELECT n FROM parts; CREATE MATERIALIZED VIEW kept_view AS SELECT 1 AS one;
+         CREATE FUNCTION one(x pair) RETURNS int LANGUAGE sql AS 'SELECT 1';
+         INSERT INTO \"Odd name\" (c) VALUES ('red')",
+    )
+    .execute(&mut old)
+    .await
+    .unwrap();
+    assert_eq!(owners(&mut old).await, ["hikiate"]);
+    old.close().await.unwrap();
+    if !runs {
+        run("pg_ctl", &["stop", "-w", "-D", &data, "-m", "fast"]);
+    }
+}
+
+#[tokio::test]
+async fn the_cluster_of_an_earlier_version_is_changed_over_at_the_next_start() {
+    for runs in [false, true] {
+        let state = state();
+        of_an_earlier_version(state.path(), runs).await;
+        // The second start finds nothing left to do.
+        for start in 0..2 {
+            let cluster = Cluster::start(&options(state.path())).await.unwrap();
+            assert_eq!(cluster.is_adopted(), runs && start == 0);
+            assert_eq!(rules(&cluster).await, tight());
+            let mut daemon = connect(&cluster).await;
+            assert_eq!(is_super(&mut daemon, "hikiate").await, Some(false));
+            assert_eq!(is_super(&mut daemon, "hikiate_change").await, None);
+            assert_eq!(owners(&mut daemon).await, ["hikiate"]);
+            sqlx::raw_sql(
+                "ALTER TABLE \"Odd name\" ADD COLUMN IF NOT EXISTS x int; INSERT INTO \"Odd name\" (c) VALUES ('red');
+                 CREATE TABLE IF NOT EXISTS new (n int); DROP VIEW IF EXISTS seen; VACUUM parts",
+            )
+            .execute(&mut daemon)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
+            daemon.close().await.unwrap();
+            cluster.stop().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_server_has_nothing_of_the_daemons_environment() {
+    let state = state();
+    let mut daemon = helper("helper_holds_a_cluster", state.path());
+    let pid = server_pid(state.path());
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap();
+    let environment = String::from_utf8_lossy(&environment);
+    let names: Vec<&str> = environment
+        .split('\0')
+        .filter_map(|line| line.split('=').next())
+        .filter(|name| !name.is_empty())
+        .collect();
+    assert!(names.contains(&"PATH"), "{names:?}");
+    assert!(!environment.contains("sk_secret"), "{names:?}");
+    let known = ["PATH", "LANG", "TZ", "TMPDIR", "LC_ALL", "LD_LIBRARY_PATH"];
+    for name in names {
+        // What the server tells its own programs.
+        let own = [
+            "PGDATA",
+            "PG_OOM_ADJUST_FILE",
+            "PGSYSCONFDIR",
+            "PGLOCALEDIR",
+        ];
+        assert!(known.contains(&name) || own.contains(&name), "{name}");
+    }
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+    let cluster = Cluster::start(&options(state.path())).await.unwrap();
     cluster.stop().await.unwrap();
 }
 
@@ -304,7 +537,7 @@ async fn data_of_another_major_version_is_refused_untouched() {
     };
     assert_eq!(*found, 9);
     assert!(
-        advice.contains("pg_upgrade") && advice.contains(" -d "),
+        advice.contains("pg_upgrade -U hikiate_admin ") && advice.contains(" -d "),
         "{advice}"
     );
     assert_eq!(fs::read_to_string(&file).unwrap(), "9\n");

@@ -38,6 +38,16 @@ fn command(binary: &str, world: &World, database: &str, arguments: &[&str]) -> C
     command
 }
 
+/// How the daemon is started, by root too where the binary wants that said.
+fn run_words(binary: &str) -> &'static [&'static str] {
+    let help = Command::new(binary).args(["run", "--help"]).output();
+    if String::from_utf8_lossy(&help.unwrap().stdout).contains("--as-root") {
+        &["run", "--as-root"]
+    } else {
+        &["run"]
+    }
+}
+
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
@@ -107,7 +117,7 @@ async fn a_running_previous_release_goes_on_or_stops_cleanly_when_the_schema_mov
         .unwrap();
 
     let log = fs::File::create(world.dir.path().join("log")).unwrap();
-    let mut daemon = command(&previous, &world, &database.url, &["run"]);
+    let mut daemon = command(&previous, &world, &database.url, run_words(&previous));
     let mut daemon = Daemon(daemon.stdout(Stdio::null()).stderr(log).spawn().unwrap());
     let log = || fs::read_to_string(world.dir.path().join("log")).unwrap();
     world.tokyo.set_stock("APPLE", 10);
@@ -162,7 +172,7 @@ async fn a_running_previous_release_goes_on_or_stops_cleanly_when_the_schema_mov
         .await
         .unwrap();
     let log = fs::File::create(world.dir.path().join("log")).unwrap();
-    let mut newer = command(current, &world, &database.url, &["run"]);
+    let mut newer = command(current, &world, &database.url, &["run", "--as-root"]);
     let _newer = Daemon(newer.stdout(Stdio::null()).stderr(log).spawn().unwrap());
     for id in [&second, &third] {
         let within = PATIENCE + Duration::from_secs(60);

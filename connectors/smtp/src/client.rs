@@ -1,6 +1,7 @@
 //! One mail over one connection. What matters is on which side of the message's body a failure lies: before it
 //! nothing was sent; from its first byte on a missing reply leaves open whether the server has the mail.
 
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use hikiate_sdk::http::excerpt;
@@ -11,9 +12,11 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 use secrecy::ExposeSecret;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::config::{Settings, Tls};
+use crate::lines::Lines;
 use crate::map::Frozen;
 
 /// The mail is with the server by then; a slow farewell is not waited for.
@@ -132,15 +135,16 @@ impl Client {
             .clone()
             .filter(|_| self.settings.tls == Tls::Implicit);
         let server = (self.settings.host.as_str(), self.settings.port);
-        let mut connection = AsyncSmtpConnection::connect_tokio1(
-            server,
-            Some(self.settings.connect_timeout),
-            &hello,
-            implicit,
-            None,
-        )
-        .await
-        .map_err(|e| self.before_body(Step::Connect, &e))?;
+        let connected = if self.settings.tls == Tls::Starttls {
+            // What is read in the clear must not reach beyond the answer to STARTTLS.
+            let stream = TcpStream::connect(server).await.map_err(unreached)?;
+            let stream = Box::new(Lines::over(stream));
+            AsyncSmtpConnection::connect_with_transport(stream, &hello).await
+        } else {
+            let time = Some(self.settings.connect_timeout);
+            AsyncSmtpConnection::connect_tokio1(server, time, &hello, implicit, None).await
+        };
+        let mut connection = connected.map_err(|e| self.before_body(Step::Connect, &e))?;
         let prepared = self.introduce(&mut connection, mail, &hello, turn).await;
         if prepared.is_err() {
             connection.abort().await;
@@ -286,6 +290,14 @@ impl Client {
             .collect();
         excerpt(text.as_bytes(), &secrets)
     }
+}
+
+fn unreached(error: io::Error) -> Error {
+    let message = format!(
+        "{} at the mail server failed, nothing was sent: {error}",
+        Step::Connect.words()
+    );
+    Error::new(ErrorClass::Transient, message)
 }
 
 fn with_code(error: Error, code: Option<String>) -> Error {

@@ -3,6 +3,7 @@
 mod client;
 mod config;
 mod connector;
+mod lines;
 mod map;
 mod recipient;
 #[cfg(feature = "sim")]

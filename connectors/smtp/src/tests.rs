@@ -12,6 +12,7 @@ use hikiate_sdk::{
     AccountConfig, AccountSlug, Call, Connector, Error, ErrorClass, MailMessage, Op, Outcome,
 };
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 
 use crate::KIND;
@@ -172,6 +173,43 @@ async fn nothing_is_sent_in_the_clear_when_tls_is_wanted() {
         assert_eq!(error.class, class, "{tls}: {error}");
     }
     assert_eq!(sim.mails().len(), 0);
+}
+
+/// What a man in the middle puts behind the answer to STARTTLS would be the server's first answer over TLS.
+#[tokio::test]
+async fn a_line_behind_the_answer_to_starttls_ends_the_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut wanted = settings(listener.local_addr().unwrap().port());
+    wanted["tls"] = json!("starttls");
+    wanted["connect_timeout"] = json!("60s");
+    let server = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = BufReader::new(stream);
+        let mut heard = Vec::new();
+        stream.write_all(b"220 mail\r\n").await.unwrap();
+        for answer in ["250-mail\r\n250 STARTTLS\r\n", "220 go\r\n250 taken\r\n"] {
+            let mut line = String::new();
+            stream.read_line(&mut line).await.unwrap();
+            heard.push(line);
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+        // Whatever the client makes of it, the server stays silent: a client that waits for it would wait for long.
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await.ok();
+        (heard, rest)
+    });
+    let began = std::time::Instant::now();
+    let error = send(account(&wanted).as_ref()).await.unwrap_err();
+    assert!(
+        began.elapsed() < std::time::Duration::from_secs(30),
+        "{error}"
+    );
+    assert_eq!(error.class, ErrorClass::Transient, "{error}");
+    assert!(error.message.contains("starting TLS"), "{error}");
+    let (heard, rest) = server.await.unwrap();
+    assert_eq!(heard.last().map(String::as_str), Some("STARTTLS\r\n"));
+    // Beyond that, nothing in the clear.
+    assert!(!String::from_utf8_lossy(&rest).contains("MAIL"), "{rest:?}");
 }
 
 #[tokio::test]

@@ -122,7 +122,7 @@ impl Server {
     pub(super) async fn back_up(&self) -> anyhow::Result<()> {
         let (run, to) = (self.socket()?, self.root.join("backup"));
         let (run, to) = (run.display().to_string(), to.display().to_string());
-        let words = ["-h", &run, "-p", "5432", "-U", "hikiate", "-D", &to];
+        let words = ["-h", &run, "-p", "5432", "-U", "hikiate_admin", "-D", &to];
         let words = words
             .into_iter()
             .chain(["-X", "stream", "--checkpoint=fast", "--no-password"]);

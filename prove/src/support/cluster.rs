@@ -52,7 +52,8 @@ async fn shared() -> String {
     let connections = 200 + 20 * cores;
     options.settings = vec![("max_connections".into(), connections.to_string())];
     let cluster = Cluster::start(&options).await.unwrap();
-    let url = cluster.url("postgres");
+    // Tests make databases of their own.
+    let url = cluster.admin_url("postgres");
     watch(run, &dir);
     cluster.detach();
     fs::write(&address, &url).unwrap();

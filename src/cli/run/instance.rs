@@ -7,7 +7,7 @@ use std::path::Path;
 use tracing::warn;
 
 use crate::cli::failure::Failure;
-use crate::store::Instance;
+use crate::store::{Instance, state_dir};
 
 const FILE: &str = "instance";
 
@@ -58,14 +58,8 @@ impl From<io::Error> for Trouble {
 }
 
 fn kept(state_dir: &Path) -> Result<Held, Trouble> {
-    fs::create_dir_all(state_dir)?;
-    let path = state_dir.join(FILE);
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)?;
+    state_dir::make(state_dir)?;
+    let mut file = state_dir::open(state_dir, FILE, OpenOptions::new().read(true).write(true))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(Trouble::Taken),

@@ -41,6 +41,8 @@ pub struct DatabaseTable {
     /// Where the private cluster and the instance id are.
     #[serde(default)]
     pub state_dir: Option<String>,
+    /// Reach a database over a network without a verified certificate.
+    pub allow_insecure: bool,
     /// Connections at the most.
     pub connections: u32,
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::environment::clean;
 use super::error::{LauncherError, io_at};
 
 /// What a bin folder must hold.
@@ -65,7 +66,7 @@ impl Binaries {
 
     fn at(dir: &Path) -> Result<Self, LauncherError> {
         let program = dir.join("postgres");
-        let output = Command::new(&program)
+        let output = clean(&mut Command::new(&program))
             .arg("--version")
             .output()
             .map_err(io_at("run", &program))?;
@@ -113,7 +114,9 @@ fn candidates() -> Vec<PathBuf> {
             found.push(parent.to_owned());
         }
     }
-    if let Ok(output) = Command::new("pg_config").arg("--bindir").output()
+    if let Ok(output) = clean(&mut Command::new("pg_config"))
+        .arg("--bindir")
+        .output()
         && output.status.success()
     {
         found.push(PathBuf::from(

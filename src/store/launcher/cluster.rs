@@ -4,18 +4,19 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
+use super::access;
 use super::binaries::Binaries;
 use super::data::{self, PidFile};
 use super::error::{LauncherError, io_at};
 use super::layout::Layout;
 use super::lock::DirLock;
+use super::roles::{self, ADMIN, NO_SUCH_ROLE, ROLE};
 use super::running;
-use super::server::{self, ROLE, Server};
+use super::server::{self, Server};
 use super::socket;
 use super::user::RunAs;
 
@@ -97,9 +98,14 @@ impl Cluster {
         Ok(gone)
     }
 
-    /// The address of a database in this cluster, over its socket.
+    /// The address of a database in this cluster, over its socket, as the daemon's role.
     pub fn url(&self, database: &str) -> String {
-        running::url(&self.server.layout.run, database)
+        running::url(&self.server.layout.run, ROLE, database)
+    }
+
+    /// The same as the superuser, for what needs one.
+    pub fn admin_url(&self, database: &str) -> String {
+        running::url(&self.server.layout.run, ADMIN, database)
     }
 
     /// Whether the server was left by an earlier process and taken over.
@@ -125,11 +131,12 @@ impl Cluster {
         let user = RunAs::choose(&layout.root)?;
         user.can_reach(&layout.root)?;
         layout.make_root(&user)?;
-        let lock = DirLock::take(&layout.lock, &layout.root)?;
+        let lock = DirLock::take(&layout.lock, &layout.root, &user)?;
         layout.make_rest(&user)?;
         let binaries = Binaries::find(layout.data_version()?)?;
         data::check_version(&layout, &binaries)?;
         data::initialise(&layout, &binaries, &user, options.fsync)?;
+        access::tighten(&layout.data, &layout, &user)?;
         let arguments = server::arguments(&layout, options.fsync, &options.settings);
         Ok(Self {
             server: Server {
@@ -158,7 +165,7 @@ impl Cluster {
             self.stop_on_drop = false;
             sleep(POLL * 10).await;
         }
-        self.make_database().await
+        roles::make(&self.server.layout, &self.options.database).await
     }
 
     /// Takes over a server that already answers; false when there is none.
@@ -234,46 +241,21 @@ impl Cluster {
         }
     }
 
-    fn connect_options(&self) -> PgConnectOptions {
-        PgConnectOptions::new_without_pgpass()
-            .socket(&self.server.layout.run)
-            .port(5432)
-            .username(ROLE)
-            .database("postgres")
-            .ssl_mode(PgSslMode::Disable)
-            .disable_statement_logging()
-    }
-
     async fn ask(&self) -> Answer {
-        match PgConnection::connect_with(&self.connect_options()).await {
+        let options = roles::options(&self.server.layout, ROLE, "postgres");
+        match PgConnection::connect_with(&options).await {
             Ok(connection) => {
                 connection.close().await.ok();
                 Answer::Ready
             }
-            Err(sqlx::Error::Database(error))
-                if error.code().as_deref() == Some(CANNOT_CONNECT_NOW) =>
-            {
-                Answer::NotYet
-            }
+            Err(sqlx::Error::Database(error)) => match error.code().as_deref() {
+                Some(CANNOT_CONNECT_NOW) => Answer::NotYet,
+                // The first start was cut short before the daemon's role was made.
+                Some(NO_SUCH_ROLE) => Answer::Ready,
+                _ => Answer::Silent,
+            },
             Err(_) => Answer::Silent,
         }
-    }
-
-    async fn make_database(&self) -> Result<(), LauncherError> {
-        let name = &self.options.database;
-        let mut connection = PgConnection::connect_with(&self.connect_options()).await?;
-        let known: Option<i32> = sqlx::query_scalar("SELECT 1 FROM pg_database WHERE datname = $1")
-            .bind(name)
-            .fetch_optional(&mut connection)
-            .await?;
-        if known.is_none() {
-            let quoted = name.replace('"', "\"\"");
-            sqlx::query(AssertSqlSafe(format!("CREATE DATABASE \"{quoted}\"")))
-                .execute(&mut connection)
-                .await?;
-        }
-        connection.close().await?;
-        Ok(())
     }
 
     fn halt(&mut self) -> Result<(), LauncherError> {

@@ -4,10 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use super::access;
+use super::below;
 use super::binaries::Binaries;
 use super::error::{LauncherError, io_at};
 use super::layout::Layout;
-use super::server::{ROLE, tidy};
+use super::roles::{ADMIN, ROLE};
+use super::server::tidy;
 use super::user::RunAs;
 
 /// Makes the data directory if it is not there; a half-made one never carries the real name.
@@ -29,9 +32,13 @@ pub(super) fn initialise(
     command
         .arg("--pgdata")
         .arg(&fresh)
-        .args(["--username", ROLE])
-        .args(["--auth", "trust", "--encoding", "UTF8", "--locale", "C"])
-        .arg("--data-checksums");
+        .args([
+            "--username",
+            ADMIN,
+            "--auth-local=peer",
+            "--auth-host=reject",
+        ])
+        .args(["--encoding", "UTF8", "--locale", "C", "--data-checksums"]);
     if !fsync {
         command.arg("--no-sync");
     }
@@ -47,6 +54,7 @@ pub(super) fn initialise(
             message: words.trim().to_owned(),
         });
     }
+    access::tighten(&fresh, layout, user)?;
     fs::rename(&fresh, &layout.data).map_err(io_at("rename", &fresh))?;
     tracing::info!(data = %layout.data.display(), version = binaries.major(), "made a private cluster");
     Ok(())
@@ -66,8 +74,16 @@ pub(super) fn check_version(layout: &Layout, binaries: &Binaries) -> Result<(), 
 }
 
 fn upgrade_line(layout: &Layout, binaries: &Binaries, found: u32) -> String {
+    // Until it was started by a version that keeps the roles apart, the daemon's role is the administrator.
+    let admin = if access::is_tight(&layout.data) {
+        ADMIN
+    } else {
+        ROLE
+    };
     format!(
-        "initdb a new folder, then `{} -b <bin folder of PostgreSQL {found}> -B {} -d {} -D <the new folder>`",
+        "`{} --username {admin} --encoding UTF8 --locale C --data-checksums <a new folder>`, \
+         then `{} -U {admin} -b <bin folder of PostgreSQL {found}> -B {} -d {} -D <the new folder>`",
+        binaries.program("initdb").display(),
         binaries.program("pg_upgrade").display(),
         binaries.dir().display(),
         layout.data.display(),
@@ -116,8 +132,7 @@ fn judge(proc: &Path, pid: u32) -> PidFile {
 /// Removes a pid file that [`pid_file`] called stale; the server's own check of its shared memory
 /// still refuses a start beside left-over backends.
 pub(super) fn forget(data: &Path) -> Result<(), LauncherError> {
-    let file = data.join("postmaster.pid");
-    fs::remove_file(&file).map_err(io_at("remove", &file))
+    below::remove(data, "postmaster.pid")
 }
 
 #[cfg(test)]

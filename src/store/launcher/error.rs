@@ -50,9 +50,36 @@ pub enum LauncherError {
     },
     /// Started as root, and there is no user to drop to.
     #[error(
-        "PostgreSQL refuses to run as root, and /etc/passwd has neither `postgres` nor `nobody`; run hikiate as an ordinary user"
+        "PostgreSQL refuses to run as root, and this system has neither a user `hikiate` nor `postgres`: \
+         make one (`useradd --system --no-create-home hikiate`), or run hikiate as an ordinary user"
     )]
     NoUnprivilegedUser,
+    /// An earlier version ran the server as `nobody`.
+    #[error(
+        "the data in {} belong to `nobody`, so that processes of other programs may read them. Stop the server that still runs \
+         on them, if there is one, then: `chown -R {}: {}`",
+        root.display(),
+        user.as_deref().unwrap_or("<a user of its own>"),
+        root.display()
+    )]
+    NobodysData {
+        /// The cluster's folder.
+        root: PathBuf,
+        /// Who may have them.
+        user: Option<String>,
+    },
+    /// Started as root on the state directory of another user, whose daemon could not use it afterwards.
+    #[error(
+        "the state directory {} belongs to user `{user}`: run hikiate as that user (`sudo -u {user} hikiate …`), or give root \
+         a state directory of its own ([database] state_dir)",
+        dir.display()
+    )]
+    OthersState {
+        /// The state directory.
+        dir: PathBuf,
+        /// Its owner.
+        user: String,
+    },
     /// The process runs under a user id that the system does not know.
     #[error(
         "user id {uid} has no entry in /etc/passwd, and PostgreSQL needs one (a container started with --user?); add the entry, or give a database URL"

@@ -1,12 +1,16 @@
 //! The folders of one cluster.
 
-use std::fs;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use super::below;
 use super::error::{LauncherError, io_at};
 use super::socket;
 use super::user::RunAs;
+use crate::store::state_dir;
+
+/// The folder and the file of the server's messages.
+const LOG: (&str, &str) = ("log", "postgres.log");
 
 /// A log larger than this, in bytes, is set aside at the next start.
 const LOG_LIMIT: u64 = 10 << 20;
@@ -29,7 +33,7 @@ pub(super) struct Layout {
 impl Layout {
     /// Resolves the state directory, making it if it is not there.
     pub(super) fn below(state_dir: &Path) -> Result<Self, LauncherError> {
-        fs::create_dir_all(state_dir).map_err(io_at("create", state_dir))?;
+        state_dir::make(state_dir).map_err(io_at("create", state_dir))?;
         let state = state_dir
             .canonicalize()
             .map_err(io_at("resolve", state_dir))?;
@@ -42,7 +46,7 @@ impl Layout {
         Self {
             data: root.join("data"),
             run: socket::folder(&root.join("run")),
-            log: root.join("log").join("postgres.log"),
+            log: root.join(LOG.0).join(LOG.1),
             lock: root.join("lock"),
             root,
         }
@@ -50,19 +54,28 @@ impl Layout {
 
     /// Makes the cluster's root, for `user` alone.
     pub(super) fn make_root(&self, user: &RunAs) -> Result<(), LauncherError> {
-        private(&self.root, user)
+        below::folder(&self.root, user).map(|_| ())
     }
 
     /// Makes the remaining folders; called with the lock held.
     pub(super) fn make_rest(&self, user: &RunAs) -> Result<(), LauncherError> {
-        if let Some(logs) = self.log.parent() {
-            private(logs, user)?;
-        }
-        if fs::metadata(&self.log).is_ok_and(|meta| meta.len() > LOG_LIMIT) {
-            let old = self.log.with_extension("log.1");
-            fs::rename(&self.log, &old).map_err(io_at("rename", &self.log))?;
+        let folder = self.log_folder(user)?;
+        let log = below::file_in(&folder, LOG.1, &self.log, user)?;
+        if log.metadata().is_ok_and(|meta| meta.len() > LOG_LIMIT) {
+            below::rename(&folder, LOG.1, &format!("{}.1", LOG.1))
+                .map_err(io_at("rename", &self.log))?;
         }
         socket::make(&self.run, user)
+    }
+
+    /// Opens the server's log, to be read or written at its end.
+    pub(super) fn open_log(&self, user: &RunAs) -> Result<File, LauncherError> {
+        below::file_in(&self.log_folder(user)?, LOG.1, &self.log, user)
+    }
+
+    fn log_folder(&self, user: &RunAs) -> Result<File, LauncherError> {
+        let (root, path) = (below::open_folder(&self.root)?, self.root.join(LOG.0));
+        below::folder_in(&root, LOG.0, &path, user)
     }
 
     /// The major version of existing data.
@@ -78,16 +91,4 @@ impl Layout {
             None => Err(LauncherError::UnknownVersion { path: file, text }),
         }
     }
-}
-
-fn private(dir: &Path, user: &RunAs) -> Result<(), LauncherError> {
-    match fs::DirBuilder::new().mode(0o700).create(dir) {
-        Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
-                .map_err(io_at("change the mode of", dir))?;
-        }
-        Err(error) => return Err(io_at("create", dir)(error)),
-    }
-    user.own(dir)
 }

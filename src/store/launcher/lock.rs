@@ -1,9 +1,11 @@
 //! One daemon per cluster: an exclusive lock that the kernel gives back when the holder dies.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::path::Path;
 
+use super::below;
 use super::error::{LauncherError, io_at};
+use super::user::RunAs;
 
 /// Held as long as the value lives.
 #[derive(Debug)]
@@ -20,14 +22,9 @@ impl Drop for DirLock {
 
 impl DirLock {
     /// Takes the lock file `path` of the cluster in `dir`, or says who must stop first.
-    pub(super) fn take(path: &Path, dir: &Path) -> Result<Self, LauncherError> {
-        // std opens close-on-exec, so the server does not inherit the lock and outlive us with it.
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path)
-            .map_err(io_at("open", path))?;
+    pub(super) fn take(path: &Path, dir: &Path, user: &RunAs) -> Result<Self, LauncherError> {
+        // Close-on-exec, so the server does not inherit the lock and outlive us with it.
+        let file = below::file(path, user)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { file }),
             Err(TryLockError::WouldBlock) => Err(LauncherError::Locked {
@@ -45,26 +42,30 @@ mod tests {
 
     use super::*;
 
+    fn user(root: &tempfile::TempDir) -> RunAs {
+        RunAs::choose(&root.path().join("postgres")).unwrap()
+    }
+
     #[test]
     fn a_second_holder_is_refused_until_the_first_lets_go() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("lock");
-        let held = DirLock::take(&path, root.path()).unwrap();
-        let refused = DirLock::take(&path, root.path()).unwrap_err();
+        let held = DirLock::take(&path, root.path(), &user(&root)).unwrap();
+        let refused = DirLock::take(&path, root.path(), &user(&root)).unwrap_err();
         assert!(matches!(refused, LauncherError::Locked { .. }), "{refused}");
         drop(held);
-        DirLock::take(&path, root.path()).unwrap();
+        DirLock::take(&path, root.path(), &user(&root)).unwrap();
     }
 
     #[test]
     fn a_copy_of_the_descriptor_does_not_keep_it() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("lock");
-        let held = DirLock::take(&path, root.path()).unwrap();
+        let held = DirLock::take(&path, root.path(), &user(&root)).unwrap();
         // What a child has between fork and exec.
         let copy = held.file.try_clone().unwrap();
         drop(held);
-        DirLock::take(&path, root.path()).unwrap();
+        DirLock::take(&path, root.path(), &user(&root)).unwrap();
         drop(copy);
     }
 }

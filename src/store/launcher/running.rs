@@ -9,7 +9,7 @@ use url::form_urlencoded::byte_serialize;
 use super::data::{self, PidFile};
 use super::error::{LauncherError, io_at};
 use super::layout::Layout;
-use super::server::ROLE;
+use super::roles::ROLE;
 
 /// The address of `database` in the cluster that runs below `state_dir`, over its socket. Takes no lock,
 /// starts nothing and makes nothing.
@@ -28,18 +28,20 @@ pub fn running(state_dir: &Path, database: &str) -> Result<String, LauncherError
     let layout = Layout::of(&state);
     let pid_file = layout.data.join("postmaster.pid");
     match fs::metadata(&pid_file) {
-        Ok(_) if data::pid_file(&layout.data) == PidFile::Server => Ok(url(&layout.run, database)),
+        Ok(_) if data::pid_file(&layout.data) == PidFile::Server => {
+            Ok(url(&layout.run, ROLE, database))
+        }
         Ok(_) => Err(absent()),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(absent()),
         Err(error) => Err(io_at("look into", &layout.data)(error)),
     }
 }
 
-/// The address of a database behind the socket in `run`.
-pub(super) fn url(run: &Path, database: &str) -> String {
+/// The address of a database behind the socket in `run`, for one of the cluster's roles.
+pub(super) fn url(run: &Path, role: &str, database: &str) -> String {
     let encode = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
     format!(
-        "postgres://{ROLE}@localhost/{}?host={}&port=5432&sslmode=disable",
+        "postgres://{role}@localhost/{}?host={}&port=5432&sslmode=disable",
         encode(database),
         encode(&run.to_string_lossy()),
     )

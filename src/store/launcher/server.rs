@@ -1,19 +1,19 @@
 //! The server as a child process.
 
-use std::env;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use super::binaries::Binaries;
 use super::data::{self, PidFile};
+use super::environment::clean;
 use super::error::{LauncherError, io_at};
 use super::layout::Layout;
 use super::user::RunAs;
 
-/// The database role that owns everything in a private cluster.
-pub(super) const ROLE: &str = "hikiate";
+/// How much of the end of the log is looked at for its last lines, in bytes.
+const TAIL: u64 = 64 << 10;
 
 /// Seconds `pg_ctl` waits for a fast stop before an immediate one.
 const STOP_SECONDS: &str = "60";
@@ -66,11 +66,7 @@ impl Server {
     /// daemon's group, must not end it before the daemon has drained. Never with a parent-death
     /// signal, which fires when the spawning *thread* ends.
     pub(super) fn spawn(&self) -> Result<Child, LauncherError> {
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&self.layout.log)
-            .map_err(io_at("open", &self.layout.log))?;
+        let log = self.layout.open_log(&self.user)?;
         let twin = log.try_clone().map_err(io_at("open", &self.layout.log))?;
         let program = self.binaries.program("postgres");
         let mut command = Command::new(&program);
@@ -131,26 +127,24 @@ impl Server {
 
     /// The end of the server's log, for an error message.
     pub(super) fn log_tail(&self) -> String {
-        tail(&self.layout.log)
+        let log = self.layout.open_log(&self.user);
+        log.ok().and_then(|log| tail(log).ok()).unwrap_or_default()
     }
 }
 
-/// Common to every PostgreSQL program: its user, English messages, no settings from our environment,
-/// and no word to systemd in our name.
+/// Common to every PostgreSQL program: its user, English messages, nothing else of our environment, no settings and no word
+/// to systemd in our name.
 pub(super) fn tidy(command: &mut Command, layout: &Layout, user: &RunAs) {
     user.apply(command);
-    for (key, _) in env::vars_os() {
-        if key.to_str().is_some_and(|key| key.starts_with("PG")) {
-            command.env_remove(key);
-        }
-    }
-    command.env_remove("NOTIFY_SOCKET");
-    command.env("LC_ALL", "C").current_dir(&layout.root);
+    clean(command).current_dir(&layout.root);
 }
 
-fn tail(log: &Path) -> String {
-    let bytes = fs::read(log).unwrap_or_default();
-    end_of(&String::from_utf8_lossy(&bytes))
+fn tail(mut log: File) -> io::Result<String> {
+    let length = log.metadata()?.len();
+    log.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+    let mut bytes = Vec::new();
+    log.read_to_end(&mut bytes)?;
+    Ok(end_of(&String::from_utf8_lossy(&bytes)))
 }
 
 /// The last lines of a log, and before them what the server died of: a full disk stands above what it says of its end.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use super::below;
 use super::error::{LauncherError, io_at};
 use super::user::RunAs;
 
@@ -42,7 +43,7 @@ fn fits(dir: &Path) -> bool {
 /// Makes the folder for `user` alone. One that a stranger made first in a shared folder is refused.
 pub(super) fn make(dir: &Path, user: &RunAs) -> Result<(), LauncherError> {
     match fs::DirBuilder::new().mode(0o700).create(dir) {
-        Ok(()) => user.own(dir),
+        Ok(()) => user.own(&below::open_folder(dir)?, dir),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             let meta = fs::symlink_metadata(dir).map_err(io_at("inspect", dir))?;
             if meta.is_dir() && meta.uid() == user.uid() && meta.mode() & 0o077 == 0 {
@@ -58,15 +59,8 @@ pub(super) fn make(dir: &Path, user: &RunAs) -> Result<(), LauncherError> {
 
 /// Removes what a killed server left; call only when no server lives.
 pub(super) fn clear(dir: &Path) -> Result<(), LauncherError> {
-    for file in [dir.join(SOCKET), dir.join(format!("{SOCKET}.lock"))] {
-        match fs::remove_file(&file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(io_at("remove", &file)(error));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
+    below::remove(dir, SOCKET)?;
+    below::remove(dir, &format!("{SOCKET}.lock"))
 }
 
 #[cfg(test)]
@@ -94,7 +88,7 @@ mod tests {
     fn a_folder_open_to_others_is_not_trusted() {
         use std::os::unix::fs::PermissionsExt as _;
         let root = tempfile::tempdir().unwrap();
-        let user = RunAs::choose(root.path()).unwrap();
+        let user = RunAs::choose(&root.path().join("postgres")).unwrap();
         let dir = root.path().join("run");
         make(&dir, &user).unwrap();
         make(&dir, &user).unwrap();

@@ -1,15 +1,20 @@
 //! Who the server runs as: the caller, or an unprivileged user when the caller is root.
 
-use std::fs::{self, Metadata};
-use std::os::unix::fs::{MetadataExt as _, chown};
+use std::fs::{self, File, Metadata};
+use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nix::unistd::{Uid, User, getegid, geteuid};
+
 use super::error::{LauncherError, io_at};
 
-/// Tried in this order when started as root.
-const UNPRIVILEGED: [&str; 2] = ["postgres", "nobody"];
+/// Tried in this order when started as root. Never `nobody`, whose processes of other programs could read the data.
+const UNPRIVILEGED: [&str; 2] = ["hikiate", "postgres"];
+
+/// The user that owns nothing, by convention.
+const NOBODY: &str = "nobody";
 
 /// The user the server's processes run as.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,40 +30,58 @@ impl RunAs {
     /// Chooses the user for a cluster below `root`. As root, the owner of existing data comes first,
     /// so that a later start runs under the same user.
     pub(super) fn choose(root: &Path) -> Result<Self, LauncherError> {
-        let probe =
-            tempfile::tempfile().map_err(io_at("create a file in", &std::env::temp_dir()))?;
-        let meta = probe
-            .metadata()
-            .map_err(io_at("inspect a file in", &std::env::temp_dir()))?;
-        if meta.uid() != 0 {
-            return Ok(Self {
-                uid: meta.uid(),
-                gid: meta.gid(),
-                name: format!("uid {}", meta.uid()),
-                drops: false,
+        if !geteuid().is_root() {
+            let mut me = known(geteuid().as_raw())?;
+            me.gid = getegid().as_raw();
+            return Ok(me);
+        }
+        let state = root.parent().unwrap_or(root);
+        let owner = fs::metadata(state).map_err(io_at("inspect", state))?.uid();
+        if owner != 0 {
+            return Err(LauncherError::OthersState {
+                dir: state.to_owned(),
+                user: name_of(owner),
             });
         }
-        let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-        let owner = fs::metadata(root.join("data"))
-            .ok()
-            .filter(|data| data.uid() != 0);
-        if let Some(data) = owner {
-            return Ok(Self {
-                uid: data.uid(),
-                gid: data.gid(),
-                name: format!("uid {}", data.uid()),
-                drops: true,
-            });
+        let data = root.join("data");
+        match fs::symlink_metadata(&data) {
+            Ok(meta) if meta.uid() != 0 => {
+                let owner = known(meta.uid())?;
+                if owner.name == NOBODY {
+                    return Err(LauncherError::NobodysData {
+                        root: root.to_owned(),
+                        user: UNPRIVILEGED
+                            .into_iter()
+                            .find_map(entry)
+                            .map(|user| user.name),
+                    });
+                }
+                Ok(Self {
+                    gid: meta.gid(),
+                    drops: true,
+                    ..owner
+                })
+            }
+            _ => UNPRIVILEGED
+                .into_iter()
+                .find_map(entry)
+                .ok_or(LauncherError::NoUnprivilegedUser),
         }
-        UNPRIVILEGED
-            .into_iter()
-            .find_map(|name| entry(&passwd, name))
-            .ok_or(LauncherError::NoUnprivilegedUser)
     }
 
     /// The user's id.
     pub(super) fn uid(&self) -> u32 {
         self.uid
+    }
+
+    /// The system's names of those who may use the server's socket: this user and root.
+    pub(super) fn names(&self) -> Vec<String> {
+        let root = name_of(0);
+        if self.name == root {
+            vec![root]
+        } else {
+            vec![self.name.clone(), root]
+        }
     }
 
     /// Makes a command run as this user (std clears the supplementary groups with it).
@@ -68,10 +91,10 @@ impl RunAs {
         }
     }
 
-    /// Hands a freshly made path to this user.
-    pub(super) fn own(&self, path: &Path) -> Result<(), LauncherError> {
+    /// Hands a freshly made file or folder, which is named for messages, to this user.
+    pub(super) fn own(&self, file: &File, path: &Path) -> Result<(), LauncherError> {
         if self.drops {
-            chown(path, Some(self.uid), Some(self.gid))
+            fchown(file, Some(self.uid), Some(self.gid))
                 .map_err(io_at("change the owner of", path))?;
         }
         Ok(())
@@ -109,20 +132,31 @@ impl RunAs {
     }
 }
 
-fn entry(passwd: &str, name: &str) -> Option<RunAs> {
-    passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        if fields.next()? != name {
-            return None;
-        }
-        let uid = fields.nth(1)?.parse().ok()?;
-        let gid = fields.next()?.parse().ok()?;
-        (uid != 0).then(|| RunAs {
+/// A user of the system by id. PostgreSQL asks for the name as well.
+fn known(uid: u32) -> Result<RunAs, LauncherError> {
+    match User::from_uid(Uid::from_raw(uid)) {
+        Ok(Some(user)) => Ok(RunAs {
             uid,
-            gid,
-            name: name.to_owned(),
-            drops: true,
-        })
+            gid: user.gid.as_raw(),
+            name: user.name,
+            drops: false,
+        }),
+        _ => Err(LauncherError::NoPasswdEntry { uid }),
+    }
+}
+
+fn name_of(uid: u32) -> String {
+    known(uid).map_or_else(|_| format!("uid {uid}"), |user| user.name)
+}
+
+/// An unprivileged user of the system by name.
+fn entry(name: &str) -> Option<RunAs> {
+    let user = User::from_name(name).ok()??;
+    (!user.uid.is_root()).then(|| RunAs {
+        uid: user.uid.as_raw(),
+        gid: user.gid.as_raw(),
+        name: user.name,
+        drops: true,
     })
 }
 
@@ -135,13 +169,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_is_read_from_the_password_file_and_never_root() {
-        let passwd =
-            "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65533:n:/:/x\npostgres:x:0:0::/:/x\n";
-        let nobody = entry(passwd, "nobody").unwrap();
-        assert_eq!((nobody.uid, nobody.gid), (65534, 65533));
-        assert_eq!(entry(passwd, "postgres"), None);
-        assert_eq!(entry(passwd, "missing"), None);
+    fn root_runs_a_server_as_a_user_of_its_own_and_never_as_nobody() {
+        assert_eq!(entry("root"), None);
+        assert_eq!(entry("no-such-user-here"), None);
+        if !geteuid().is_root() {
+            let me = RunAs::choose(Path::new("/nowhere/postgres")).unwrap();
+            assert!(!me.drops && me.names().contains(&me.name));
+            return;
+        }
+        let state = tempfile::tempdir().unwrap();
+        let root = state.path().join("postgres");
+        let chosen = RunAs::choose(&root).unwrap();
+        assert!(UNPRIVILEGED.contains(&chosen.name.as_str()), "{chosen:?}");
+        assert_eq!(chosen.names(), [chosen.name.clone(), "root".to_owned()]);
+
+        let nobody = User::from_name(NOBODY).unwrap().unwrap();
+        let chown = |path: &Path| {
+            std::os::unix::fs::chown(path, Some(nobody.uid.as_raw()), None).unwrap();
+        };
+        fs::create_dir_all(root.join("data")).unwrap();
+        chown(&root.join("data"));
+        let error = RunAs::choose(&root).unwrap_err().to_string();
+        let command = format!("chown -R {}: {}", chosen.name, root.display());
+        assert!(error.contains(&command), "{error}");
+
+        chown(state.path());
+        let error = RunAs::choose(&root).unwrap_err();
+        assert!(
+            matches!(error, LauncherError::OthersState { .. }),
+            "{error}"
+        );
+        assert!(error.to_string().contains("sudo -u nobody"), "{error}");
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) struct Daemon<'a> {
 impl<'a> Daemon<'a> {
     pub(super) fn start(shop: &'a Shop) -> Self {
         let log = fs::File::create(shop.dir.path().join("log")).unwrap();
-        let mut command = shop.command(&["run"]);
+        let mut command = shop.command(&["run", "--as-root"]);
         command
             .env("SHOP_TOKEN", "sk")
             .stdout(Stdio::null())
@@ -113,7 +113,7 @@ fn commands_reach_the_private_cluster_of_a_daemon_that_survives_its_death() {
     let id = fs::read_to_string(shop.dir.path().join("state/instance")).unwrap();
     assert_eq!(id.trim().len(), 16, "{id}");
 
-    let mut second = shop.command(&["run"]);
+    let mut second = shop.command(&["run", "--as-root"]);
     second.env("SHOP_TOKEN", "sk");
     Ran::of(second).refused(5, "another hikiate is running");
 

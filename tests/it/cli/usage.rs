@@ -85,6 +85,24 @@ fn two_accounts_that_read_one_folder_are_refused() {
 }
 
 #[test]
+fn root_is_refused_unless_root_is_meant() {
+    let shop = Shop::new(None);
+    let mut command = shop.command(&["run"]);
+    command.env("SHOP_TOKEN", "sk");
+    // Another user's daemon would start: `tests/it/cli/daemon.rs`.
+    if std::fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0)
+    {
+        let ran = Ran::of(command);
+        let line = format!(
+            "`hikiate run --as-root --config {}`",
+            shop.config().display()
+        );
+        ran.refused(2, &line);
+        assert!(!shop.dir.path().join("state/instance").exists(), "{ran:?}");
+    }
+}
+
+#[test]
 fn secrets_are_asked_for_where_they_are_needed_only() {
     let shop = Shop::new(None);
     shop.run(&["check"]).refused(3, "SHOP_TOKEN");

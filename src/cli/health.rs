@@ -1,0 +1,127 @@
+//! `hikiate health`: whether the daemon beside it is ready, in one line.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use chrono_tz::UTC;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::args::Global;
+use super::failure::Failure;
+use super::out::Out;
+use super::session::without_mapping;
+
+/// How long the daemon may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The most that is read of its answer, in bytes.
+const ANSWER: u64 = 64 << 10;
+
+/// Asks `/readyz` of the configured listener. Ready is 0, everything else is not.
+pub(crate) async fn health(global: &Global) -> Result<(), Failure> {
+    let loaded = without_mapping(global)?;
+    let Some(address) = loaded.settings.http.listen.map(reachable) else {
+        let why = "[http] listen is \"off\": the daemon answers nobody; set it to an address, for example \"127.0.0.1:9464\"";
+        return Err(Failure::Failed(anyhow::anyhow!(why)));
+    };
+    let answer = match timeout(PATIENCE, ask(address)).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => {
+            let what = format!("no daemon answers at {address}");
+            return Err(anyhow::Error::new(error).context(what).into());
+        }
+        Err(_) => {
+            let seconds = PATIENCE.as_secs();
+            return Err(anyhow::anyhow!(
+                "the daemon at {address} did not answer within {seconds} s"
+            )
+            .into());
+        }
+    };
+    match judged(&answer) {
+        Judged::Ready => {
+            let out = Out {
+                json: global.json,
+                zone: UTC,
+            };
+            out.one(&json!({ "ready": true }), || "ready\n".to_owned())
+        }
+        Judged::Not(reasons) => Err(anyhow::anyhow!("not ready: {reasons}").into()),
+        Judged::Another => {
+            Err(anyhow::anyhow!("what answers at {address} is no daemon of hikiate").into())
+        }
+    }
+}
+
+/// Where a listener is reached from beside it.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+async fn ask(address: SocketAddr) -> io::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.take(ANSWER).read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// What an answer says.
+#[derive(Debug, PartialEq, Eq)]
+enum Judged {
+    Ready,
+    Not(String),
+    Another,
+}
+
+fn judged(answer: &str) -> Judged {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
+    let reasons: Vec<&str> = body.lines().filter(|line| !line.is_empty()).collect();
+    match head.split(' ').nth(1) {
+        Some("200") if reasons == ["ready"] => Judged::Ready,
+        Some("503") if !reasons.is_empty() => Judged::Not(reasons.join("; ")),
+        _ => Judged::Another,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn an_answer_is_judged_by_status_and_words() {
+        let ready = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nready\n";
+        assert_eq!(judged(ready), Judged::Ready);
+        let not = "HTTP/1.1 503 Service Unavailable\r\nx: y\r\n\r\ndatabase: away\nstart: not started yet\n";
+        let reasons = "database: away; start: not started yet".to_owned();
+        assert_eq!(judged(not), Judged::Not(reasons));
+        for other in [
+            "",
+            "HTTP/1.1 200 OK\r\n\r\nhello",
+            "HTTP/1.1 404 Not Found\r\n\r\n",
+            "SSH-2.0",
+        ] {
+            assert_eq!(judged(other), Judged::Another, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_listener_for_all_addresses_is_asked_on_this_machine() {
+        let at = |text: &str| reachable(text.parse().unwrap()).to_string();
+        assert_eq!(at("0.0.0.0:9464"), "127.0.0.1:9464");
+        assert_eq!(at("[::]:9464"), "[::1]:9464");
+        assert_eq!(at("10.0.0.7:9464"), "10.0.0.7:9464");
+    }
+}
