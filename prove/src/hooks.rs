@@ -11,7 +11,6 @@ use anyhow::{Context as _, ensure};
 use hikiate::demo::child::Program;
 use hikiate::demo::merchant::{
     Merchant, Reach, ShopOn, ShopTerms, Systems, WarehouseBy, WarehouseTerms, disk_folder,
-    write_secret,
 };
 use hikiate::store::launcher::{Cluster, ClusterOptions};
 use hikiate_files::sim::{SimHandling, WarehouseSim};
@@ -129,7 +128,7 @@ async fn beside(
     url: &str,
     stop: &CancellationToken,
 ) -> anyhow::Result<Figures> {
-    write_secret(&root.join("database"), url)?;
+    std::fs::write(root.join("database"), url)?;
     let port = free_port().await?;
     let address = format!("http://127.0.0.1:{port}");
     let merchant = merchant(port);

@@ -454,19 +454,7 @@ impl Systems {
 /// The file system's.
 pub fn write_secrets(dir: &Path) -> std::io::Result<()> {
     let mut files = SECRETS.iter();
-    files.try_for_each(|(name, value)| write_secret(&dir.join(name), value))
-}
-
-/// Writes a file that only this user can read: the daemon warns of others.
-///
-/// # Errors
-/// The file system's.
-pub fn write_secret(path: &Path, value: &str) -> std::io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut options = std::fs::OpenOptions::new();
-    let file = options.write(true).create(true).truncate(true).mode(0o600);
-    file.open(path)?.write_all(value.as_bytes())
+    files.try_for_each(|(name, value)| std::fs::write(dir.join(name), value))
 }
 
 /// The way to a simulator: over the network with the keys of the configuration, or in process.

@@ -9,7 +9,6 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use hikiate::demo::child::left_behind;
 use hikiate::demo::config::{Reader, toml};
-use hikiate::demo::merchant::write_secret;
 use hikiate::demo::orders::{RARE, stock};
 use hikiate::demo::world::{Setting, World};
 use sqlx::postgres::PgPoolOptions;
@@ -233,7 +232,7 @@ async fn build(exe: &Path, root: &Path, broken: Option<Breakage>) -> anyhow::Res
     let world = World::start(&setting).await?;
     let server = Server::start(&root.join("pg"), broken == Some(Breakage::Forgetful)).await?;
     let url = root.join("url");
-    write_secret(&url, &server.url).context("write the database's address")?;
+    std::fs::write(&url, &server.url).context("write the database's address")?;
     let configs = [1, 2].map(|n| root.join(format!("daemon-{n}.toml")));
     for (n, config) in configs.iter().enumerate() {
         let state = root.join(format!("state-{}", n + 1));
