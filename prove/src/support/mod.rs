@@ -4,6 +4,7 @@ mod cluster;
 mod database;
 pub mod desk;
 pub mod shop;
+pub mod tls;
 pub mod turns;
 
 pub use database::{TestDb, db};
