@@ -18,5 +18,6 @@ mod setback;
 mod signals;
 mod soak;
 mod store;
+mod tls;
 
 use hikiate_prove::support;

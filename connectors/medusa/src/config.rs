@@ -1,5 +1,6 @@
 //! An account's TOML keys.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -22,6 +23,9 @@ pub struct Keys {
     pub url: Option<String>,
     /// Plain HTTP to a host that is not loopback.
     pub allow_insecure: Option<bool>,
+    /// A PEM file of authorities that the shop's certificate may be of, beside the machine's; beside the configuration if it is
+    /// relative. None when absent.
+    pub ca_file: Option<PathBuf>,
     /// A secret API key (`sk_…`) of the shop. Required. While it is exchanged, `next` inside it names the place of the new one.
     pub token: Option<SecretRef>,
     /// How often orders are asked for. Default `30s`.
@@ -151,6 +155,8 @@ pub(crate) struct Reach {
     pub(crate) url: String,
     /// See [`Keys::allow_insecure`].
     pub(crate) allow_insecure: bool,
+    /// See [`Keys::ca_file`].
+    pub(crate) ca_file: Option<PathBuf>,
     /// Where the key is.
     pub(crate) token: SecretRef,
     /// Longest wait for one answer.
@@ -240,6 +246,7 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
     let reach = url.zip(token).map(|(url, token)| Reach {
         url,
         allow_insecure: keys.allow_insecure.unwrap_or(false),
+        ca_file: keys.ca_file,
         token,
         timeout,
         hook,

@@ -46,6 +46,7 @@ impl ConnectorKind for MedusaKind {
             .map_err(|problem| vec![problem])?;
         let site = Site {
             allow_insecure: reach.allow_insecure,
+            ca_file: reach.ca_file.map(|file| account.base_dir.join(file)),
             timeout: reach.timeout,
             ..site(reach.url, token)
         };

@@ -4,11 +4,11 @@
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use hikiate_sdk::http::excerpt;
+use hikiate_sdk::http::{authorities, excerpt};
 use hikiate_sdk::{Attempts, Error, ErrorClass, Outcome, Problem};
 use lettre::message::header::{Date, Header};
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 use secrecy::ExposeSecret;
@@ -64,10 +64,7 @@ impl Client {
     pub(crate) fn new(settings: Settings) -> Result<Self, Problem> {
         let tls = match settings.tls {
             Tls::None => None,
-            Tls::Implicit | Tls::Starttls => Some(
-                TlsParameters::new_rustls(settings.host.clone())
-                    .map_err(|e| Problem::new("tls", format!("cannot set up TLS: {e}")))?,
-            ),
+            Tls::Implicit | Tls::Starttls => Some(parameters(&settings)?),
         };
         Ok(Self { settings, tls })
     }
@@ -145,7 +142,21 @@ impl Client {
             AsyncSmtpConnection::connect_tokio1(server, time, &hello, implicit, None).await
         };
         let mut connection = connected.map_err(|e| self.before_body(Step::Connect, &e))?;
-        let prepared = self.introduce(&mut connection, mail, &hello, turn).await;
+        if let (Tls::Starttls, Some(tls)) = (self.settings.tls, &self.tls) {
+            if !connection.can_starttls() {
+                connection.abort().await;
+                return Err(Error::new(
+                    ErrorClass::Config,
+                    "the mail server does not offer STARTTLS, and nothing was sent in the clear: check host, port and tls",
+                ));
+            }
+            // One whose handshake failed is only dropped: it has no stream any more, and lettre panics if it is used.
+            connection
+                .starttls(tls.clone(), &hello)
+                .await
+                .map_err(|e| self.before_body(Step::StartTls, &e))?;
+        }
+        let prepared = self.introduce(&mut connection, mail, turn).await;
         if prepared.is_err() {
             connection.abort().await;
         }
@@ -156,21 +167,8 @@ impl Client {
         &self,
         connection: &mut AsyncSmtpConnection,
         mail: &Frozen,
-        hello: &ClientId,
         turn: usize,
     ) -> Result<(), Error> {
-        if let (Tls::Starttls, Some(tls)) = (self.settings.tls, &self.tls) {
-            if !connection.can_starttls() {
-                return Err(Error::new(
-                    ErrorClass::Config,
-                    "the mail server does not offer STARTTLS, and nothing was sent in the clear: check host, port and tls",
-                ));
-            }
-            connection
-                .starttls(tls.clone(), hello)
-                .await
-                .map_err(|e| self.before_body(Step::StartTls, &e))?;
-        }
         if let Some((user, password)) = &self.settings.login {
             let mechanisms = [Mechanism::Plain, Mechanism::Login];
             if connection
@@ -298,6 +296,21 @@ fn unreached(error: io::Error) -> Error {
         Step::Connect.words()
     );
     Error::new(ErrorClass::Transient, message)
+}
+
+/// The machine's authorities, and those of the account's own file.
+fn parameters(settings: &Settings) -> Result<TlsParameters, Problem> {
+    let problem = |key: &str, e: &lettre::transport::smtp::Error| {
+        Problem::new(key, format!("cannot set up TLS: {e}"))
+    };
+    let mut builder = TlsParameters::builder(settings.host.clone());
+    if let Some(file) = &settings.ca_file {
+        for authority in authorities(file)? {
+            let authority = Certificate::from_der(authority.to_vec());
+            builder = builder.add_root_certificate(authority.map_err(|e| problem("ca_file", &e))?);
+        }
+    }
+    builder.build_rustls().map_err(|e| problem("tls", &e))
 }
 
 fn with_code(error: Error, code: Option<String>) -> Error {

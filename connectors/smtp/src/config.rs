@@ -1,6 +1,7 @@
 //! The account's TOML keys.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hikiate_sdk::duration::Span;
@@ -23,6 +24,9 @@ pub(crate) struct Keys {
     tls: Option<Tls>,
     /// Allows `tls = "none"` to a host that is not loopback.
     allow_insecure: Option<bool>,
+    /// A PEM file of authorities that the server's certificate may be of, beside the machine's; beside the configuration if it
+    /// is relative. None when absent.
+    ca_file: Option<PathBuf>,
     /// The sender: `shop@example.jp` or `The Shop <shop@example.jp>`. Required.
     from: Option<String>,
     /// The host part of Message-IDs and the name in EHLO. Default: the sender's domain.
@@ -60,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) tls: Tls,
+    /// See [`Keys::ca_file`].
+    pub(crate) ca_file: Option<PathBuf>,
     pub(crate) from: Mailbox,
     pub(crate) domain: String,
     pub(crate) login: Option<(String, Secret)>,
@@ -98,6 +104,9 @@ pub(crate) fn read(settings: &Value) -> Result<Settings, Vec<Problem>> {
     if let Some(host) = &host {
         check_host(host, tls, keys.allow_insecure.unwrap_or(false), &mut checks);
     }
+    if tls == Tls::None && keys.ca_file.is_some() {
+        checks.problem("ca_file", "has no meaning with tls = \"none\": remove it");
+    }
     let from = checks.required("from", keys.from, "the sender's mail address");
     let from = from.and_then(|text| {
         let mailbox = text.parse::<Mailbox>().ok();
@@ -131,6 +140,7 @@ pub(crate) fn read(settings: &Value) -> Result<Settings, Vec<Problem>> {
             host,
             port,
             tls,
+            ca_file: keys.ca_file,
             from,
             domain,
             login,

@@ -31,7 +31,8 @@ impl ConnectorKind for Smtp {
     }
 
     fn build(&self, account: &AccountConfig<'_>) -> Result<Arc<dyn Connector>, Vec<Problem>> {
-        let settings = config::read(account.settings)?;
+        let mut settings = config::read(account.settings)?;
+        settings.ca_file = settings.ca_file.map(|file| account.base_dir.join(file));
         let client = Client::new(settings.clone()).map_err(|problem| vec![problem])?;
         let link = account.link.clone();
         Ok(Arc::new(Account {

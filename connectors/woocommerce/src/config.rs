@@ -1,6 +1,7 @@
 //! An account's TOML keys.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -19,6 +20,9 @@ pub struct Keys {
     /// The shop's address, for example `https://shop.example`, with the folder that WordPress is in, if any. Plain HTTP only to
     /// loopback. Required.
     pub url: Option<String>,
+    /// A PEM file of authorities that the shop's certificate may be of, beside the machine's; beside the configuration if it is
+    /// relative. None when absent.
+    pub ca_file: Option<PathBuf>,
     /// The consumer key (`ck_…`) of a REST API key with read and write permission. Required.
     pub key: Option<SecretRef>,
     /// The consumer secret (`cs_…`) of the same REST API key. Required.
@@ -229,6 +233,8 @@ impl Default for Settings {
 pub(crate) struct Reach {
     /// Address.
     pub(crate) url: String,
+    /// See [`Keys::ca_file`].
+    pub(crate) ca_file: Option<PathBuf>,
     /// Where the consumer key is.
     pub(crate) key: SecretRef,
     /// Where the consumer secret is.
@@ -310,6 +316,7 @@ pub(crate) fn read(table: &Value) -> Result<(Reach, Settings), Vec<Problem>> {
     let secret = checks.required("secret", keys.secret, what);
     let reach = url.zip(key).zip(secret).map(|((url, key), secret)| Reach {
         url,
+        ca_file: keys.ca_file,
         key,
         secret,
         timeout,

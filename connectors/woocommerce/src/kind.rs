@@ -45,6 +45,7 @@ impl ConnectorKind for WooCommerceKind {
             .transpose()
             .map_err(|problem| vec![problem])?;
         let site = Site {
+            ca_file: reach.ca_file.map(|file| account.base_dir.join(file)),
             timeout: reach.timeout,
             ..site(reach.url, key, secret)
         };

@@ -4,6 +4,7 @@ mod cluster;
 mod database;
 pub mod desk;
 pub mod shop;
+pub mod tls;
 mod traces;
 pub mod turns;
 

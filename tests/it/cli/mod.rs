@@ -2,6 +2,7 @@
 
 mod begin;
 mod daemon;
+mod database_tls;
 mod deposits;
 mod operators;
 mod orders;

@@ -38,7 +38,12 @@ impl HttpClient {
         let base = site.base()?;
         let transport = match transport {
             Some(transport) => transport,
-            None => Arc::new(Network::new(base, site.timeout, site.max_body)?),
+            None => Arc::new(Network::new(
+                base,
+                site.ca_file.as_deref(),
+                site.timeout,
+                site.max_body,
+            )?),
         };
         Ok(Self {
             link,

@@ -17,6 +17,7 @@ pub use auth::{Auth, SecretHeader, Sign};
 pub use classify::{classify, excerpt, retry_after};
 pub use client::HttpClient;
 pub use dialect::{Answer, Dialect, Plain};
+pub use network::authorities;
 pub use site::Site;
 pub use storage::{Storage, StorageClient};
 pub use transport::{Method, Request, Response, Transport, TransportError};

@@ -1,12 +1,15 @@
 //! The transport over the network.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use rustls::ClientConfig;
-use rustls_platform_verifier::BuilderVerifierExt;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls_platform_verifier::Verifier;
 
 use super::site::Base;
 use super::{Method, Request, Response, Transport, TransportError};
@@ -28,13 +31,18 @@ pub(super) struct Network {
 }
 
 impl Network {
-    pub(super) fn new(base: Base, timeout: Duration, max_body: usize) -> Result<Self, Problem> {
+    pub(super) fn new(
+        base: Base,
+        ca_file: Option<&Path>,
+        timeout: Duration,
+        max_body: usize,
+    ) -> Result<Self, Problem> {
         #[expect(
             clippy::disallowed_methods,
             reason = "the one place that makes an HTTP client"
         )]
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(base.tls)?)
+            .tls_backend_preconfigured(tls(base.tls, ca_file)?)
             .https_only(base.tls)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -69,7 +77,7 @@ impl Network {
 }
 
 /// The machine's certificates are read only where TLS is used.
-fn tls(wanted: bool) -> Result<ClientConfig, Problem> {
+fn tls(wanted: bool, ca_file: Option<&Path>) -> Result<ClientConfig, Problem> {
     let problem = |e: rustls::Error| {
         Problem::new(
             "url",
@@ -79,13 +87,15 @@ fn tls(wanted: bool) -> Result<ClientConfig, Problem> {
         )
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(problem)?;
     let mut config = if wanted {
+        let authorities = ca_file.map(authorities).transpose()?.unwrap_or_default();
+        let verifier = Verifier::new_with_extra_roots(authorities, provider).map_err(problem)?;
         builder
-            .with_platform_verifier()
-            .map_err(problem)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth()
     } else {
         builder
@@ -94,6 +104,22 @@ fn tls(wanted: bool) -> Result<ClientConfig, Problem> {
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// The certificates in a PEM file of authorities.
+///
+/// # Errors
+/// A [`Problem`] at `ca_file` for a file that cannot be read or has none.
+pub fn authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>, Problem> {
+    let problem = |what: String| Problem::new("ca_file", format!("{}: {what}", file.display()));
+    let certificates = CertificateDer::pem_file_iter(file).map_err(|e| problem(e.to_string()))?;
+    let certificates: Vec<_> = certificates
+        .collect::<Result<_, _>>()
+        .map_err(|e| problem(e.to_string()))?;
+    if certificates.is_empty() {
+        return Err(problem("no certificate in it: PEM is expected".to_owned()));
+    }
+    Ok(certificates)
 }
 
 #[async_trait]

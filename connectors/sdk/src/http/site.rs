@@ -1,6 +1,7 @@
 //! One site of an external system: where it is, how it is logged in to and how its answers are understood.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub struct Site {
     pub base_url: String,
     /// Plain HTTP to a host that is not loopback only when the operator says so.
     pub allow_insecure: bool,
+    /// A PEM file of authorities that the site's certificate may be of, beside the machine's.
+    pub ca_file: Option<PathBuf>,
     /// For one request, connect to last byte.
     pub timeout: Duration,
     /// Largest body that is read, in bytes.
@@ -42,6 +45,7 @@ impl Site {
         Self {
             base_url: base_url.into(),
             allow_insecure: false,
+            ca_file: None,
             timeout: Duration::from_secs(30),
             max_body: 32 * 1024 * 1024,
             auth: Vec::new(),
@@ -82,6 +86,12 @@ impl Site {
         };
         if url.host().is_none() {
             return Err(problem("the address has no host"));
+        }
+        if self.ca_file.is_some() && !tls {
+            return Err(Problem::new(
+                "ca_file",
+                "has no meaning for plain http: use https, or remove it",
+            ));
         }
         Ok(Base {
             text: url.as_str().trim_end_matches('/').to_owned(),

@@ -67,7 +67,7 @@ impl StorageClient {
                         text: String::new(),
                         tls,
                     };
-                    Network::new(base, storage.timeout, storage.max_body).map(Arc::new)
+                    Network::new(base, None, storage.timeout, storage.max_body).map(Arc::new)
                 };
                 Way::Network {
                     tls: network(true)?,
