@@ -57,10 +57,15 @@ impl RefundAsked<'_> {
 }
 
 impl VoidAsked<'_> {
+    /// Its number within the order.
+    fn number(&self) -> &str {
+        let (_, number) = self.key.rsplit_once(':').unwrap_or_default();
+        number
+    }
+
     /// A word that is about this void alone.
     fn word(&self, rule: &str) -> String {
-        let (_, number) = self.key.rsplit_once(':').unwrap_or_default();
-        format!("{rule}:{number}")
+        format!("{rule}:{}", self.number())
     }
 }
 
@@ -266,12 +271,17 @@ impl<'a> View<'a> {
         all.filter(|asked| !self.fold.is_void_dropped(asked))
     }
 
-    /// Nothing more is captured of a payment: an operator asked for its void.
-    pub(crate) fn is_to_void(&self, tender: &Tender) -> bool {
-        self.voids_asked().any(|asked| {
+    /// The void of a payment that an operator asked for.
+    fn void_of(&self, tender: &Tender) -> Option<&VoidAsked<'a>> {
+        self.voids_asked().find(|asked| {
             let mut payments = asked.fact.payments.iter();
             payments.any(|payment| self.voids(asked, payment, tender))
         })
+    }
+
+    /// Nothing more is captured of a payment: an operator asked for its void.
+    pub(crate) fn is_to_void(&self, tender: &Tender) -> bool {
+        self.void_of(tender).is_some()
     }
 
     /// What an operator asked to void is void, and nothing else pays the order: it is known why it is not paid.
@@ -408,20 +418,17 @@ impl<'a> View<'a> {
             format!("refund {id}: {}, {word}", self.money(asked.fact.amount))
         };
         let mut words: Vec<String> = self.fold.refunds_wanted.iter().map(refund).collect();
-        let to_void = self
-            .order
-            .tenders
-            .iter()
-            .filter(|tender| self.is_to_void(tender));
-        words.extend(to_void.map(|tender| {
-            let is = if self.captured_before_void(tender) {
-                "not done, it was captured before"
-            } else if self.open_authorisation(tender) == 0 {
-                "done"
-            } else {
+        let tenders = self.order.tenders.iter();
+        words.extend(tenders.filter_map(|tender| {
+            let number = self.void_of(tender)?.number();
+            let is = if self.open_authorisation(tender) > 0 {
                 "not done yet"
+            } else if self.captured_before_void(tender) {
+                "not done, it was captured before"
+            } else {
+                "done"
             };
-            format!("void of payment {}: {is}", tender.key)
+            Some(format!("void {number} of payment {}: {is}", tender.key))
         }));
         words
     }

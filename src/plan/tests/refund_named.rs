@@ -283,6 +283,11 @@ fn a_void_is_given_up_alone() {
     world.plan();
     world.end_op(Op::Void, Verdict::Refused);
     assert_eq!(kinds(&world.plan()), ["refund_rejected", "void_rejected"]);
+    let captured = world.explain().captured.join("\n");
+    assert!(
+        captured.contains("void 1 of payment pay_1: not done yet"),
+        "{captured}"
+    );
     let mut again = world.clone();
     again.release("void:1");
     assert_eq!(ops(&again.plan()), [Op::Void]);
