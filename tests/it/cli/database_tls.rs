@@ -134,7 +134,8 @@ async fn a_database_with_a_certificate_of_a_known_authority_is_used() {
     migrate(&server.url("localhost", &full)).ended(0);
     // Its certificate is for another name than this one.
     refused(&server.url("127.0.0.1", &full), 75, "not valid for name");
-    let stranger = server.url("localhost", &verified(&Authority::new()));
+    let other = Authority::new();
+    let stranger = server.url("localhost", &verified(&other));
     refused(&stranger, 75, "UnknownIssuer");
     let machine = server.url("localhost", "sslmode=verify-full");
     refused(&machine, 75, "UnknownIssuer");

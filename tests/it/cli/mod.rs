@@ -4,6 +4,7 @@ mod begin;
 mod daemon;
 mod database_tls;
 mod deposits;
+mod full_disk;
 mod operators;
 mod orders;
 mod personal;
