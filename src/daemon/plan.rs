@@ -12,15 +12,28 @@ use crate::operations::automation_of;
 use crate::plan::{not_written, plan_order};
 use crate::store::{AutomationKey, Claimed, CrashGuard, PlannedOrder, Store, StoreError, Tx};
 
-/// News first, then what comes round, then what was planned again as a whole.
-const CLASSES: std::ops::Range<i16> = 0..3;
+/// New input, what is due by time, and what is planned again as a whole.
+const NEWS: i16 = 0;
+const TIMERS: i16 = 1;
+const AGAIN: i16 = 2;
+
+/// In which order a batch looks through the classes: new input first, but every fourth batch begins with what is due by time and
+/// every sixteenth with what is planned again, so that neither waits for an end of the news.
+fn classes(batch: u32) -> [i16; 3] {
+    match batch % 16 {
+        15 => [AGAIN, TIMERS, NEWS],
+        n if n % 4 == 3 => [TIMERS, NEWS, AGAIN],
+        _ => [NEWS, TIMERS, AGAIN],
+    }
+}
 
 /// What to claim.
 #[derive(Clone, Copy)]
 enum Due {
-    /// Of the first plan class in which something is due.
+    /// Of the first of these plan classes in which something is due.
     First {
         limit: i64,
+        classes: [i16; 3],
     },
     Suspect,
 }
@@ -38,11 +51,12 @@ enum PlanTurn {
 /// The database's.
 pub async fn plan_step(engine: &Engine) -> Result<usize, StoreError> {
     let limit = engine.plan_batch;
-    let planning = || plan_due(engine, Due::First { limit });
+    let classes = classes(engine.guards.next_batch());
+    let planning = || plan_due(engine, Due::First { limit, classes });
     let mut planned = match engine.store.retried("plan", planning).await {
         Err(error) if !error.is_away() && !error.is_retryable() => {
             debug!(%error, "planning a batch of orders failed; planning them one by one");
-            one_by_one(engine, Due::First { limit: 1 }, limit).await?
+            one_by_one(engine, Due::First { limit: 1, classes }, limit).await?
         }
         other => other?,
     };
@@ -90,8 +104,8 @@ async fn one_by_one(engine: &Engine, due: Due, most: i64) -> Result<usize, Store
 async fn claim(tx: &mut Tx<'_>, due: Due, policy_id: i32) -> Result<Vec<i64>, StoreError> {
     match due {
         Due::Suspect => Store::claim_suspect(tx, policy_id).await,
-        Due::First { limit } => {
-            for class in CLASSES {
+        Due::First { limit, classes } => {
+            for class in classes {
                 let ids = Store::claim_due(tx, class, limit, policy_id).await?;
                 if !ids.is_empty() {
                     return Ok(ids);
@@ -341,4 +355,21 @@ fn plan_all(engine: &Engine, claimed: &Claimed, now: DateTime<Utc>) -> Plans {
         }
     }
     (plans, failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_has_its_share_and_new_input_the_largest() {
+        let first = (0..160).map(|batch| classes(batch)[0]);
+        let share = |class| first.clone().filter(|first| *first == class).count();
+        assert_eq!((share(NEWS), share(TIMERS), share(AGAIN)), (120, 30, 10));
+        for batch in 0..16 {
+            let mut all = classes(batch);
+            all.sort_unstable();
+            assert_eq!(all, [NEWS, TIMERS, AGAIN]);
+        }
+    }
 }

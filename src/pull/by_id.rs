@@ -183,9 +183,7 @@ async fn not_read(
         .store
         .reads_failed(owned.id, kind, &error.to_string(), retry.as_secs_f64())
         .await?;
-    account
-        .pause_if_refused(&engine.store, owned, error)
-        .await?;
+    account.pause_if_refused(&engine.store, owned).await?;
     warn!(account = %account.slug, kind = kind.as_str(), ids = ids.len(), %error, retry_seconds = retry.as_secs(), "could not be refreshed by id; it stays due");
     Ok(if error.class == ErrorClass::Auth {
         Went::Refused
