@@ -51,16 +51,24 @@ enum PlanTurn {
 /// The database's.
 pub async fn plan_step(engine: &Engine) -> Result<usize, StoreError> {
     let limit = engine.plan_batch;
-    let classes = classes(engine.guards.next_batch());
-    let planning = || plan_due(engine, Due::First { limit, classes });
-    let mut planned = match engine.store.retried("plan", planning).await {
-        Err(error) if !error.is_away() && !error.is_retryable() => {
-            debug!(%error, "planning a batch of orders failed; planning them one by one");
-            one_by_one(engine, Due::First { limit: 1, classes }, limit).await?
-        }
-        other => other?,
-    };
-    if i64::try_from(planned).is_ok_and(|n| n < limit) && engine.store.has_suspects().await? {
+    // Most looks find nothing: one statement then, and no transaction.
+    let there_is = engine.store.due_orders().await?;
+    let mut planned = 0;
+    if there_is.orders {
+        let classes = classes(engine.guards.next_batch());
+        let planning = || plan_due(engine, Due::First { limit, classes });
+        planned = match engine.store.retried("plan", planning).await {
+            Err(error) if !error.is_away() && !error.is_retryable() => {
+                debug!(%error, "planning a batch of orders failed; planning them one by one");
+                one_by_one(engine, Due::First { limit: 1, classes }, limit).await?
+            }
+            other => other?,
+        };
+    }
+    let room = i64::try_from(planned).is_ok_and(|n| n < limit);
+    let suspects =
+        room && (there_is.suspects || (there_is.orders && engine.store.has_suspects().await?));
+    if suspects {
         planned += one_by_one(engine, Due::Suspect, 1).await?;
     }
     engine.metrics.planned(planned);

@@ -29,8 +29,10 @@ pub enum RunError {
     Housekeeping(#[from] tokio_cron_scheduler::JobSchedulerError),
 }
 
-/// How often the database is compared with what was sent, beside each new connection.
-const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
+/// How often the database is compared with what was sent, beside each new connection and each send.
+const RECOVERY_PAUSE: Duration = Duration::from_secs(5);
+/// The pause between two steps of a recovery.
+const RECOVERY_STEP: Duration = Duration::from_secs(1);
 
 type Owned = Arc<RwLock<Vec<OwnedAccount>>>;
 
@@ -189,7 +191,10 @@ async fn recovery(
     let stopped = recover_step(&engine, &mine).await?;
     engine.metrics.stopped(stopped.is_some());
     match stopped {
-        None => readiness.clear("recovery"),
+        None => {
+            readiness.clear("recovery");
+            return Ok(false);
+        }
         Some(why) => {
             let now = tokio::time::Instant::now();
             let mut said = said.lock().await;
@@ -200,7 +205,8 @@ async fn recovery(
             readiness.block("recovery", why);
         }
     }
-    Ok(false)
+    tokio::time::sleep(RECOVERY_STEP).await;
+    Ok(true)
 }
 
 async fn renew(engine: Arc<Engine>, owned: Owned) -> Result<bool, StoreError> {

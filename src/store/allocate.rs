@@ -40,6 +40,14 @@ impl Store {
         directory: &Directory,
         policy: &Policy,
     ) -> Result<AllocateDone, StoreError> {
+        // Most looks find nothing: one statement then, and no transaction.
+        let any =
+            sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM allocation_requests) AS "any!""#)
+                .fetch_one(&self.pool)
+                .await?;
+        if !any {
+            return Ok(AllocateDone::default());
+        }
         let mut tx = self.pool.begin().await?;
         // One allocation at a time, so that marks need no locks of their own (locking 100 of them reads
         // 200 buffers, taking them reads 5); another process simply comes later.

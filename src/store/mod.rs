@@ -88,7 +88,7 @@ pub use names::{Instead, ReceiverName};
 pub use operator::Decision;
 pub use pause::Paused;
 pub use payments::{IncomingPayment, PaymentName};
-pub use planning::CrashGuard;
+pub use planning::{CrashGuard, DueOrders};
 pub use propagate::BatchPlan;
 pub use quarantine::Again;
 pub use queue::{AttemptResult, ClaimedEffect, LossRisk, Marked, ToSend};
