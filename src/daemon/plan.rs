@@ -10,7 +10,9 @@ use tracing::{debug, error, warn};
 use crate::engine::Engine;
 use crate::operations::automation_of;
 use crate::plan::{not_written, plan_order};
-use crate::store::{AutomationKey, Claimed, CrashGuard, PlannedOrder, Store, StoreError, Tx};
+use crate::store::{
+    AutomationKey, Claimed, CrashGuard, PlannedOrder, Store, StoreError, TaskChange, Tx, log_tasks,
+};
 
 /// New input, what is due by time, and what is planned again as a whole.
 const NEWS: i16 = 0;
@@ -177,6 +179,7 @@ async fn turn(engine: &Engine, due: Due) -> Result<PlanTurn, StoreError> {
     };
     match done {
         Ok(made) => {
+            log_tasks(&made.tasks);
             if made.alarmed {
                 tell_alarms(engine).await?;
             }
@@ -209,8 +212,8 @@ async fn plan_claimed(
         input.see_payments(&engine.policy);
     }
     let now = claimed.now;
-    let (plans, failed, made) = within_limits(engine, tx, &mut claimed, now).await?;
-    Store::commit_plans(
+    let (plans, failed, mut made) = within_limits(engine, tx, &mut claimed, now).await?;
+    made.tasks = Store::commit_plans(
         tx,
         &plans,
         &engine.directory,
@@ -233,6 +236,8 @@ struct Made {
     paused: Vec<AutomationKey>,
     /// Orders that seemed shipped are held, because their channel fulfils by itself.
     alarmed: bool,
+    /// Tasks that were opened and settled.
+    tasks: Vec<TaskChange>,
 }
 
 type Plans = (Vec<PlannedOrder>, Vec<(i64, String)>);

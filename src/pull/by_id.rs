@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hikiate_sdk::budget::{LONGEST_REST, Urgency};
 use hikiate_sdk::{BadRecord, Error, ErrorClass, ExternalId, Kind, Observed, Record, Source};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::intake::intake;
 use super::step::{of_the_records, weigh, why};
@@ -152,6 +152,7 @@ async fn stored(
         done => {
             weigh(engine, account, done?).await?;
             if fails > 0 {
+                info!(account = %account.slug, kind = kind.as_str(), failures = fails, "refreshes by id are answered again after failures");
                 store.reads_answered(owned.id, kind).await?;
             }
             Ok(Went::More)

@@ -240,6 +240,9 @@ async fn pull_stream(
     engine
         .metrics
         .pulled(account.slug.as_str(), &due.name, done.new_facts);
+    if due.fails > 0 {
+        info!(account = %account.slug, stream = due.name, failures = due.fails, "the stream is fetched again after failures");
+    }
     if done.new_facts + done.quarantined > 0 {
         info!(account = %account.slug, stream = due.name, records, new = done.new_facts, quarantined = done.quarantined, "page stored");
     }

@@ -65,6 +65,7 @@ pub mod witness;
 pub mod launcher;
 
 pub use abandon::Abandoned;
+pub use acts::ActRow;
 pub use allocate::AllocateDone;
 pub use batch::{CutOff, OpenBatch, Place, Slot, Waiting};
 pub use begin::{BeginTerms, Beginning, Classed, Listed, Unbegun};
@@ -101,7 +102,8 @@ pub use show::SubjectRow;
 pub use stock::IncomingStock;
 pub use stops::{StopRow, StopScope, Stopped};
 pub use streams::{DuePulls, DueStream, StreamAfter};
-pub use tasks::TaskLine;
+pub(crate) use tasks::log_tasks;
+pub use tasks::{TaskChange, TaskLine};
 pub use typed::Typed;
 pub use unmapped::UnmappedCode;
 

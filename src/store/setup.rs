@@ -564,6 +564,13 @@ impl Store {
             .await?;
         }
         tx.commit().await?;
+        match before {
+            Some(before) if before != id => info!(
+                policy = id,
+                before, "policy changed: orders that are not instructed yet are planned again"
+            ),
+            _ => {}
+        }
         Ok(id)
     }
 }
