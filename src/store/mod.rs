@@ -16,6 +16,7 @@ mod deposits;
 mod elsewhere;
 mod error;
 mod facts;
+mod figures;
 mod heads;
 mod hook_inbox;
 mod incoming;
@@ -77,6 +78,7 @@ pub use deposits::{
     Added, DepositFilter, DepositMatch, DepositMove, DepositRow, DepositTerms, NewDeposit,
 };
 pub use error::StoreError;
+pub use figures::{Figures, MoneyFigures, QueueFigures, SlowFigures, TaskFigures, WaveFigures};
 pub use hook_inbox::{HookBacklog, HookKept, HookWork, MOST_WAITING, NewHook, WaitingHook};
 pub use incoming::{IncomingBad, IncomingFact, IncomingOrder, IncomingPage, Source};
 pub use ingest::PageDone;

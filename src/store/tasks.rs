@@ -6,7 +6,7 @@ use serde_json::Value;
 use sqlx::{Postgres, Transaction};
 use tracing::info;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, TaskFigures};
 use crate::action::{Action, Suggestion, stored, suggestions};
 use crate::plan::types::TaskRow;
 
@@ -145,12 +145,14 @@ impl Store {
         Ok(())
     }
 
-    /// How many tasks wait, by kind.
+    /// How many tasks wait and for how long, by kind.
     ///
     /// # Errors
     /// The database's.
-    pub async fn count_tasks(&self) -> Result<Vec<(String, i64)>, StoreError> {
-        let count = format!("SELECT kind, count(*) FROM ({TASKS}) t GROUP BY kind");
+    pub async fn count_tasks(&self) -> Result<Vec<TaskFigures>, StoreError> {
+        let count = format!(
+            "SELECT kind, count(*) AS count, greatest(extract(epoch FROM (SELECT hk_now()) - min(since)), 0)::bigint AS age_seconds FROM ({TASKS}) t GROUP BY kind"
+        );
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(count))
             .fetch_all(&self.pool)
             .await?)
