@@ -1,6 +1,7 @@
 //! The engine: what one process needs to pull, plan and push.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::account::Account;
@@ -59,6 +60,8 @@ pub struct PlanningLimits {
     pub automation_burst: i32,
     /// Rows of failed batches that were not deleted yet, with their orders.
     failed: Mutex<Vec<(i64, Vec<i64>)>>,
+    /// Batches that were claimed, so that each class gets its share.
+    batches: AtomicU32,
 }
 
 impl PlanningLimits {
@@ -68,7 +71,13 @@ impl PlanningLimits {
         Self {
             automation_burst,
             failed: Mutex::default(),
+            batches: AtomicU32::new(0),
         }
+    }
+
+    /// The number of the next batch.
+    pub(crate) fn next_batch(&self) -> u32 {
+        self.batches.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Rows of failed batches that were not deleted yet.
@@ -126,6 +135,11 @@ impl Engine {
         for owned in &mut owned {
             let account = self.accounts.get(&owned.id);
             owned.taken |= account.is_some_and(|account| !account.continued.is_done(owned));
+        }
+        for owned in &owned {
+            if let Some(account) = self.accounts.get(&owned.id) {
+                account.credentials.told(owned.paused.as_deref());
+            }
         }
         self.store.reclaim(&owned).await?;
         for owned in owned.iter().filter(|owned| owned.taken) {

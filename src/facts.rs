@@ -69,7 +69,7 @@ pub struct Fact {
     pub happened_at: DateTime<Utc>,
     /// When it was stored.
     pub recorded_at: DateTime<Utc>,
-    /// The day of `happened_at` in the channel's zone.
+    /// The day of `happened_at` in the shop's zone.
     pub business_date: NaiveDate,
     /// `pull`, `plan`, `push` or who typed the command.
     pub actor: String,

@@ -3,6 +3,7 @@
 mod backoff;
 mod breaker;
 mod budget;
+mod credentials;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use tracing::{info, warn};
 pub use backoff::backoff;
 pub use breaker::{Breaker, Change, Permit};
 pub use budget::Continued;
+pub use credentials::Credentials;
 
 use crate::ops::metrics::Metrics;
 use crate::store::{OwnedAccount, Store, StoreError};
@@ -29,6 +31,8 @@ pub struct Account {
     pub link: Link,
     /// Whether calls to it keep failing.
     pub breaker: Breaker,
+    /// Whether it rejects our credentials.
+    pub credentials: Credentials,
     /// Under which lease this process goes on with it.
     pub continued: Continued,
 }
@@ -46,8 +50,26 @@ impl Account {
         Ok(breaker.gate(store.now().await?))
     }
 
+    /// Whether another call may start: calls to it do not keep failing, and none was just answered with a rejection of the
+    /// credentials.
+    #[must_use]
+    pub fn calls(&self) -> bool {
+        self.breaker.calls() && self.credentials.calls()
+    }
+
     /// Records how a call ended.
     pub fn record_result(&self, metrics: &Metrics, error: Option<&Error>) {
+        match error {
+            Some(error) if error.class == ErrorClass::Auth => {
+                self.credentials.rejected(error.to_string());
+            }
+            None => {
+                if self.credentials.accepted() {
+                    info!(account = %self.slug, "the account accepts the credentials again: the pause is over");
+                }
+            }
+            Some(_) => {}
+        }
         match self.breaker.record_result(error) {
             Change::None => {}
             Change::Opened => {
@@ -62,7 +84,7 @@ impl Account {
         }
     }
 
-    /// Pauses it for a minute when its credentials were refused; it is tried again by itself.
+    /// Pauses it for a minute when a call was answered with a rejection of the credentials; it is tried again by itself.
     ///
     /// # Errors
     /// The database's.
@@ -70,14 +92,14 @@ impl Account {
         &self,
         store: &Store,
         owned: &OwnedAccount,
-        error: &Error,
     ) -> Result<(), StoreError> {
-        if error.class != ErrorClass::Auth {
+        let Some(why) = self.credentials.to_store() else {
             return Ok(());
-        }
-        warn!(account = %self.slug, %error, "credentials were rejected: the account is paused and retried in a minute; renew its secret, which is reloaded automatically");
-        store
-            .pause_account(owned.id, &format!("credentials were rejected: {error}"), 60)
-            .await
+        };
+        warn!(account = %self.slug, error = why, "credentials were rejected: the account is paused and retried in a minute; renew its secret, which is reloaded automatically");
+        let why = format!("credentials were rejected: {why}");
+        store.pause_account(owned.id, &why, 60).await?;
+        self.credentials.told(Some(&why));
+        Ok(())
     }
 }

@@ -139,6 +139,9 @@ async fn with_store(
             Some(loaded) => loaded,
             None => configuration(global, false)?,
         };
+        let hash = hex::encode(loaded.policy_hash.get(..6).unwrap_or_default());
+        let http = &loaded.settings.http;
+        let listen = http.listen.map_or("off".to_owned(), |at| at.to_string());
         let engine = match prepared(store, loaded, database, &ops.metrics, held).await {
             Ok(engine) => Arc::new(engine),
             Err(error) if error.is_away() => {
@@ -150,6 +153,15 @@ async fn with_store(
         patience.over();
         ops.take_hooks(&engine);
         ops.ready();
+        info!(
+            version = env!("CARGO_PKG_VERSION"),
+            configuration = %global.config.display(),
+            policy = engine.policy_id,
+            policy_hash = hash,
+            listen = %listen,
+            accounts = engine.accounts.len(),
+            "running"
+        );
         match drained(engine, &ops.readiness, stop, drain).await {
             // It was away just then; what the loops meet later they wait for themselves.
             Err(daemon::RunError::Store(error)) if error.is_away() => {
@@ -276,7 +288,6 @@ impl Ops {
         self.readiness.clear("start");
         self.notifier.ready();
         self.notifier.status("running");
-        info!("running");
     }
 
     async fn end(self) {

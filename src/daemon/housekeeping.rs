@@ -24,7 +24,7 @@ pub(super) async fn start(engine: Arc<Engine>) -> Result<JobScheduler, JobSchedu
             })
         })?)
         .await?;
-    let vacuuming = Arc::clone(&engine);
+    let (vacuuming, often) = (Arc::clone(&engine), Arc::clone(&engine));
     scheduler
         .add(Job::new_async("*/5 * * * * *", move |_, _| {
             let engine = Arc::clone(&vacuuming);
@@ -36,10 +36,20 @@ pub(super) async fn start(engine: Arc<Engine>) -> Result<JobScheduler, JobSchedu
         })?)
         .await?;
     scheduler
-        .add(Job::new_async("*/10 * * * * *", move |_, _| {
-            let engine = Arc::clone(&engine);
+        .add(Job::new_async("*/20 * * * * *", move |_, _| {
+            let engine = Arc::clone(&often);
             Box::pin(async move {
                 if let Err(error) = refresh(&engine).await {
+                    debug!(%error, "could not refresh gauges");
+                }
+            })
+        })?)
+        .await?;
+    scheduler
+        .add(Job::new_async("5 * * * * *", move |_, _| {
+            let engine = Arc::clone(&engine);
+            Box::pin(async move {
+                if let Err(error) = refresh_slowly(&engine).await {
                     debug!(%error, "could not refresh gauges");
                 }
             })
@@ -50,9 +60,10 @@ pub(super) async fn start(engine: Arc<Engine>) -> Result<JobScheduler, JobSchedu
 }
 
 async fn refresh(engine: &Engine) -> Result<(), StoreError> {
+    engine.metrics.set_figures(&engine.store.figures().await?);
     engine
         .metrics
-        .set_queues(&engine.store.queue_gauges().await?);
+        .set_queues(&engine.store.queue_figures().await?);
     engine.metrics.set_streams(
         &engine.store.list_streams().await?,
         engine.store.now().await?,
@@ -81,5 +92,12 @@ async fn refresh(engine: &Engine) -> Result<(), StoreError> {
             "dropped webhooks that waited for a day; polling finds what they reported"
         );
     }
+    Ok(())
+}
+
+/// What goes over more rows.
+async fn refresh_slowly(engine: &Engine) -> Result<(), StoreError> {
+    let figures = engine.store.slow_figures().await?;
+    engine.metrics.set_slow_figures(&figures);
     Ok(())
 }

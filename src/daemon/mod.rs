@@ -1,6 +1,7 @@
 //! The daemon: the steps a process takes, and the loops that take them. Each step is one function that tests
 //! call by hand and [`run`] calls in loops.
 
+mod acts;
 mod allocate;
 mod batches;
 mod housekeeping;

@@ -10,17 +10,32 @@ use tracing::{debug, error, warn};
 use crate::engine::Engine;
 use crate::operations::automation_of;
 use crate::plan::{not_written, plan_order};
-use crate::store::{AutomationKey, Claimed, CrashGuard, PlannedOrder, Store, StoreError, Tx};
+use crate::store::{
+    AutomationKey, Claimed, CrashGuard, PlannedOrder, Store, StoreError, TaskChange, Tx, log_tasks,
+};
 
-/// News first, then what comes round, then what was planned again as a whole.
-const CLASSES: std::ops::Range<i16> = 0..3;
+/// New input, what is due by time, and what is planned again as a whole.
+const NEWS: i16 = 0;
+const TIMERS: i16 = 1;
+const AGAIN: i16 = 2;
+
+/// In which order a batch looks through the classes: new input first, but every fourth batch begins with what is due by time and
+/// every sixteenth with what is planned again, so that neither waits for an end of the news.
+fn classes(batch: u32) -> [i16; 3] {
+    match batch % 16 {
+        15 => [AGAIN, TIMERS, NEWS],
+        n if n % 4 == 3 => [TIMERS, NEWS, AGAIN],
+        _ => [NEWS, TIMERS, AGAIN],
+    }
+}
 
 /// What to claim.
 #[derive(Clone, Copy)]
 enum Due {
-    /// Of the first plan class in which something is due.
+    /// Of the first of these plan classes in which something is due.
     First {
         limit: i64,
+        classes: [i16; 3],
     },
     Suspect,
 }
@@ -38,15 +53,24 @@ enum PlanTurn {
 /// The database's.
 pub async fn plan_step(engine: &Engine) -> Result<usize, StoreError> {
     let limit = engine.plan_batch;
-    let planning = || plan_due(engine, Due::First { limit });
-    let mut planned = match engine.store.retried("plan", planning).await {
-        Err(error) if !error.is_away() && !error.is_retryable() => {
-            debug!(%error, "planning a batch of orders failed; planning them one by one");
-            one_by_one(engine, Due::First { limit: 1 }, limit).await?
-        }
-        other => other?,
-    };
-    if i64::try_from(planned).is_ok_and(|n| n < limit) && engine.store.has_suspects().await? {
+    // Most looks find nothing: one statement then, and no transaction.
+    let there_is = engine.store.due_orders().await?;
+    let mut planned = 0;
+    if there_is.orders {
+        let classes = classes(engine.guards.next_batch());
+        let planning = || plan_due(engine, Due::First { limit, classes });
+        planned = match engine.store.retried("plan", planning).await {
+            Err(error) if !error.is_away() && !error.is_retryable() => {
+                debug!(%error, "planning a batch of orders failed; planning them one by one");
+                one_by_one(engine, Due::First { limit: 1, classes }, limit).await?
+            }
+            other => other?,
+        };
+    }
+    let room = i64::try_from(planned).is_ok_and(|n| n < limit);
+    let suspects =
+        room && (there_is.suspects || (there_is.orders && engine.store.has_suspects().await?));
+    if suspects {
         planned += one_by_one(engine, Due::Suspect, 1).await?;
     }
     engine.metrics.planned(planned);
@@ -90,8 +114,8 @@ async fn one_by_one(engine: &Engine, due: Due, most: i64) -> Result<usize, Store
 async fn claim(tx: &mut Tx<'_>, due: Due, policy_id: i32) -> Result<Vec<i64>, StoreError> {
     match due {
         Due::Suspect => Store::claim_suspect(tx, policy_id).await,
-        Due::First { limit } => {
-            for class in CLASSES {
+        Due::First { limit, classes } => {
+            for class in classes {
                 let ids = Store::claim_due(tx, class, limit, policy_id).await?;
                 if !ids.is_empty() {
                     return Ok(ids);
@@ -155,6 +179,7 @@ async fn turn(engine: &Engine, due: Due) -> Result<PlanTurn, StoreError> {
     };
     match done {
         Ok(made) => {
+            log_tasks(&made.tasks);
             if made.alarmed {
                 tell_alarms(engine).await?;
             }
@@ -187,8 +212,8 @@ async fn plan_claimed(
         input.see_payments(&engine.policy);
     }
     let now = claimed.now;
-    let (plans, failed, made) = within_limits(engine, tx, &mut claimed, now).await?;
-    Store::commit_plans(
+    let (plans, failed, mut made) = within_limits(engine, tx, &mut claimed, now).await?;
+    made.tasks = Store::commit_plans(
         tx,
         &plans,
         &engine.directory,
@@ -211,6 +236,8 @@ struct Made {
     paused: Vec<AutomationKey>,
     /// Orders that seemed shipped are held, because their channel fulfils by itself.
     alarmed: bool,
+    /// Tasks that were opened and settled.
+    tasks: Vec<TaskChange>,
 }
 
 type Plans = (Vec<PlannedOrder>, Vec<(i64, String)>);
@@ -341,4 +368,21 @@ fn plan_all(engine: &Engine, claimed: &Claimed, now: DateTime<Utc>) -> Plans {
         }
     }
     (plans, failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_has_its_share_and_new_input_the_largest() {
+        let first = (0..160).map(|batch| classes(batch)[0]);
+        let share = |class| first.clone().filter(|first| *first == class).count();
+        assert_eq!((share(NEWS), share(TIMERS), share(AGAIN)), (120, 30, 10));
+        for batch in 0..16 {
+            let mut all = classes(batch);
+            all.sort_unstable();
+            assert_eq!(all, [NEWS, TIMERS, AGAIN]);
+        }
+    }
 }

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::acts::{LoggedActs, acts_step};
 use super::rounds::{Idle, Rounds};
 use super::wake::{Wake, listen, tell};
 use super::{allocate_step, batch_step, plan_step, recover_step, seal_step};
@@ -29,8 +30,12 @@ pub enum RunError {
     Housekeeping(#[from] tokio_cron_scheduler::JobSchedulerError),
 }
 
-/// How often the database is compared with what was sent, beside each new connection.
-const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
+/// How often the database is compared with what was sent, beside each new connection and each send.
+const RECOVERY_PAUSE: Duration = Duration::from_secs(5);
+/// The pause between two steps of a recovery.
+const RECOVERY_STEP: Duration = Duration::from_secs(1);
+/// How late a command of an operator may be in the log.
+const ACTS_PAUSE: Duration = Duration::from_secs(10);
 
 type Owned = Arc<RwLock<Vec<OwnedAccount>>>;
 
@@ -44,6 +49,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), RunError> {
     let owned: Owned = Arc::new(RwLock::new(engine.own(true).await?));
+    let started = engine.store.now().await?;
     info!(
         accounts = owned.read().await.len(),
         instance = engine.instance.0,
@@ -108,6 +114,12 @@ pub async fn run(
                 Arc::clone(&said),
             )
         }));
+    }
+    {
+        let engine = Arc::clone(&engine);
+        let logged = Arc::new(Mutex::new(LoggedActs::since(started)));
+        let rounds = rounds("acts".to_owned(), Idle::For(ACTS_PAUSE));
+        loops.spawn(rounds.every(move || acts_step(Arc::clone(&engine), Arc::clone(&logged))));
     }
     let mut housekeeping = super::housekeeping::start(Arc::clone(&engine)).await?;
     stop.cancelled().await;
@@ -189,7 +201,10 @@ async fn recovery(
     let stopped = recover_step(&engine, &mine).await?;
     engine.metrics.stopped(stopped.is_some());
     match stopped {
-        None => readiness.clear("recovery"),
+        None => {
+            readiness.clear("recovery");
+            return Ok(false);
+        }
         Some(why) => {
             let now = tokio::time::Instant::now();
             let mut said = said.lock().await;
@@ -200,7 +215,8 @@ async fn recovery(
             readiness.block("recovery", why);
         }
     }
-    Ok(false)
+    tokio::time::sleep(RECOVERY_STEP).await;
+    Ok(true)
 }
 
 async fn renew(engine: Arc<Engine>, owned: Owned) -> Result<bool, StoreError> {

@@ -7,7 +7,7 @@ use hikiate_sdk::{AccountSlug, Op};
 use tracing::warn;
 
 use super::{plan, schedule};
-use crate::account::{Account, Breaker, Continued};
+use crate::account::{Account, Breaker, Continued, Credentials};
 use crate::config::Loaded;
 use crate::engine::{Engine, PlanningLimits};
 use crate::operations::{ANNOTATE, CAPTURE, MAIL, NOTICE, of};
@@ -68,6 +68,7 @@ pub async fn start(
                 connector,
                 link: built.link.clone(),
                 breaker: Breaker::default(),
+                credentials: Credentials::default(),
                 continued: Continued::default(),
             },
         );

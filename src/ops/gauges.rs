@@ -10,10 +10,14 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
 use super::metrics::{
-    AccountLabel, AutomationLabel, HookLabel, HookOutcome, Metrics, StreamLabel, TaskLabel,
+    AccountLabel, AutomationLabel, CurrencyLabel, HookLabel, HookOutcome, Metrics, StatusLabel,
+    StreamLabel, TaskLabel, WarehouseLabel,
 };
 use crate::store::read::StreamRow;
-use crate::store::{AutomationRow, HookBacklog};
+use crate::store::{
+    AutomationRow, Figures, HookBacklog, MoneyFigures, QueueFigures, SlowFigures, TaskFigures,
+    WaveFigures,
+};
 
 impl Metrics {
     /// Counts facts that a page brought.
@@ -55,8 +59,8 @@ impl Metrics {
             (&self.budget_put_off, counts.put_off),
             (&self.budget_throttled, counts.throttled),
         ] {
-            let count = i64::try_from(count).unwrap_or(i64::MAX);
-            family.get_or_create(&label).set(count);
+            let counter = family.get_or_create(&label);
+            counter.inner().fetch_max(count, Ordering::Relaxed);
         }
     }
 
@@ -81,20 +85,53 @@ impl Metrics {
         self.replace(&self.automation_paused, rows.collect());
     }
 
-    /// Sets, per account: its name, unresolved effects, other effects in the queue, whether it is paused.
-    pub fn set_queues(&self, queues: &[(String, i64, i64, bool)]) {
-        let label = |account: &String| AccountLabel {
-            account: account.clone(),
+    /// Sets the queues of the accounts.
+    pub fn set_queues(&self, queues: &[QueueFigures]) {
+        let each = |value: fn(&QueueFigures) -> i64| {
+            let label = |row: &QueueFigures| AccountLabel {
+                account: row.account.clone(),
+            };
+            let rows = queues.iter().map(|row| (label(row), value(row)));
+            rows.collect::<Vec<_>>()
         };
-        let each = |value: fn(&(String, i64, i64, bool)) -> i64| {
-            queues
-                .iter()
-                .map(|row| (label(&row.0), value(row)))
-                .collect::<Vec<_>>()
+        self.replace(&self.effects_unresolved, each(|row| row.unresolved));
+        self.replace(&self.effects_queued, each(|row| row.queued));
+        self.replace(&self.due_effect_age, each(|row| row.due_seconds.max(0)));
+        self.replace(&self.account_paused, each(|row| i64::from(row.paused)));
+    }
+
+    /// Sets what waits to be planned, orders by status and waves by warehouse.
+    pub fn set_figures(&self, figures: &Figures) {
+        self.due_plan_age.set(figures.plan_seconds.max(0));
+        let label = |status: &String| StatusLabel {
+            status: status.clone(),
         };
-        self.replace(&self.effects_unresolved, each(|row| row.1));
-        self.replace(&self.effects_queued, each(|row| row.2));
-        self.replace(&self.account_paused, each(|row| i64::from(row.3)));
+        let orders = figures.orders.iter();
+        let orders = orders.map(|(status, n)| (label(status), *n));
+        self.replace(&self.orders_open, orders.collect());
+        let waves = |value: fn(&WaveFigures) -> i64| {
+            let rows = figures.waves.iter();
+            rows.map(|row| (warehouse(&row.warehouse), value(row)))
+                .collect()
+        };
+        self.replace(&self.waves_open, waves(|row| row.open));
+        self.replace(&self.waves_overdue, waves(|row| row.overdue));
+    }
+
+    /// Sets the age of the warehouses' counts, and the money.
+    pub fn set_slow_figures(&self, figures: &SlowFigures) {
+        let stock = figures.stock.iter();
+        let stock = stock.map(|(name, seconds)| (warehouse(name), *seconds));
+        self.replace(&self.stock_age, stock.collect());
+        let money = |value: fn(&MoneyFigures) -> i64| {
+            let label = |row: &MoneyFigures| CurrencyLabel {
+                currency: row.currency.clone(),
+            };
+            let rows = figures.money.iter();
+            rows.map(|row| (label(row), value(row))).collect()
+        };
+        self.replace(&self.owed, money(|row| row.owed));
+        self.replace(&self.owed_captured, money(|row| row.captured));
     }
 
     /// Sets the age of each stream. One that was never read is as old as the first look at it.
@@ -113,12 +150,16 @@ impl Metrics {
         self.replace(&self.stream_age, ages.collect());
     }
 
-    /// Sets how many tasks are open by kind, and how many records are in quarantine by account.
-    pub fn set_tasks(&self, kinds: &[(String, i64)], quarantined: &[(String, i64)]) {
-        let kinds = kinds
-            .iter()
-            .map(|(kind, n)| (TaskLabel { kind: kind.clone() }, *n));
-        self.replace(&self.tasks_open, kinds.collect());
+    /// Sets how many tasks are open by kind and for how long, and how many records are in quarantine by account.
+    pub fn set_tasks(&self, kinds: &[TaskFigures], quarantined: &[(String, i64)]) {
+        let each = |value: fn(&TaskFigures) -> i64| {
+            let label = |row: &TaskFigures| TaskLabel {
+                kind: row.kind.clone(),
+            };
+            kinds.iter().map(|row| (label(row), value(row))).collect()
+        };
+        self.replace(&self.tasks_open, each(|row| row.count));
+        self.replace(&self.task_age, each(|row| row.age_seconds));
         let quarantined = quarantined.iter().map(|(account, n)| {
             let account = account.clone();
             (AccountLabel { account }, *n)
@@ -195,6 +236,12 @@ impl Metrics {
     }
 }
 
+fn warehouse(name: &str) -> WarehouseLabel {
+    WarehouseLabel {
+        warehouse: name.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
@@ -223,15 +270,19 @@ mod tests {
     fn a_task_that_has_vanished_is_not_counted_any_more() {
         let metrics = Metrics::new();
         metrics.set_tasks(
-            &[("hold:large".into(), 2), ("quarantine".into(), 1)],
+            &[tasks("hold:large", 2, 90), tasks("quarantine", 1, 7)],
             &[("shop".into(), 300)],
         );
         assert!(has(&metrics, r#"hikiate_tasks_open{kind="hold:large"} 2"#));
         assert!(has(
             &metrics,
+            r#"hikiate_task_age_seconds{kind="hold:large"} 90"#
+        ));
+        assert!(has(
+            &metrics,
             r#"hikiate_quarantine_open{account="shop"} 300"#
         ));
-        metrics.set_tasks(&[("quarantine".into(), 1)], &[("shop".into(), 1)]);
+        metrics.set_tasks(&[tasks("quarantine", 1, 8)], &[("shop".into(), 1)]);
         assert!(!metrics.render().unwrap().contains("hold:large"));
         metrics.set_tasks(&[], &[]);
         assert!(
@@ -242,17 +293,90 @@ mod tests {
         );
     }
 
+    fn tasks(kind: &str, count: i64, age_seconds: i64) -> TaskFigures {
+        TaskFigures {
+            kind: kind.to_owned(),
+            count,
+            age_seconds,
+        }
+    }
+
+    #[test]
+    fn figures_of_the_database_are_shown() {
+        let metrics = Metrics::new();
+        let wave = WaveFigures {
+            warehouse: "tokyo".to_owned(),
+            open: 2,
+            overdue: 1,
+        };
+        metrics.set_figures(&Figures {
+            plan_seconds: 3,
+            orders: [("backordered".to_owned(), 7)].into(),
+            waves: vec![wave],
+        });
+        let yen = MoneyFigures {
+            currency: "JPY".to_owned(),
+            owed: 5_000,
+            captured: 3_000,
+        };
+        metrics.set_slow_figures(&SlowFigures {
+            stock: vec![("tokyo".to_owned(), 86_400)],
+            money: vec![yen],
+        });
+        metrics.budget(
+            "shop",
+            Counts {
+                calls: 9,
+                put_off: 1,
+                throttled: 2,
+            },
+        );
+        for line in [
+            "hikiate_due_plan_age_seconds 3",
+            r#"hikiate_orders_open{status="backordered"} 7"#,
+            r#"hikiate_waves_open{warehouse="tokyo"} 2"#,
+            r#"hikiate_waves_overdue{warehouse="tokyo"} 1"#,
+            r#"hikiate_stock_age_seconds{warehouse="tokyo"} 86400"#,
+            r#"hikiate_owed_minor_units{currency="JPY"} 5000"#,
+            r#"hikiate_owed_captured_minor_units{currency="JPY"} 3000"#,
+            r#"hikiate_budget_calls_total{account="shop"} 9"#,
+            r#"hikiate_budget_throttled_total{account="shop"} 2"#,
+        ] {
+            assert!(has(&metrics, line), "{line}");
+        }
+        metrics.set_figures(&Figures::default());
+        assert!(has(&metrics, "hikiate_due_plan_age_seconds 0"));
+    }
+
     #[test]
     fn queues_are_shown_per_account() {
         let metrics = Metrics::new();
-        metrics.set_queues(&[("shop".into(), 1, 5, false), ("mail".into(), 0, 0, true)]);
+        let queue = |account: &str| QueueFigures {
+            account: account.to_owned(),
+            ..QueueFigures::default()
+        };
+        let shop = QueueFigures {
+            unresolved: 1,
+            queued: 5,
+            due_seconds: 12,
+            ..queue("shop")
+        };
+        let mail = QueueFigures {
+            paused: true,
+            ..queue("mail")
+        };
+        metrics.set_queues(&[shop, mail]);
+        assert!(has(
+            &metrics,
+            r#"hikiate_due_effect_age_seconds{account="shop"} 12"#
+        ));
         assert!(has(
             &metrics,
             r#"hikiate_effects_unresolved{account="shop"} 1"#
         ));
         assert!(has(&metrics, r#"hikiate_effects_queued{account="shop"} 5"#));
         assert!(has(&metrics, r#"hikiate_account_paused{account="mail"} 1"#));
-        metrics.set_queues(&[("shop".into(), 0, 0, false)]);
+        metrics.set_queues(&[queue("shop")]);
         assert!(has(
             &metrics,
             r#"hikiate_effects_unresolved{account="shop"} 0"#

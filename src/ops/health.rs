@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
@@ -17,8 +17,10 @@ use tokio_util::sync::CancellationToken;
 use super::listener::{self, Bounds};
 use super::metrics::Metrics;
 
-/// What the text of `/metrics` is.
+/// What the text of `/metrics` is, for who asks for it.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// What it is for everybody else.
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Whoever scrapes comes every few seconds.
 const BOUNDS: Bounds = Bounds {
@@ -148,9 +150,18 @@ async fn ready(State(readiness): State<Readiness>) -> impl IntoResponse {
     }
 }
 
-async fn scrape(State(metrics): State<Metrics>) -> impl IntoResponse {
-    match metrics.render() {
-        Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+async fn scrape(State(metrics): State<Metrics>, headers: HeaderMap) -> impl IntoResponse {
+    let accepted = headers.get_all(header::ACCEPT).iter();
+    let open = accepted
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.contains("application/openmetrics-text"));
+    let (kind, text) = if open {
+        (OPEN_METRICS, metrics.render())
+    } else {
+        (TEXT, metrics.render_text())
+    };
+    match text {
+        Ok(text) => ([(header::CONTENT_TYPE, kind)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
@@ -165,8 +176,14 @@ mod tests {
     use super::*;
 
     async fn get(address: SocketAddr, path: &str) -> String {
+        accepting(address, path, "*/*").await
+    }
+
+    async fn accepting(address: SocketAddr, path: &str, accept: &str) -> String {
         let mut stream = TcpStream::connect(address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\nConnection: close\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).await.unwrap();
@@ -196,8 +213,12 @@ mod tests {
 
         metrics.plans.inc();
         let text = get(address, "/metrics").await;
-        assert!(text.contains("openmetrics-text"), "{text}");
+        assert!(text.contains("text/plain; version=0.0.4"), "{text}");
         assert!(text.contains("\nhikiate_plans_total 1\n"), "{text}");
+        let open = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5";
+        let text = accepting(address, "/metrics", open).await;
+        assert!(text.contains("openmetrics-text; version=1.0.0"), "{text}");
+        assert!(text.ends_with("# EOF\n"), "{text}");
 
         stop.cancel();
         server.await.unwrap();

@@ -1,6 +1,7 @@
 //! What Prometheus reads. The alert rules in `config/alerts.yml` stand on these names.
 
-use std::fmt;
+use std::collections::BTreeSet;
+use std::fmt::{self, Write as _};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::store::Purged;
+use crate::store::{Purged, Store};
 
 /// Upper bounds of an external system's answering time, in seconds.
 const CALL_SECONDS: [f64; 9] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
@@ -40,6 +41,36 @@ pub struct StreamLabel {
 pub struct TaskLabel {
     /// The task's kind.
     pub kind: String,
+}
+
+/// Of one warehouse.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct WarehouseLabel {
+    /// The warehouse's name in the configuration.
+    pub warehouse: String,
+}
+
+/// Of orders in one status.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StatusLabel {
+    /// The status.
+    pub status: String,
+}
+
+/// Of one currency.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CurrencyLabel {
+    /// ISO 4217.
+    pub currency: String,
+}
+
+/// Of the program that runs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct BuildLabel {
+    /// The program's version.
+    pub version: &'static str,
+    /// The level of the schema's gate that it has.
+    pub code_level: i32,
 }
 
 /// Of one rule on an account.
@@ -131,12 +162,12 @@ pub struct Metrics {
     pub account_paused: Family<AccountLabel, Gauge>,
     /// `hikiate_circuit_breaker_open`: 1 while calls to an account keep failing and it is tried only now and then.
     pub circuit_breaker_open: Family<AccountLabel, Gauge>,
-    /// `hikiate_budget_calls`: calls to an account since the start.
-    pub budget_calls: Family<AccountLabel, Gauge>,
-    /// `hikiate_budget_put_off`: calls that had to come back later because the account's budget was used up.
-    pub budget_put_off: Family<AccountLabel, Gauge>,
-    /// `hikiate_budget_throttled`: answers of an account that said to slow down.
-    pub budget_throttled: Family<AccountLabel, Gauge>,
+    /// `hikiate_budget_calls_total`: calls to an account.
+    pub budget_calls: Family<AccountLabel, Counter>,
+    /// `hikiate_budget_put_off_total`: calls that had to come back later because the account's budget was used up.
+    pub budget_put_off: Family<AccountLabel, Counter>,
+    /// `hikiate_budget_throttled_total`: answers of an account that said to slow down.
+    pub budget_throttled: Family<AccountLabel, Counter>,
     /// `hikiate_automation_paused`: 1 while an automation has paused itself.
     pub automation_paused: Family<AutomationLabel, Gauge>,
     /// `hikiate_stream_age_seconds`: since the stream was last read to its end.
@@ -165,6 +196,26 @@ pub struct Metrics {
     pub hooks_waiting_age: Family<AccountLabel, Gauge>,
     /// `hikiate_purged_total`: rows deleted because they are no longer kept.
     pub purged: Family<PurgeLabel, Counter>,
+    /// `hikiate_build_info`: 1, with the program's version.
+    pub build_info: Family<BuildLabel, Gauge>,
+    /// `hikiate_due_plan_age_seconds`: since the oldest due order was due to be planned.
+    pub due_plan_age: Gauge,
+    /// `hikiate_due_effect_age_seconds`: since the oldest due call of an account was due.
+    pub due_effect_age: Family<AccountLabel, Gauge>,
+    /// `hikiate_task_age_seconds`: since the oldest task of a kind was opened.
+    pub task_age: Family<TaskLabel, Gauge>,
+    /// `hikiate_stock_age_seconds`: since the newest count of a warehouse.
+    pub stock_age: Family<WarehouseLabel, Gauge>,
+    /// `hikiate_orders_open`: orders that are not closed, by status.
+    pub orders_open: Family<StatusLabel, Gauge>,
+    /// `hikiate_waves_open`: waves that were not sealed yet.
+    pub waves_open: Family<WarehouseLabel, Gauge>,
+    /// `hikiate_waves_overdue`: of them, those past their time.
+    pub waves_overdue: Family<WarehouseLabel, Gauge>,
+    /// `hikiate_owed_minor_units`: what shipped of open orders comes to.
+    pub owed: Family<CurrencyLabel, Gauge>,
+    /// `hikiate_owed_captured_minor_units`: what was captured of that.
+    pub owed_captured: Family<CurrencyLabel, Gauge>,
     /// `hikiate_transaction_retries_total`: transactions repeated after a deadlock or serialization failure.
     pub transaction_retries: Counter<u64, AtomicU64>,
 }
@@ -210,8 +261,23 @@ impl Metrics {
             hooks_waiting: Family::default(),
             hooks_waiting_age: Family::default(),
             purged: Family::default(),
+            build_info: Family::default(),
+            due_plan_age: Gauge::default(),
+            due_effect_age: Family::default(),
+            task_age: Family::default(),
+            stock_age: Family::default(),
+            orders_open: Family::default(),
+            waves_open: Family::default(),
+            waves_overdue: Family::default(),
+            owed: Family::default(),
+            owed_captured: Family::default(),
             transaction_retries: Counter::default(),
         };
+        let build = BuildLabel {
+            version: env!("CARGO_PKG_VERSION"),
+            code_level: Store::code_level(),
+        };
+        metrics.build_info.get_or_create(&build).set(1);
         metrics.registry = Arc::new(metrics.register());
         metrics
     }
@@ -245,7 +311,7 @@ impl Metrics {
         );
         all.register(
             "budget_calls",
-            "Calls to the account since the start",
+            "Calls to the account",
             self.budget_calls.clone(),
         );
         all.register(
@@ -316,7 +382,66 @@ impl Metrics {
             "Transactions repeated",
             self.transaction_retries.clone(),
         );
+        self.register_figures(&mut all);
         all
+    }
+
+    /// What the database tells.
+    fn register_figures(&self, all: &mut Registry) {
+        all.register(
+            "build_info",
+            "1, with the version that runs",
+            self.build_info.clone(),
+        );
+        all.register_with_unit(
+            "due_effect_age",
+            "Since the oldest due call was due",
+            Unit::Seconds,
+            self.due_effect_age.clone(),
+        );
+        all.register_with_unit(
+            "due_plan_age",
+            "Since the oldest due order was due to be planned",
+            Unit::Seconds,
+            self.due_plan_age.clone(),
+        );
+        all.register_with_unit(
+            "task_age",
+            "Since the oldest task of the kind was opened",
+            Unit::Seconds,
+            self.task_age.clone(),
+        );
+        all.register_with_unit(
+            "stock_age",
+            "Since the newest count of the warehouse",
+            Unit::Seconds,
+            self.stock_age.clone(),
+        );
+        all.register(
+            "orders_open",
+            "Orders that are not closed",
+            self.orders_open.clone(),
+        );
+        all.register(
+            "waves_open",
+            "Waves not sealed yet",
+            self.waves_open.clone(),
+        );
+        all.register(
+            "waves_overdue",
+            "Waves more than five minutes past their cut-off and not sealed",
+            self.waves_overdue.clone(),
+        );
+        all.register(
+            "owed_minor_units",
+            "What shipped of open orders comes to, in the minor unit of the currency",
+            self.owed.clone(),
+        );
+        all.register(
+            "owed_captured_minor_units",
+            "What was captured of that, in the minor unit of the currency",
+            self.owed_captured.clone(),
+        );
     }
 
     /// Says whether nothing is sent because the database lost recent commits.
@@ -347,6 +472,34 @@ impl Metrics {
             .observe(took.as_secs_f64());
     }
 
+    /// The same in the text format of Prometheus, for who does not ask for OpenMetrics: there a counter's description has the name of
+    /// its samples, and there are no units and no end.
+    ///
+    /// # Errors
+    /// Only if a metric cannot be written to memory.
+    pub fn render_text(&self) -> Result<String, fmt::Error> {
+        let text = self.render()?;
+        let of_counter = |line: &str| {
+            let name = line.strip_prefix("# TYPE ")?.strip_suffix(" counter")?;
+            Some(name.to_owned())
+        };
+        let counters: BTreeSet<String> = text.lines().filter_map(of_counter).collect();
+        let mut plain = String::with_capacity(text.len());
+        for line in text.lines() {
+            let described = ["# HELP ", "# TYPE "]
+                .iter()
+                .find_map(|start| Some((start, line.strip_prefix(start)?.split_once(' ')?)));
+            match described {
+                Some((start, (name, rest))) if counters.contains(name) => {
+                    writeln!(plain, "{start}{name}_total {rest}")?;
+                }
+                None if line.starts_with("# ") => {}
+                _ => writeln!(plain, "{line}")?,
+            }
+        }
+        Ok(plain)
+    }
+
     /// The text Prometheus scrapes (OpenMetrics).
     ///
     /// # Errors
@@ -362,6 +515,8 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::process::{Command, Stdio};
 
     use super::*;
 
@@ -392,31 +547,72 @@ mod tests {
         assert!(text.ends_with("# EOF\n"));
     }
 
-    #[test]
-    fn every_metric_in_the_alert_rules_exists() {
-        let rules = include_str!("../../config/alerts.yml");
+    /// Every family with a value.
+    fn filled() -> Metrics {
         let metrics = Metrics::new();
         let account = AccountLabel {
             account: "a".into(),
         };
-        metrics.effects_unresolved.get_or_create(&account).set(1);
-        metrics.account_paused.get_or_create(&account).set(1);
-        metrics.circuit_breaker_open("a", true);
-        metrics.automation_paused("r", "a");
-        metrics.quarantine_open.get_or_create(&account).set(1);
-        metrics
-            .tasks_open
-            .get_or_create(&TaskLabel { kind: "k".into() })
-            .set(1);
         let stream = StreamLabel {
             account: "a".into(),
             stream: "s".into(),
         };
+        let task = TaskLabel { kind: "k".into() };
+        let warehouse = WarehouseLabel {
+            warehouse: "w".into(),
+        };
+        let yen = CurrencyLabel {
+            currency: "JPY".into(),
+        };
+        let status = StatusLabel {
+            status: "backordered".into(),
+        };
+        for family in [
+            &metrics.effects_unresolved,
+            &metrics.effects_queued,
+            &metrics.account_paused,
+            &metrics.quarantine_open,
+            &metrics.hooks_waiting,
+            &metrics.hooks_waiting_age,
+            &metrics.due_effect_age,
+        ] {
+            family.get_or_create(&account).set(1);
+        }
+        for family in [
+            &metrics.budget_calls,
+            &metrics.budget_put_off,
+            &metrics.budget_throttled,
+            &metrics.hooks_worked,
+        ] {
+            family.get_or_create(&account).inc();
+        }
+        for family in [&metrics.tasks_open, &metrics.task_age] {
+            family.get_or_create(&task).set(1);
+        }
+        for family in [
+            &metrics.stock_age,
+            &metrics.waves_open,
+            &metrics.waves_overdue,
+        ] {
+            family.get_or_create(&warehouse).set(1);
+        }
+        for family in [&metrics.owed, &metrics.owed_captured] {
+            family.get_or_create(&yen).set(1);
+        }
+        metrics.orders_open.get_or_create(&status).set(1);
         metrics.stream_age.get_or_create(&stream).set(1);
         metrics.facts.get_or_create(&stream).inc();
-        metrics.hooks_waiting_age.get_or_create(&account).set(1);
+        metrics.circuit_breaker_open("a", true);
+        metrics.automation_paused("r", "a");
+        metrics.called("a", "capture", "done", Duration::from_millis(20));
         metrics.hook("a", "h", HookOutcome::Refused);
-        let text = metrics.render().unwrap();
+        metrics
+    }
+
+    #[test]
+    fn every_metric_in_the_alert_rules_exists() {
+        let rules = include_str!("../../config/alerts.yml");
+        let text = filled().render().unwrap();
         let named: Vec<&str> = rules
             .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
             .filter(|word| word.starts_with("hikiate_"))
@@ -428,5 +624,61 @@ mod tests {
                 .any(|line| line.split(['{', ' ']).next() == Some(name));
             assert!(found, "{name} not in\n{text}");
         }
+    }
+
+    #[test]
+    fn the_document_describes_every_metric() {
+        let document = include_str!("../../docs/operations.md");
+        let text = filled().render_text().unwrap();
+        let names = text.lines().filter_map(|line| {
+            let (name, kind) = line.strip_prefix("# TYPE ")?.split_once(' ')?;
+            Some((name, kind))
+        });
+        for (name, kind) in names {
+            assert!(document.contains(name), "{name} ({kind}) is not described");
+        }
+    }
+
+    #[test]
+    fn in_the_text_format_a_counter_is_described_by_the_name_of_its_samples() {
+        let text = filled().render_text().unwrap();
+        for line in [
+            "# TYPE hikiate_facts_total counter",
+            r#"hikiate_facts_total{account="a",stream="s"} 1"#,
+            "# TYPE hikiate_call_seconds histogram",
+            "# TYPE hikiate_stream_age_seconds gauge",
+        ] {
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line} not in\n{text}"
+            );
+        }
+        assert!(!text.contains("# EOF") && !text.contains("# UNIT"));
+    }
+
+    /// What Prometheus' own checker says; without it here, nothing is judged, and that is printed.
+    #[test]
+    fn promtool_finds_nothing_wrong() {
+        let child = Command::new("promtool")
+            .args(["check", "metrics"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut child = match child {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                eprintln!("SKIPPED promtool check metrics: there is no promtool here");
+                return;
+            }
+            child => child.unwrap(),
+        };
+        let text = filled().render_text().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        std::io::Write::write_all(&mut stdin, text.as_bytes()).unwrap();
+        drop(stdin);
+        let output = child.wait_with_output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(output.status.success() && said.is_empty(), "{said}\n{text}");
     }
 }

@@ -304,6 +304,7 @@ impl Memory {
                     by_others: row.by_others,
                     firm: row.firm,
                     reserved: Vec::new(),
+                    requested: true,
                 });
                 continue;
             };
@@ -323,6 +324,7 @@ impl Memory {
             };
             // Another moment of ordering alone rewrites no row, and the group stays as first written.
             if rewritten != *old {
+                state.requested = true;
                 *old = DemandRow {
                     ordered_at: row.ordered_at,
                     ..rewritten
@@ -335,7 +337,7 @@ impl Memory {
     fn write_shipments(&mut self, rows: &[NewShipment]) -> Result<(), Refused> {
         for row in rows {
             let reference = row.reference.clone();
-            constraint(reference.as_str().len() <= 20, || {
+            constraint(reference.as_str().len() <= 60, || {
                 format!("reference {reference} is too long")
             })?;
             let mut demands = BTreeSet::new();
@@ -650,5 +652,14 @@ impl Memory {
             row.reserved.sort();
         }
         true
+    }
+
+    /// Allocation has looked at what it was asked for. True when the order is due, because its status says that it waits for that.
+    pub fn allocated(&mut self) -> bool {
+        let demands = self.input.demands.iter_mut();
+        let asked = demands
+            .map(|row| std::mem::take(&mut row.requested))
+            .fold(false, |any, one| any | one);
+        asked && self.status == Status::Unallocated && self.blocked_by.as_deref() == Some("stock")
     }
 }

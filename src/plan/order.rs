@@ -45,6 +45,9 @@ use crate::facts::{FactBody, TaxRateFact};
 use crate::policy::Policy;
 use crate::rules::HoldRules;
 
+/// A code without an item is looked up again this often; an item that comes into being makes the orders that name it due.
+pub(super) const ITEMS: Duration = Duration::minutes(10);
+
 /// Why an order cannot be planned. It is this order's failure and no other's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
@@ -438,7 +441,6 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         waiting_for_people(&failed, &holds, &mut tasks);
     }
     let unpaid = payment.expires_at.filter(|at| *at > now && !view.dropped());
-    // An item comes into being with a warehouse's count, which dirties no order.
     let unmapped = failed.iter().any(|check| check.kind == "unmapped_sku");
     let unwritable = failed.iter().any(|check| check.kind == "not_writable");
     // A shipment found at its warehouse is taken over once the order's demand is stored, and what was taken back
@@ -451,7 +453,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
         (Next::Delivered, delivered.filter(|at| *at > now)),
         (Next::Vanished, view.given_up_at().filter(|at| *at > now)),
         (Next::ReplyLate, late),
-        (Next::Items, unmapped.then(|| now + Duration::seconds(30))),
+        (Next::Items, unmapped.then(|| now + ITEMS)),
         (Next::Layout, unwritable.then(|| now + Duration::minutes(1))),
         (Next::AtChannel, blockers.next),
         (Next::Changes, changes.next),

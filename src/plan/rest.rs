@@ -5,7 +5,7 @@ use hikiate_sdk::{ChannelState, OrderSnapshot};
 
 use super::begin::Whose;
 use super::holds::Holds;
-use super::order::{Next, Planned, quiet, read_again};
+use super::order::{ITEMS, Next, Planned, quiet, read_again};
 use super::places::{Placed, placed};
 use super::shipping::shipping;
 use super::tasks::Tasks;
@@ -54,8 +54,7 @@ pub(super) fn at_rest(view: View<'_>, zombie: Duration) -> Planned<'_> {
             .left_until
             .filter(|_| view.whose == Whose::Left),
         unfulfilled,
-        // An item comes into being with a warehouse's count, which dirties no order.
-        unmapped.then(|| view.now + Duration::seconds(30)),
+        unmapped.then(|| view.now + ITEMS),
     ];
     let reserves = view.whose.reserves();
     plan.next = later

@@ -103,6 +103,7 @@ fn of_line(
             rows.fold(0_u32, |sum, (_, items, _)| sum.saturating_add(*items))
         };
         let status = match (reserved(false) < open, reserved(true) < open) {
+            (true, _) if line.awaits_allocation(open) => Status::Unallocated,
             (true, _) => Status::Backordered,
             (false, true) => Status::Unallocated,
             // It waits for the rest of the order.

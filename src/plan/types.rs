@@ -289,6 +289,8 @@ pub struct DemandState {
     pub firm: bool,
     /// What is reserved: warehouse name, items, firm.
     pub reserved: Vec<(String, u32, bool)>,
+    /// Allocation was asked for it and has not looked yet: that nothing is reserved does not say that nothing is there.
+    pub requested: bool,
 }
 
 /// A shipment row as stored.

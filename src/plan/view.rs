@@ -55,6 +55,15 @@ impl Line<'_> {
         of_it.map_or(&[], |state| &state.reserved)
     }
 
+    /// Allocation has not looked yet at all that is open of it, so nobody knows whether it is there.
+    pub(crate) fn awaits_allocation(&self, open: u32) -> bool {
+        self.state.is_none_or(|state| {
+            state.requested
+                || self.item_id != Some(state.item_id)
+                || state.wanted.saturating_sub(state.shipped) < open
+        })
+    }
+
     /// Items in sealed shipments beyond what the order wants, were it not for others.
     pub(crate) fn surplus_by_edit(&self) -> u32 {
         let ours = self.shipped.saturating_sub(self.by_others);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hikiate_sdk::budget::{LONGEST_REST, Urgency};
 use hikiate_sdk::{BadRecord, Error, ErrorClass, ExternalId, Kind, Observed, Record, Source};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::intake::intake;
 use super::step::{of_the_records, weigh, why};
@@ -152,6 +152,7 @@ async fn stored(
         done => {
             weigh(engine, account, done?).await?;
             if fails > 0 {
+                info!(account = %account.slug, kind = kind.as_str(), failures = fails, "refreshes by id are answered again after failures");
                 store.reads_answered(owned.id, kind).await?;
             }
             Ok(Went::More)
@@ -183,9 +184,7 @@ async fn not_read(
         .store
         .reads_failed(owned.id, kind, &error.to_string(), retry.as_secs_f64())
         .await?;
-    account
-        .pause_if_refused(&engine.store, owned, error)
-        .await?;
+    account.pause_if_refused(&engine.store, owned).await?;
     warn!(account = %account.slug, kind = kind.as_str(), ids = ids.len(), %error, retry_seconds = retry.as_secs(), "could not be refreshed by id; it stays due");
     Ok(if error.class == ErrorClass::Auth {
         Went::Refused

@@ -28,7 +28,7 @@ pub async fn pull_account(
     let Some(source) = account.connector.source() else {
         return Ok(busy);
     };
-    if owned.paused.is_some() {
+    if owned.paused.is_some() || !account.credentials.calls() {
         return Ok(false);
     }
     account.count_ahead(&engine.store, owned).await?;
@@ -44,7 +44,7 @@ pub async fn pull_account(
     }
     if !due.reads.is_empty() {
         for kind in due.reads {
-            if !account.breaker.calls() {
+            if !account.calls() {
                 return Ok(false);
             }
             match read_kind(engine, account, owned, source, kind).await? {
@@ -57,7 +57,7 @@ pub async fn pull_account(
     }
     let bytes = due.bytes;
     for due in due.streams {
-        if !account.breaker.calls() {
+        if !account.calls() {
             return Ok(false);
         }
         let Some(spec) = source.streams().into_iter().find(|s| s.name == due.name) else {
@@ -246,6 +246,9 @@ async fn pull_stream(
     engine
         .metrics
         .pulled(account.slug.as_str(), &due.name, done.new_facts);
+    if due.fails > 0 {
+        info!(account = %account.slug, stream = due.name, failures = due.fails, "the stream is fetched again after failures");
+    }
     if done.new_facts + done.quarantined > 0 {
         info!(account = %account.slug, stream = due.name, records, new = done.new_facts, quarantined = done.quarantined, "page stored");
     }
@@ -256,7 +259,8 @@ async fn pull_stream(
         match acknowledged {
             Ok(()) => engine.store.acknowledged(owned.id, &due.name, &ack).await?,
             Err(error) => {
-                warn!(account = %account.slug, stream = due.name, %error, "page is stored but not acknowledged yet")
+                warn!(account = %account.slug, stream = due.name, %error, "page is stored but not acknowledged yet");
+                account.pause_if_refused(&engine.store, owned).await?;
             }
         }
     }
@@ -267,12 +271,16 @@ async fn pull_stream(
     })
 }
 
-/// Looks whether an account hides many of its orders, after some were absent or are shown again.
+/// Looks whether an account hides many of its orders, after some were absent or are shown again; and has orders planned that
+/// waited for an item that came into being.
 pub(super) async fn weigh(
     engine: &Engine,
     account: &Account,
     done: PageDone,
 ) -> Result<(), StoreError> {
+    if done.new_items {
+        engine.store.wake_mapped().await?;
+    }
     if done.absences && engine.store.weigh_absences(account.id).await? {
         warn!(account = %account.slug, "many open orders of this account are missing when refreshed by id: none of them ships until the account shows them again, see `hikiate tasks`");
     }
@@ -305,9 +313,7 @@ async fn failed(
         .store
         .stream_failed(owned.id, &due.name, &error.to_string(), retry.as_secs_f64())
         .await?;
-    account
-        .pause_if_refused(&engine.store, owned, error)
-        .await?;
+    account.pause_if_refused(&engine.store, owned).await?;
     Ok(if error.class == ErrorClass::Auth {
         Went::Refused
     } else {

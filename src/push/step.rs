@@ -36,7 +36,7 @@ pub async fn push_account(
     let Some(operations) = account.connector.operations() else {
         return Ok(0);
     };
-    if owned.paused.is_some() {
+    if owned.paused.is_some() || !account.credentials.calls() {
         return Ok(0);
     }
     account.count_ahead(&engine.store, owned).await?;
@@ -117,7 +117,9 @@ pub async fn push_account(
             )),
         }
     }
-    for (effect, spec, prepared, verdict) in look_up_all(engine, account, look).await {
+    let looked = look_up_all(engine, account, look).await;
+    account.pause_if_refused(&engine.store, owned).await?;
+    for (effect, spec, prepared, verdict) in looked {
         match verdict {
             Some(acknowledgement) => done.push((effect, acknowledgement)),
             None => send.push((effect, spec, prepared)),
@@ -129,7 +131,7 @@ pub async fn push_account(
     // of them unknown than were under way.
     let mut send = grouped(send).into_iter().peekable();
     while send.peek().is_some() {
-        if !account.breaker.calls() {
+        if !account.calls() {
             let back = send.by_ref().flatten();
             let back = back.map(|(effect, ..)| (effect, resting(account)));
             acknowledge(engine, account, &back.collect::<Vec<_>>(), today).await?;
@@ -197,10 +199,15 @@ fn none_of<T>(calls: usize, error: &Error) -> Vec<Result<T, Error>> {
 }
 
 fn resting(account: &Account) -> AttemptResult {
+    let error = if account.credentials.calls() {
+        format!("not sent: calls to {} keep failing", account.slug)
+    } else {
+        format!("not sent: {} rejects its credentials", account.slug)
+    };
     AttemptResult::RetryLater {
         after: 1.0,
         attempt: false,
-        error: format!("not sent: calls to {} keep failing", account.slug),
+        error,
     }
 }
 
@@ -239,7 +246,7 @@ async fn look_up_all(engine: &Engine, account: &Account, look: Vec<Ready>) -> Ve
             let _permit = at_once.acquire_owned().await;
             let calls: Vec<&Prepared> = group.iter().map(|(.., prepared)| prepared).collect();
             let op = group.first().map(|(effect, ..)| effect.op);
-            if !account.breaker.calls() {
+            if !account.calls() {
                 let rests =
                     |(effect, spec, prepared)| (effect, spec, prepared, Some(resting(&account)));
                 return group.into_iter().map(rests).collect();
@@ -341,8 +348,7 @@ async fn send_all(
                 }
                 None => none_of(calls.len(), &offers_nothing()),
             };
-            let error = ended(&answers).cloned();
-            account.record_result(&metrics, error.as_ref());
+            account.record_result(&metrics, ended(&answers));
             let took = started.elapsed();
             let answered = group.into_iter().zip(answers);
             let done = answered.map(|((effect, spec, _), answer)| {
@@ -351,28 +357,19 @@ async fn send_all(
                 metrics.called(account.slug.as_str(), op.as_str(), outcome, took);
                 (effect, acknowledgement)
             });
-            let auth = error.filter(|error| error.class == ErrorClass::Auth);
-            (done.collect::<Vec<_>>(), auth)
+            done.collect::<Vec<_>>()
         });
     }
     let mut done = Vec::new();
-    let mut auth = None;
     while let Some(joined) = tasks.join_next().await {
         match joined {
-            Ok((answered, refused)) => {
-                auth = auth.or(refused);
-                done.extend(answered);
-            }
+            Ok(answered) => done.extend(answered),
             Err(error) => {
                 warn!(account = %account.slug, %error, "a request was lost; its calls have an unknown outcome once their leases expire")
             }
         }
     }
-    if let Some(error) = auth {
-        account
-            .pause_if_refused(&engine.store, owned, &error)
-            .await?;
-    }
+    account.pause_if_refused(&engine.store, owned).await?;
     Ok(done)
 }
 

@@ -6,6 +6,19 @@ use chrono::{DateTime, Utc};
 
 use super::{Store, StoreError};
 
+/// A command that was carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActRow {
+    /// Names it.
+    pub id: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who.
+    pub actor: String,
+    /// As it can be typed again.
+    pub command: String,
+}
+
 impl Store {
     /// Writes down a command that was carried out. Returns when, by the database's clock.
     ///
@@ -22,6 +35,20 @@ impl Store {
             id, actor, command
         )
         .fetch_one(&self.pool)
+        .await?)
+    }
+
+    /// The commands since a time, oldest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn acts_since(&self, since: DateTime<Utc>) -> Result<Vec<ActRow>, StoreError> {
+        Ok(sqlx::query_as!(
+            ActRow,
+            "SELECT id, at, actor, command FROM operator_acts WHERE at >= $1 ORDER BY at, id",
+            since
+        )
+        .fetch_all(&self.pool)
         .await?)
     }
 

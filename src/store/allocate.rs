@@ -40,6 +40,14 @@ impl Store {
         directory: &Directory,
         policy: &Policy,
     ) -> Result<AllocateDone, StoreError> {
+        // Most looks find nothing: one statement then, and no transaction.
+        let any =
+            sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM allocation_requests) AS "any!""#)
+                .fetch_one(&self.pool)
+                .await?;
+        if !any {
+            return Ok(AllocateDone::default());
+        }
         let mut tx = self.pool.begin().await?;
         // One allocation at a time, so that marks need no locks of their own (locking 100 of them reads
         // 200 buffers, taking them reads 5); another process simply comes later.
@@ -53,7 +61,7 @@ impl Store {
             return Ok(AllocateDone::default());
         }
         let marks = sqlx::query!(
-            "DELETE FROM allocation_requests WHERE id = ANY(ARRAY(SELECT id FROM allocation_requests ORDER BY id LIMIT $1)) RETURNING item_id, demand_id",
+            "DELETE FROM allocation_requests WHERE id = ANY(ARRAY(SELECT id FROM allocation_requests ORDER BY id LIMIT $1)) RETURNING item_id, demand_id, passed_demand",
             MARKS
         )
         .fetch_all(&mut *tx)
@@ -73,7 +81,14 @@ impl Store {
             .collect::<BTreeSet<_>>()
             .into_iter()
             .collect();
-        let subjects = candidates(&mut tx, &items, &demands).await?;
+        let walks: BTreeSet<Walk> = marks
+            .iter()
+            .map(|m| Walk {
+                item: m.item_id,
+                passed: m.passed_demand,
+            })
+            .collect();
+        let subjects = candidates(&mut tx, &items, &demands, &walks).await?;
 
         // Every item of every order that takes part, so that an order is served as a whole.
         let all_items: Vec<i64> = sqlx::query_scalar!(
@@ -95,7 +110,18 @@ impl Store {
         let open = open_demand(&mut tx, directory, &subjects, &all_items).await?;
         let changes = allocate(&stock, &open, policy);
         write(&mut tx, directory, &changes).await?;
-        remark(&mut tx, &items, &subjects, !changes.is_empty()).await?;
+        answer(&mut tx, &demands, &changes).await?;
+        remark(&mut tx, &walks, &subjects, &changes).await?;
+        // Whom only its own order marked takes nothing from others: those who wait were looked at when the stock came.
+        let of_stock = marks.iter().filter(|m| m.demand_id.is_none());
+        let of_stock: BTreeSet<i64> = of_stock.map(|m| m.item_id).collect();
+        let free = free_items(&stock, policy);
+        let stuck = |walk: &&Walk| {
+            of_stock.contains(&walk.item)
+                && free.contains(&walk.item)
+                && changes.iter().all(|change| change.item_id != walk.item)
+        };
+        go_on(&mut tx, walks.iter().filter(stuck)).await?;
         tx.commit().await?;
         Ok(AllocateDone {
             marks: marks.len(),
@@ -104,18 +130,43 @@ impl Store {
     }
 }
 
+/// A look through those who wait for an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Walk {
+    item: i64,
+    /// The last demand that was looked at and could take nothing of what is free.
+    passed: Option<i64>,
+}
+
+fn columns<'a>(walks: impl Iterator<Item = &'a Walk>) -> (Vec<i64>, Vec<Option<i64>>) {
+    walks.map(|walk| (walk.item, walk.passed)).unzip()
+}
+
+/// Items of which a warehouse that may give has some free.
+fn free_items(stock: &[ItemStock], policy: &Policy) -> BTreeSet<i64> {
+    let gives = |name: &str| policy.warehouses.iter().any(|w| w.name == name);
+    let free = stock
+        .iter()
+        .filter(|s| s.on_hand > s.reserved && gives(&s.warehouse));
+    free.map(|s| s.item_id).collect()
+}
+
 /// Orders that take part: those marked, those that wait for a marked item, and holders of an item of
 /// which more is reserved than is there, worst rank first.
 async fn candidates(
     tx: &mut Transaction<'_, Postgres>,
     items: &[i64],
     demands: &[i64],
+    walks: &BTreeSet<Walk>,
 ) -> Result<Vec<i64>, StoreError> {
+    let (item, passed) = columns(walks.iter());
     Ok(sqlx::query_scalar!(
         r#"SELECT subject_id AS "id!" FROM demands WHERE id = ANY($2)
            UNION
-           SELECT w.subject_id FROM unnest($1::bigint[]) AS i (id) CROSS JOIN LATERAL (
+           SELECT w.subject_id FROM unnest($4::bigint[], $5::bigint[]) AS i (id, passed) LEFT JOIN demands p ON p.id = i.passed CROSS JOIN LATERAL (
              SELECT d.subject_id FROM demands d WHERE d.item_id = i.id AND d.required_qty > d.shipped_qty + d.reserved_qty
+               AND (d.behind, d.promised_at, d.ordered_at, d.id)
+                 > (coalesce(p.behind, false), coalesce(p.promised_at, '-infinity'), coalesce(p.ordered_at, '-infinity'), coalesce(p.id, 0))
              ORDER BY d.item_id, d.behind, d.promised_at, d.ordered_at, d.id LIMIT $3) w
            UNION
            SELECT h.subject_id FROM stock_levels s CROSS JOIN LATERAL (
@@ -125,7 +176,7 @@ async fn candidates(
              AND (SELECT coalesce(sum(r.qty), 0) FROM reservations r WHERE r.item_id = s.item_id AND r.location_id = s.location_id)
                > hk_on_hand(s.item_id, s.location_id)
            ORDER BY 1"#,
-        items, demands, WAITING
+        items, demands, WAITING, &item, &passed as &[Option<i64>]
     )
     .fetch_all(&mut **tx)
     .await?)
@@ -285,21 +336,69 @@ async fn write(
     Ok(())
 }
 
-/// An item of which more orders wait than were looked at is looked at again, as long as something moves.
+/// Orders whose status says that they wait for allocation, and that got nothing, are due: they are backordered now.
+async fn answer(
+    tx: &mut Transaction<'_, Postgres>,
+    demands: &[i64],
+    changes: &[GrantChange],
+) -> Result<(), StoreError> {
+    let changed: Vec<i64> = changes.iter().map(|c| c.subject_id).collect();
+    let waiting = sqlx::query_scalar!(
+        "SELECT DISTINCT s.id FROM demands d JOIN subjects s ON s.id = d.subject_id
+         WHERE d.id = ANY($1) AND s.status = 'unallocated' AND s.blocked_by = 'stock' AND NOT s.id = ANY($2)",
+        demands,
+        &changed
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    make_due(tx, &waiting).await
+}
+
+/// An item of which something moved and more orders wait than were looked at is looked at again.
 async fn remark(
     tx: &mut Transaction<'_, Postgres>,
-    items: &[i64],
+    walks: &BTreeSet<Walk>,
     seen: &[i64],
-    moved: bool,
+    changes: &[GrantChange],
 ) -> Result<(), StoreError> {
-    if moved {
-        sqlx::query!(
-            "INSERT INTO allocation_requests (item_id) SELECT i.id FROM unnest($1::bigint[]) AS i (id) WHERE EXISTS (
-               SELECT FROM demands d WHERE d.item_id = i.id AND d.required_qty > d.shipped_qty + d.reserved_qty AND NOT d.subject_id = ANY($2))",
-            items, seen
-        )
-        .execute(&mut **tx)
-        .await?;
+    let moved: BTreeSet<i64> = changes.iter().map(|change| change.item_id).collect();
+    if moved.is_empty() {
+        return Ok(());
     }
+    let (item, passed) = columns(walks.iter().filter(|walk| moved.contains(&walk.item)));
+    sqlx::query!(
+        "INSERT INTO allocation_requests (item_id, passed_demand) SELECT i.id, i.passed FROM unnest($1::bigint[], $3::bigint[]) AS i (id, passed) WHERE EXISTS (
+           SELECT FROM demands d WHERE d.item_id = i.id AND d.required_qty > d.shipped_qty + d.reserved_qty AND NOT d.subject_id = ANY($2))",
+        &item, seen, &passed as &[Option<i64>]
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Those who were looked at can take nothing of what is free, since their orders are bound to another warehouse: the next ones
+/// are looked at, until nobody is left.
+async fn go_on(
+    tx: &mut Transaction<'_, Postgres>,
+    stuck: impl Iterator<Item = &Walk>,
+) -> Result<(), StoreError> {
+    let (item, passed) = columns(stuck);
+    if item.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "INSERT INTO allocation_requests (item_id, passed_demand)
+         SELECT i.id, w.id FROM unnest($1::bigint[], $2::bigint[]) AS i (id, passed) LEFT JOIN demands p ON p.id = i.passed CROSS JOIN LATERAL (
+           SELECT d.id FROM demands d WHERE d.item_id = i.id AND d.required_qty > d.shipped_qty + d.reserved_qty
+             AND (d.behind, d.promised_at, d.ordered_at, d.id)
+               > (coalesce(p.behind, false), coalesce(p.promised_at, '-infinity'), coalesce(p.ordered_at, '-infinity'), coalesce(p.id, 0))
+           ORDER BY d.item_id, d.behind, d.promised_at, d.ordered_at, d.id OFFSET $3::bigint - 1 LIMIT 1) w",
+        &item, &passed as &[Option<i64>], WAITING
+    )
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::BatchName;
 
 use super::subjects::lock_subjects;
-use super::tasks::write_tasks;
+use super::tasks::{log_tasks, write_tasks};
 use super::{Directory, Store, StoreError, Tx};
 use crate::action::Action;
 use crate::plan::types::TaskRow;
@@ -278,8 +278,9 @@ impl Store {
             task.action(Action::SealWave {});
         }
         let rows = [(batch.subject_id, &task)];
-        write_tasks(&mut tx, &[batch.subject_id], &rows).await?;
+        let changes = write_tasks(&mut tx, &[batch.subject_id], &rows).await?;
         tx.commit().await?;
+        log_tasks(&changes);
         Ok(pause)
     }
 
@@ -333,8 +334,9 @@ impl Store {
         let mut task = TaskRow::new("wave_missed", detail);
         task.action(Action::SealWave {});
         let rows = [(batch.subject_id, &task)];
-        write_tasks(&mut tx, &[batch.subject_id], &rows).await?;
+        let changes = write_tasks(&mut tx, &[batch.subject_id], &rows).await?;
         tx.commit().await?;
+        log_tasks(&changes);
         Ok(true)
     }
 

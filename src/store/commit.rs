@@ -8,7 +8,7 @@ use sqlx::{Postgres, Transaction};
 use super::facts::{FactRows, insert_facts};
 use super::load::stage_word;
 use super::reads::plan_reads;
-use super::tasks::write_tasks;
+use super::tasks::{TaskChange, write_tasks};
 use super::{Directory, Store, StoreError};
 use crate::facts::FactBody;
 use crate::plan::types::{NewShipment, OrderPlan};
@@ -29,7 +29,7 @@ fn signed(value: u32) -> i32 {
 }
 
 impl Store {
-    /// Writes plans. [`StoreError::Replan`] when an effect that was to be withdrawn was claimed meanwhile.
+    /// Writes plans, and returns the tasks that they open and settle. [`StoreError::Replan`] when an effect that was to be withdrawn was claimed meanwhile.
     ///
     /// # Errors
     /// The database's; a duplicate intent among them.
@@ -40,7 +40,7 @@ impl Store {
         policy_id: i32,
         zone: Tz,
         now: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<TaskChange>, StoreError> {
         let today: NaiveDate = now.with_timezone(&zone).date_naive();
 
         // Effects first leave, then enter: the slot per account is free again.
@@ -107,7 +107,7 @@ impl Store {
         let tasks = plans
             .iter()
             .flat_map(|p| p.plan.tasks.iter().map(move |t| (p.subject_id, t)));
-        write_tasks(tx, &ids, &tasks.collect::<Vec<_>>()).await?;
+        let changes = write_tasks(tx, &ids, &tasks.collect::<Vec<_>>()).await?;
         let waits: Vec<_> = plans
             .iter()
             .flat_map(|p| p.plan.waits.iter().map(|rule| (p.subject_id, rule.clone())))
@@ -133,7 +133,8 @@ impl Store {
         )
         .execute(&mut **tx)
         .await?;
-        plan_reads(tx, plans).await
+        plan_reads(tx, plans).await?;
+        Ok(changes)
     }
 }
 

@@ -22,7 +22,7 @@ pub struct IncomingOrder {
     pub personal: Personal,
     /// When it happened, as told.
     pub happened_at: DateTime<Utc>,
-    /// Its day in the channel's zone.
+    /// Its day in the shop's zone.
     pub business_date: NaiveDate,
     /// The bytes.
     pub raw: Vec<u8>,

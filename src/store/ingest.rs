@@ -32,6 +32,8 @@ pub struct PageDone {
     pub quarantined: usize,
     /// Orders were found absent, or are shown again.
     pub absences: bool,
+    /// Items came into being, for which orders may wait.
+    pub new_items: bool,
 }
 
 impl PageDone {
@@ -41,6 +43,7 @@ impl PageDone {
         self.unchanged += other.unchanged;
         self.quarantined += other.quarantined;
         self.absences |= other.absences;
+        self.new_items |= other.new_items;
     }
 }
 
@@ -107,6 +110,7 @@ impl Store {
             let told = |level| Understood::item(level, page.requested_at);
             understood.extend(page.stock.iter().filter(stands).map(told));
             bad.extend(counted.unlisted);
+            done.new_items = counted.new_items;
         }
         let same = Self::same_bytes(tx, account_id, page).await?;
         done.unchanged += same.len();

@@ -11,6 +11,8 @@ pub struct Instance(pub String);
 pub struct OwnedAccount {
     /// Row id.
     pub id: i16,
+    /// Its name.
+    pub slug: String,
     /// Fences every page and every send.
     pub token: i64,
     /// Why it is paused, and until when; it is tried again by itself.
@@ -44,7 +46,7 @@ impl Store {
                  paused = CASE WHEN a.resume_at <= (SELECT hk_now()) THEN NULL ELSE a.paused END,
                  resume_at = CASE WHEN a.resume_at <= (SELECT hk_now()) THEN NULL ELSE a.resume_at END
                FROM old WHERE a.id = old.id
-               RETURNING a.id, a.lease_token, a.paused,
+               RETURNING a.id, a.slug, a.lease_token, a.paused,
                  ($4 OR old.owner IS DISTINCT FROM $1 OR old.lease_until < (SELECT hk_now())) AS "taken!""#,
             instance.0,
             accounts,
@@ -57,6 +59,7 @@ impl Store {
             .into_iter()
             .map(|r| OwnedAccount {
                 id: r.id,
+                slug: r.slug,
                 token: r.lease_token,
                 paused: r.paused,
                 taken: r.taken,

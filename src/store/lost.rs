@@ -81,7 +81,8 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         sqlx::query!(
-            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 0 WHERE number = ANY($1)",
+            "WITH mine AS (SELECT id FROM subjects WHERE number = ANY($1) ORDER BY id FOR NO KEY UPDATE)
+             UPDATE subjects s SET plan_at = (SELECT hk_now()), plan_class = 0 FROM mine WHERE s.id = mine.id",
             &number as &[Option<String>]
         )
         .execute(&mut *tx)

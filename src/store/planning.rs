@@ -20,6 +20,15 @@ pub enum CrashGuard {
     Interrupted(Vec<i64>),
 }
 
+/// What there is to plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DueOrders {
+    /// Orders are due.
+    pub orders: bool,
+    /// Orders are planned alone.
+    pub suspects: bool,
+}
+
 impl Store {
     /// Commits that these orders, whose rows the caller has locked, are about to be planned. Whoever else has such a
     /// row with one of them has lost its locks, so it died (or could not clean up). It is lost only with
@@ -121,6 +130,26 @@ impl Store {
             .await?;
         }
         Ok((marked.iter().map(|row| row.subject_id).collect(), aside))
+    }
+
+    /// Whether any order is due, and whether there are suspects, due or not.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn due_orders(&self) -> Result<DueOrders, StoreError> {
+        // Class by class, so that the index ends each look at its first row.
+        let row = sqlx::query!(
+            r#"SELECT EXISTS (SELECT FROM generate_series(0, 2) AS c (class) WHERE (
+                   SELECT s.id FROM subjects s WHERE s.kind = 'order' AND s.plan_class = c.class::smallint AND s.plan_at <= (SELECT hk_now())
+                   ORDER BY s.plan_class, s.plan_at, s.id LIMIT 1) IS NOT NULL) AS "orders!",
+                 EXISTS (SELECT FROM plan_suspects) AS "suspects!""#
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(DueOrders {
+            orders: row.orders,
+            suspects: row.suspects,
+        })
     }
 
     /// Whether there are suspects at all, due or not.

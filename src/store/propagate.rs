@@ -7,7 +7,7 @@ use hikiate_sdk::{Op, ShipmentReference};
 use super::batch::OpenBatch;
 use super::facts::{FactRows, insert_facts};
 use super::subjects::{lock_subjects, make_due};
-use super::tasks::write_tasks;
+use super::tasks::{log_tasks, write_tasks};
 use super::{BatchInput, Directory, Store, StoreError};
 use crate::facts::{
     BookedFact, FactBody, IntentFact, IntentWhat, MemberFact, MemberState, OutcomeFact, Verdict,
@@ -306,7 +306,7 @@ impl Store {
             Self::queue_batch(&mut tx, batch.subject_id, batch.account_id, op, &key).await?;
         }
         let tasks: Vec<_> = plan.tasks.iter().map(|t| (batch.subject_id, t)).collect();
-        write_tasks(&mut tx, &[batch.subject_id], &tasks).await?;
+        let changes = write_tasks(&mut tx, &[batch.subject_id], &tasks).await?;
         sqlx::query!(
             "UPDATE subjects SET status = $2, plan_at = $3, plan_class = 1, plan_fails = 0, closed_at = CASE WHEN $4 THEN coalesce(closed_at, (SELECT hk_now())) END WHERE id = $1",
             batch.subject_id, plan.status, plan.next, plan.closed
@@ -322,6 +322,7 @@ impl Store {
             .await?;
         }
         tx.commit().await?;
+        log_tasks(&changes);
         Ok(())
     }
 

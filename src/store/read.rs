@@ -327,20 +327,4 @@ impl Store {
         .fetch_all(&self.pool)
         .await?)
     }
-
-    /// Gauges: unresolved and queued effects per account.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn queue_gauges(&self) -> Result<Vec<(String, i64, i64, bool)>, StoreError> {
-        Ok(sqlx::query!(
-            r#"SELECT a.slug, count(e.id) FILTER (WHERE e.state = 'unresolved') AS "unresolved!", count(e.id) FILTER (WHERE e.state <> 'unresolved') AS "queued!",
-                 a.paused IS NOT NULL AS "paused!" FROM accounts a LEFT JOIN effects e ON e.account_id = a.id GROUP BY a.id ORDER BY a.slug"#
-        )
-        .fetch_all(&self.pool)
-        .await?
-        .into_iter()
-        .map(|r| (r.slug, r.unresolved, r.queued, r.paused))
-        .collect())
-    }
 }

@@ -385,8 +385,10 @@ impl Store {
         }
         // Orders decide shipments again now that everything sent is known.
         sqlx::query!(
-            "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = least(plan_class, 2) WHERE kind = 'order' AND closed_at IS NULL AND plan_fails = 0
-               AND status IN ('received', 'unallocated', 'backordered', 'allocated')"
+            "WITH mine AS (
+               SELECT id FROM subjects WHERE kind = 'order' AND closed_at IS NULL AND plan_fails = 0
+                 AND status IN ('received', 'unallocated', 'backordered', 'allocated') ORDER BY id FOR NO KEY UPDATE)
+             UPDATE subjects s SET plan_at = (SELECT hk_now()) FROM mine WHERE s.id = mine.id"
         )
         .execute(&mut *tx)
         .await?;
@@ -399,10 +401,12 @@ impl Store {
 /// they are ours and go on. One that was ordered before the backup may have been read after it.
 async fn revive(tx: &mut Transaction<'_, Postgres>) -> Result<(), StoreError> {
     sqlx::query!(
-        "UPDATE subjects s SET origin = 'live', closed_at = NULL, plan_at = (SELECT hk_now()), plan_class = 0
-         WHERE s.kind = 'order' AND s.origin = 'history' AND EXISTS (
-           SELECT FROM facts f WHERE f.subject_id = s.id AND f.kind = 'order' AND f.happened_at >= (SELECT lost_since - interval '1 h' FROM recovery)
-             AND strpos(f.body::text, '\"' || s.number || '-S') > 0)"
+        "WITH mine AS (
+           SELECT s.id FROM subjects s WHERE s.kind = 'order' AND s.origin = 'history' AND EXISTS (
+             SELECT FROM facts f WHERE f.subject_id = s.id AND f.kind = 'order' AND f.happened_at >= (SELECT lost_since - interval '1 h' FROM recovery)
+               AND strpos(f.body::text, '\"' || s.number || '-S') > 0)
+           ORDER BY s.id FOR NO KEY UPDATE)
+         UPDATE subjects s SET origin = 'live', closed_at = NULL, plan_at = (SELECT hk_now()), plan_class = 0 FROM mine WHERE s.id = mine.id"
     )
     .execute(&mut **tx)
     .await?;

@@ -489,6 +489,18 @@ impl Store {
         document: &serde_json::Value,
         rules: &[(String, AccountSlug)],
     ) -> Result<i32, StoreError> {
+        self.retried("activate_policy", || {
+            self.activate_once(hash, document, rules)
+        })
+        .await
+    }
+
+    async fn activate_once(
+        &self,
+        hash: &[u8],
+        document: &serde_json::Value,
+        rules: &[(String, AccountSlug)],
+    ) -> Result<i32, StoreError> {
         let mut tx = self.pool.begin().await?;
         let id = sqlx::query_scalar!(
             "INSERT INTO policies (hash, document, loaded_at) VALUES ($1, $2, (SELECT hk_now()))
@@ -542,14 +554,23 @@ impl Store {
         if before != Some(id) {
             // A new policy decides what is still undecided: open orders are planned again, behind all new input.
             sqlx::query!(
-                "UPDATE subjects SET plan_at = (SELECT hk_now()), plan_class = 2
-                 WHERE kind = 'order' AND closed_at IS NULL AND (plan_at IS NULL OR plan_class = 1)
-                   AND status IN ('received', 'unallocated', 'backordered', 'allocated')"
+                "WITH mine AS (
+                   SELECT id FROM subjects WHERE kind = 'order' AND closed_at IS NULL AND (plan_at IS NULL OR plan_class = 1)
+                     AND status IN ('received', 'unallocated', 'backordered', 'allocated')
+                   ORDER BY id FOR NO KEY UPDATE)
+                 UPDATE subjects s SET plan_at = (SELECT hk_now()), plan_class = 2 FROM mine WHERE s.id = mine.id"
             )
             .execute(&mut *tx)
             .await?;
         }
         tx.commit().await?;
+        match before {
+            Some(before) if before != id => info!(
+                policy = id,
+                before, "policy changed: orders that are not instructed yet are planned again"
+            ),
+            _ => {}
+        }
         Ok(id)
     }
 }

@@ -39,6 +39,8 @@ pub(super) struct Counted {
     pub(super) standing: BTreeSet<String>,
     /// Rows whose code the mapping does not list, where only what is listed counts.
     pub(super) unlisted: Vec<IncomingBad>,
+    /// Items came into being.
+    pub(super) new_items: bool,
 }
 
 impl Store {
@@ -58,9 +60,13 @@ impl Store {
             return Ok(Some(Counted::default()));
         }
         let unlisted = unlisted(tx, account_id, page).await?;
-        write(tx, account_id, page).await?;
+        let new_items = write(tx, account_id, page).await?;
         let standing = standing(tx, account_id, page).await?;
-        Ok(Some(Counted { standing, unlisted }))
+        Ok(Some(Counted {
+            standing,
+            unlisted,
+            new_items,
+        }))
     }
 }
 
@@ -129,11 +135,12 @@ async fn unlisted(
         .collect())
 }
 
+/// True when items came into being.
 async fn write(
     tx: &mut Transaction<'_, Postgres>,
     account_id: i16,
     page: &IncomingPage,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let (code, location, as_of) = page.counts();
     let (mut quantity, mut free, mut read_at) = (Vec::new(), Vec::new(), Vec::new());
     for level in &page.stock {
@@ -143,7 +150,7 @@ async fn write(
     }
     let listing = page.listing.as_ref().map(|listing| listing.id.clone());
     // A code that no mapping knows is an item of that very code, unless only what is listed counts.
-    sqlx::query!(
+    let made = sqlx::query!(
         "INSERT INTO items (code) SELECT DISTINCT t.c FROM unnest($2::text[]) AS t (c)
          WHERE NOT EXISTS (SELECT FROM item_codes m WHERE m.account_id = $1 AND m.code = t.c)
            AND NOT (SELECT listed FROM gate) ORDER BY 1
@@ -152,7 +159,8 @@ async fn write(
         &code
     )
     .execute(&mut **tx)
-    .await?;
+    .await?
+    .rows_affected();
     sqlx::query_file!(
         "src/store/sql/write_stock.sql",
         account_id,
@@ -166,5 +174,5 @@ async fn write(
     )
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    Ok(made > 0)
 }

@@ -356,7 +356,7 @@ pub(super) async fn hold_lease(
     .fetch_optional(&mut **tx)
     .await?
     .map(|_held| ())
-    .ok_or_else(|| StoreError::LostLease(owned.id.to_string()))
+    .ok_or_else(|| StoreError::LostLease(owned.slug.clone()))
 }
 
 /// Moves a stream's cursor from where the page was asked for, under the account's fence.
@@ -379,5 +379,5 @@ async fn move_cursor<'c>(
     .fetch_optional(executor)
     .await?
     .map(|_moved| ())
-    .ok_or_else(|| StoreError::LostLease(owned.id.to_string()))
+    .ok_or_else(|| StoreError::LostLease(owned.slug.clone()))
 }

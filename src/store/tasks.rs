@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{Postgres, Transaction};
+use tracing::info;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, TaskFigures};
 use crate::action::{Action, Suggestion, stored, suggestions};
 use crate::plan::types::TaskRow;
 
@@ -39,12 +40,39 @@ struct Found {
     actions: Value,
 }
 
-/// Writes all tasks that these subjects have; what they had beside them is gone.
+/// A task that was opened or settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskChange {
+    /// The number of its order or batch.
+    pub subject: String,
+    /// Its kind.
+    pub kind: String,
+    /// It was opened; else it is settled.
+    pub opened: bool,
+}
+
+/// Logs what became of tasks, once that is committed.
+pub(crate) fn log_tasks(changes: &[TaskChange]) {
+    for TaskChange {
+        subject,
+        kind,
+        opened,
+    } in changes
+    {
+        if *opened {
+            info!(order = subject, kind, "task opened");
+        } else {
+            info!(order = subject, kind, "task settled");
+        }
+    }
+}
+
+/// Writes all tasks that these subjects have; what they had beside them is gone. Returns what changed.
 pub(super) async fn write_tasks(
     tx: &mut Transaction<'_, Postgres>,
     ids: &[i64],
     rows: &[(i64, &TaskRow)],
-) -> Result<(), StoreError> {
+) -> Result<Vec<TaskChange>, StoreError> {
     let subject: Vec<i64> = rows.iter().map(|r| r.0).collect();
     let kind: Vec<String> = rows.iter().map(|r| r.1.kind.clone()).collect();
     let detail: Vec<String> = rows.iter().map(|r| r.1.detail.clone()).collect();
@@ -53,25 +81,34 @@ pub(super) async fn write_tasks(
         .iter()
         .map(|r| serde_json::to_value(&r.1.actions))
         .collect::<Result<Vec<Value>, _>>()?;
-    sqlx::query!(
-        "DELETE FROM tasks k WHERE k.subject_id = ANY($1)
-           AND NOT EXISTS (SELECT FROM unnest($2::bigint[], $3::text[]) AS t (s, d) WHERE t.s = k.subject_id AND t.d = k.kind)",
+    let settled = sqlx::query_as!(
+        TaskChange,
+        r#"WITH gone AS (
+             DELETE FROM tasks k WHERE k.subject_id = ANY($1)
+               AND NOT EXISTS (SELECT FROM unnest($2::bigint[], $3::text[]) AS t (s, d) WHERE t.s = k.subject_id AND t.d = k.kind)
+             RETURNING k.subject_id, k.kind)
+           SELECT s.number AS "subject!", g.kind AS "kind!", false AS "opened!" FROM gone g JOIN subjects s ON s.id = g.subject_id ORDER BY 1, 2"#,
         ids, &subject, &kind
     )
-    .execute(&mut **tx)
+    .fetch_all(&mut **tx)
     .await?;
+    let mut changes = settled;
     if !rows.is_empty() {
-        sqlx::query!(
-            "INSERT INTO tasks (subject_id, kind, detail, since, due_at, actions)
+        let opened = sqlx::query_as!(
+            TaskChange,
+            r#"WITH put AS (INSERT INTO tasks (subject_id, kind, detail, since, due_at, actions)
              SELECT t.s, t.k, t.d, (SELECT hk_now()), t.u, t.a FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $5::jsonb[]) AS t (s, k, d, u, a)
              ON CONFLICT (subject_id, kind) DO UPDATE SET detail = excluded.detail, due_at = excluded.due_at, actions = excluded.actions
-             WHERE (tasks.detail, tasks.due_at, tasks.actions) IS DISTINCT FROM (excluded.detail, excluded.due_at, excluded.actions)",
+             WHERE (tasks.detail, tasks.due_at, tasks.actions) IS DISTINCT FROM (excluded.detail, excluded.due_at, excluded.actions)
+             RETURNING subject_id, kind, xmax = 0 AS opened)
+           SELECT s.number AS "subject!", p.kind AS "kind!", true AS "opened!" FROM put p JOIN subjects s ON s.id = p.subject_id WHERE p.opened ORDER BY 1, 2"#,
             &subject, &kind, &detail, &due as &[Option<DateTime<Utc>>], &actions
         )
-        .execute(&mut **tx)
+        .fetch_all(&mut **tx)
         .await?;
+        changes.extend(opened);
     }
-    Ok(())
+    Ok(changes)
 }
 
 impl Store {
@@ -108,12 +145,14 @@ impl Store {
         Ok(())
     }
 
-    /// How many tasks wait, by kind.
+    /// How many tasks wait and for how long, by kind.
     ///
     /// # Errors
     /// The database's.
-    pub async fn count_tasks(&self) -> Result<Vec<(String, i64)>, StoreError> {
-        let count = format!("SELECT kind, count(*) FROM ({TASKS}) t GROUP BY kind");
+    pub async fn count_tasks(&self) -> Result<Vec<TaskFigures>, StoreError> {
+        let count = format!(
+            "SELECT kind, count(*) AS count, greatest(extract(epoch FROM (SELECT hk_now()) - min(since)), 0)::bigint AS age_seconds FROM ({TASKS}) t GROUP BY kind"
+        );
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(count))
             .fetch_all(&self.pool)
             .await?)

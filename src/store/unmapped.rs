@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hikiate_sdk::text::quoted;
 use serde::Serialize;
 
+use super::subjects::make_due;
 use super::tasks::TaskLine;
 use super::{Store, StoreError};
 use crate::action::{Action, stored, suggestions};
@@ -39,6 +40,32 @@ impl Store {
             .await?;
         let items = self.item_names().await?;
         Ok(codes(tasks.into_iter().flat_map(stored), &items))
+    }
+
+    /// Makes orders due that wait for a code which an item has by now. Returns how many.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn wake_mapped(&self) -> Result<usize, StoreError> {
+        self.retried("wake_mapped", || async {
+            let mut tx = self.pool.begin().await?;
+            let orders = sqlx::query_scalar!(
+                "SELECT id FROM subjects WHERE id IN (
+                   SELECT t.subject_id FROM tasks t CROSS JOIN LATERAL jsonb_path_query(t.actions, '$.**.codes[*]') AS c (code)
+                     JOIN items i ON i.code = c.code #>> '{}'
+                   WHERE t.kind = $1)
+                 ORDER BY id FOR NO KEY UPDATE",
+                KIND
+            )
+            .fetch_all(&mut *tx)
+            .await?;
+            if !orders.is_empty() {
+                make_due(&mut tx, &orders).await?;
+                tx.commit().await?;
+            }
+            Ok(orders.len())
+        })
+        .await
     }
 
     /// The tasks with those of unmapped codes joined.

@@ -1,6 +1,7 @@
 //! The store's promises, one by one: pages, quarantine, leases, the queue, deposits, the clock.
 
 mod deposits;
+mod figures;
 mod leases;
 mod memory;
 mod newer;

@@ -81,6 +81,9 @@ impl World {
         for change in &changes {
             self.grant(change)?;
         }
+        for order in &mut self.orders {
+            order.dirty |= order.allocated();
+        }
         let (after_stock, after) = self.desk();
         let mut ranked = after.clone();
         fault::ranked(&mut ranked);

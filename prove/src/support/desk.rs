@@ -98,6 +98,7 @@ impl Shop {
             at(2),
         )
         .await
+        .map(|_tasks| ())
     }
 }
 

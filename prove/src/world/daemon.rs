@@ -83,6 +83,7 @@ impl Daemon {
                 let account = Account {
                     connector,
                     breaker: Breaker::default(),
+                    credentials: Default::default(),
                     continued: Continued::default(),
                     ..account.clone()
                 };

@@ -16,7 +16,8 @@ fn an_order_goes_from_receipt_to_the_books() {
     let plan = world.plan();
     assert_eq!(
         (plan.status, plan.blocked_by.as_deref()),
-        (Status::Backordered, Some("stock"))
+        (Status::Unallocated, Some("stock")),
+        "allocation has not looked yet"
     );
     assert_eq!((plan.demands[0].wanted, plan.demands[0].firm), (2, true));
     world.allocate();

@@ -303,6 +303,7 @@ impl World {
         for change in allocate(&stock, &self.open_demands(), &self.policy) {
             assert!(self.grant(&change), "a grant to no demand: {change:?}");
         }
+        self.allocated();
     }
 
     /// Plans, allocates and plans again, until shipments are decided.

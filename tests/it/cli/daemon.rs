@@ -275,3 +275,46 @@ async fn a_daemon_hears_of_work_again_after_its_connection_was_lost_and_commands
     tokio::time::timeout(PATIENCE, told).await.unwrap();
     daemon.stop().ended(0);
 }
+
+/// The log's lines with this message.
+fn lines(shop: &Shop, message: &str) -> Vec<serde_json::Value> {
+    let log = fs::read_to_string(shop.dir.path().join("log")).unwrap();
+    let lines = log
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    lines
+        .filter(|line: &serde_json::Value| line["message"] == message)
+        .collect()
+}
+
+#[tokio::test]
+async fn the_log_names_what_runs_and_who_typed_what_and_no_reason() {
+    let db = db().await;
+    let shop = Shop::new(Some(&db.url));
+    let mut daemon = Daemon::start(&shop);
+    daemon.until("running", |shop| !lines(shop, "running").is_empty());
+    let running = &lines(&shop, "running")[0];
+    assert_eq!(running["version"], env!("CARGO_PKG_VERSION"), "{running}");
+    assert_eq!(
+        running["configuration"],
+        shop.config().display().to_string()
+    );
+    assert!(running["policy"].is_number(), "{running}");
+    assert_eq!(running["listen"], "off", "{running}");
+    daemon.until("at work", |shop| !lines(shop, "accounts owned").is_empty());
+    shop.run(&[
+        "pause",
+        "shop",
+        "--reason",
+        "Taro Yamada asked for it by telephone",
+    ])
+    .ended(0);
+    daemon.until("told", |shop| !lines(shop, "operator command").is_empty());
+    let told = lines(&shop, "operator command");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["actor"], "hanako");
+    assert_eq!(told[0]["command"], "pause shop");
+    let ran = daemon.stop();
+    assert!(!ran.err.contains("Taro"), "{}", ran.err);
+    ran.ended(0);
+}

@@ -247,6 +247,44 @@ async fn refused_credentials_pause_the_account_and_it_goes_on_by_itself() {
     assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
 }
 
+/// Two calls were claimed together, and the first is answered with a rejection of the key: the second one is not made.
+#[tokio::test]
+async fn a_rejected_credential_stops_the_next_call_and_not_only_the_next_round() {
+    let mut world = stocked(Setup::default(), 100).await;
+    let orders = [
+        world.shop.place_order(order(&[("APPLE", 1, "1000")])),
+        world.shop.place_order(order(&[("APPLE", 1, "1000")])),
+    ];
+    for id in &orders {
+        let path = format!("/admin/orders/{id}/fulfillments");
+        world
+            .faults
+            .inject_when(When::new(Method::Post, &path), Fault::Unauthorised);
+    }
+    let refused = |world: &World| {
+        let injected = world.faults.injected();
+        injected.get(&Fault::Unauthorised).copied().unwrap_or(0)
+    };
+    for _ in 0..200 {
+        world.round().await;
+        if refused(&world) > 0 {
+            break;
+        }
+    }
+    assert_eq!(refused(&world), 1);
+    world.rounds(20).await;
+    assert_eq!(refused(&world), 1, "a paused account is left alone");
+    for _ in 0..12 {
+        world.advance(Duration::seconds(30)).await;
+        world.rounds(2).await;
+    }
+    for id in &orders {
+        let seen = world.shop.order(id).unwrap();
+        assert!(seen.is_shipped(), "{:?}", world.status(id).await);
+        assert_eq!(seen.captures, 1);
+    }
+}
+
 /// The shop forbids one write of one order: that write is repeated ever more seldom and becomes a task; the account is not
 /// paused, and the neighbour is shipped and captured.
 #[tokio::test]

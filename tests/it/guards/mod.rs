@@ -5,3 +5,4 @@ mod bursts;
 mod daemons;
 mod deaths;
 mod epochs;
+mod idle;

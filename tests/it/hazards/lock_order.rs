@@ -74,7 +74,9 @@ async fn the_other_way_round_is_a_deadlock() {
         let zone = engine.policy.shop.timezone;
         let (directory, policy) = (&engine.directory, engine.policy_id);
         let now = crate::support::shop::at(2);
-        hikiate::store::Store::commit_plans(&mut tx, &planned, directory, policy, zone, now).await
+        hikiate::store::Store::commit_plans(&mut tx, &planned, directory, policy, zone, now)
+            .await
+            .map(|_tasks| ())
     })
     .await;
     let locked = sqlx::query("SELECT id FROM subjects WHERE id = $1 FOR NO KEY UPDATE")

@@ -1,13 +1,15 @@
 //! A daemon that starts beside others makes sure that its accounts have rows. One that locks them for that
 //! stands in the way of everybody who refers to them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use hikiate::store::StoreError;
 use hikiate_sdk::AccountSlug;
 use sqlx::{Postgres, Transaction};
 use tokio::time::timeout;
 
-use crate::support::shop::Shop;
+use crate::support::shop::{Shop, order, page};
 use crate::support::turns::{ended, session, start_blocked};
 
 /// A page that is being stored: its rows refer to the account.
@@ -85,4 +87,70 @@ async fn a_start_uses_up_no_numbers() {
             .unwrap();
     }
     assert_eq!(last().await, before);
+}
+
+/// Two orders, and the first one's row lies behind the second one's.
+async fn two_orders(shop: &Shop) -> (i64, i64) {
+    shop.pull("shop", &page(0, vec![order("A", 1), order("B", 1)]))
+        .await;
+    shop.settle().await;
+    let (first, second) = (shop.subject("A").await, shop.subject("B").await);
+    assert!(first < second);
+    sqlx::query("UPDATE subjects SET created_at = created_at + interval '1 second' WHERE id = $1")
+        .bind(first)
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    (first, second)
+}
+
+async fn lock(tx: &mut Transaction<'_, Postgres>, id: i64) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT id FROM subjects WHERE id = $1 FOR NO KEY UPDATE")
+        .bind(id)
+        .execute(&mut **tx)
+        .await
+        .map(|_locked| ())
+}
+
+async fn activate(shop: &Shop) -> Result<i32, StoreError> {
+    let document = serde_json::json!({ "changed": true });
+    shop.store()
+        .activate_policy(b"another", &document, &[])
+        .await
+}
+
+/// As everybody does: whoever holds the first order and goes for the second meets no one who did it the other way round.
+#[tokio::test]
+async fn a_changed_policy_locks_orders_in_their_order() {
+    let shop = Arc::new(Shop::open().await);
+    let (first, second) = two_orders(&shop).await;
+    let mut tx = shop.pool().begin().await.unwrap();
+    let holder = session(&mut tx).await;
+    lock(&mut tx, first).await.unwrap();
+    let mine = Arc::clone(&shop);
+    let activating = start_blocked(shop.pool(), holder, async move { activate(&mine).await }).await;
+    lock(&mut tx, second).await.unwrap();
+    tx.commit().await.unwrap();
+    ended(activating).await.unwrap();
+}
+
+/// Somebody who locks them in another order all the same does not end a daemon's start.
+#[tokio::test]
+async fn a_start_that_is_the_victim_of_a_deadlock_is_repeated() {
+    let shop = Arc::new(Shop::open().await);
+    let (first, second) = two_orders(&shop).await;
+    let mut tx = shop.pool().begin().await.unwrap();
+    // The other side looks for the deadlock first, and is ended.
+    sqlx::query("SET LOCAL deadlock_timeout = '30s'")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    let holder = session(&mut tx).await;
+    lock(&mut tx, second).await.unwrap();
+    let mine = Arc::clone(&shop);
+    let activating = start_blocked(shop.pool(), holder, async move { activate(&mine).await }).await;
+    lock(&mut tx, first).await.unwrap();
+    tx.commit().await.unwrap();
+    ended(activating).await.unwrap();
+    assert!(shop.store().retries() > 0);
 }

@@ -168,7 +168,7 @@ async fn commit(
     let written = Store::commit_plans(&mut tx, &planned, directory, policy, zone, at(minute)).await;
     let replan = |refused: &Refused| matches!(refused, Refused::Replan(_));
     match &written {
-        Ok(()) => {
+        Ok(_) => {
             assert!(refusals.is_empty(), "written, in memory: {refusals:?}");
             tx.commit().await.unwrap();
             seen.written += 1;

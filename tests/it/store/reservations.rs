@@ -175,3 +175,66 @@ async fn what_left_of_the_item_before_takes_no_reservation_of_the_item_now() {
     tx.commit().await.unwrap();
     assert_eq!(reserved(&shop).await, (5, 5));
 }
+
+/// 304 orders of TEA and POT that hold POT in Osaka, so that without splitting nothing else serves them, and one of TEA alone; one
+/// TEA comes to Tokyo.
+const BOUND_ELSEWHERE: &str = "
+  INSERT INTO items (code) VALUES ('TEA'), ('POT');
+  INSERT INTO subjects (kind, account_id, external_id, number, origin, created_at)
+    SELECT 'order', a.id, 'o' || n, 'HK' || lpad(n::text, 13, '0'), 'live', hk_now() FROM generate_series(1, 305) AS n, accounts a WHERE a.slug = 'shop';
+  INSERT INTO demands (subject_id, group_key, line_key, item_id, required_qty, firm, promised_at, ordered_at)
+    SELECT s.id, '1', i.code, i.id, 1, true, hk_now(), hk_now() + make_interval(secs => substr(s.external_id, 2)::int)
+    FROM subjects s, items i WHERE i.code = 'TEA' OR s.external_id <> 'o305' ORDER BY s.id, i.id;
+  INSERT INTO reservations SELECT d.id, l.id, d.item_id, 1, true FROM demands d, locations l WHERE d.line_key = 'POT' AND l.slug = 'osaka';
+  UPDATE demands SET reserved_qty = 1 WHERE line_key = 'POT';
+  INSERT INTO stock (item_id, location_id, code, counted_qty, counted_at)
+    SELECT i.id, l.id, i.code, CASE i.code WHEN 'TEA' THEN 1 ELSE 304 END, hk_now() - interval '1 hour' FROM items i, locations l
+    WHERE (i.code, l.slug) IN (('TEA', 'tokyo'), ('POT', 'osaka'));
+  INSERT INTO allocation_requests (item_id) SELECT id FROM items WHERE code = 'TEA'";
+
+#[tokio::test]
+async fn stock_that_the_best_of_those_who_wait_cannot_take_reaches_the_others() {
+    let shop = Shop::open().await;
+    let mut policy = (*shop.engine.policy).clone();
+    let mut osaka = policy.warehouses[0].clone();
+    osaka.name = "osaka".to_owned();
+    osaka.location = Some("O".to_owned());
+    policy.warehouses[0].location = Some("T".to_owned());
+    policy.warehouses.push(osaka);
+    assert!(!policy.allocation.split);
+    let accounts = ["shop", "wms"].map(|slug| (hikiate_sdk::AccountSlug::new(slug), "test"));
+    let directory = shop.store().register(&accounts, &policy).await.unwrap();
+    run(&shop, BOUND_ELSEWHERE).await;
+    let mut rounds = 0;
+    while shop
+        .store()
+        .allocate(&directory, &policy)
+        .await
+        .unwrap()
+        .marks
+        > 0
+    {
+        rounds += 1;
+        assert!(rounds < 10, "it goes round and round");
+    }
+    let last = "SELECT coalesce(sum(r.qty), 0) FROM reservations r JOIN demands d ON d.id = r.demand_id JOIN subjects s ON s.id = d.subject_id
+       JOIN locations l ON l.id = r.location_id WHERE s.external_id = 'o305' AND l.slug = 'tokyo'";
+    assert_eq!(shop.number(last).await, 1);
+}
+
+/// Until allocation has looked, nobody knows that stock is short.
+#[tokio::test]
+async fn a_new_order_is_not_backordered_before_allocation_has_looked() {
+    let shop = Shop::open().await;
+    shop.count("TEA", 5, 0).await;
+    let orders = vec![order("A", 5), order("B", 1)];
+    shop.pull("shop", &page(0, orders)).await;
+    let (served, short) = (shop.subject("A").await, shop.subject("B").await);
+    while hikiate::daemon::plan_step(&shop.engine).await.unwrap() > 0 {}
+    for subject in [served, short] {
+        assert_eq!(shop.status(subject).await, "unallocated");
+    }
+    shop.settle().await;
+    assert_eq!(shop.status(served).await, "allocated");
+    assert_eq!(shop.status(short).await, "backordered");
+}

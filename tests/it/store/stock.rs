@@ -717,3 +717,22 @@ async fn a_list_of_one_place_says_nothing_of_the_others() {
     shop.pull("wms", &of("tokyo", "t4", &["MUG"], 50)).await;
     assert_eq!(at_place("PEAR", "tokyo").await, Some(0), "believed");
 }
+
+/// An order waits for a code that no item is known for, and a count brings the item into being.
+#[tokio::test]
+async fn an_order_whose_code_becomes_known_is_planned_at_once() {
+    let shop = Shop::open().await;
+    shop.pull("shop", &page(0, vec![order("A", 1)])).await;
+    shop.settle().await;
+    let subject = shop.subject("A").await;
+    assert_eq!(shop.store().wake_mapped().await.unwrap(), 0);
+    let other = shop.counted("POT", 1, 0);
+    assert!(shop.pull("wms", &other).await.new_items);
+    assert_eq!(shop.store().wake_mapped().await.unwrap(), 0, "another code");
+    let tea = shop.counted("TEA", 5, 1);
+    assert!(shop.pull("wms", &tea).await.new_items);
+    assert!(!shop.pull("wms", &tea).await.new_items, "known");
+    assert_eq!(shop.store().wake_mapped().await.unwrap(), 1);
+    shop.settle().await;
+    assert_eq!(shop.status(subject).await, "allocated");
+}
