@@ -161,7 +161,8 @@ impl Store {
         Ok(done)
     }
 
-    /// The bytes of waves that ended with all their orders. One that is old enough was sealed so long ago.
+    /// The bytes of waves that ended with all their orders. One that is old enough was sealed so long ago. Its orders are counted by
+    /// themselves: as a join they would be looked for among all orders.
     async fn purge_batches(&self, kept: f64) -> Result<u64, StoreError> {
         let mut tx = self.pool.begin().await?;
         let ids = sqlx::query_scalar!(
@@ -169,7 +170,7 @@ impl Store {
              WHERE b.kind = 'instruct' AND b.body IS NOT NULL AND b.sealed_at < (SELECT hk_now()) - make_interval(secs => $1)
                AND NOT (SELECT hk_stopped()) AND b.state IN ('done', 'abandoned') AND s.closed_at IS NOT NULL
                AND NOT EXISTS (SELECT FROM effects e WHERE e.subject_id = b.subject_id)
-               AND NOT EXISTS (SELECT FROM shipments p JOIN subjects o ON o.id = p.subject_id WHERE p.batch_id = b.subject_id AND o.purged_at IS NULL)
+               AND (SELECT count(*) FILTER (WHERE o.purged_at IS NULL) FROM shipments p JOIN subjects o ON o.id = p.subject_id WHERE p.batch_id = b.subject_id) = 0
              ORDER BY b.sealed_at, b.subject_id LIMIT $2 FOR NO KEY UPDATE OF s SKIP LOCKED",
             kept, SUBJECTS
         )
@@ -184,20 +185,20 @@ impl Store {
     /// row it would be back in quarantine.
     async fn purge_quarantine(&self, kept: f64) -> Result<u64, StoreError> {
         let gone = sqlx::query!(
-            "DELETE FROM quarantine WHERE id IN (
+            "DELETE FROM quarantine WHERE id = ANY(ARRAY(
                SELECT id FROM quarantine WHERE resolved_at < (SELECT hk_now()) - make_interval(secs => $1) AND NOT (SELECT hk_stopped())
                  AND (dismissed_at IS NULL OR last_at < (SELECT hk_now()) - make_interval(secs => $1))
-               ORDER BY resolved_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+               ORDER BY resolved_at LIMIT $2 FOR UPDATE SKIP LOCKED))",
             kept,
             ROWS
         )
         .execute(&self.pool)
         .await?;
         let emptied = sqlx::query!(
-            "UPDATE quarantine SET raw = '' WHERE id IN (
+            "UPDATE quarantine SET raw = '' WHERE id = ANY(ARRAY(
                SELECT id FROM quarantine WHERE resolved_at < (SELECT hk_now()) - make_interval(secs => $1) AND NOT (SELECT hk_stopped())
                  AND dismissed_at IS NOT NULL AND last_at >= (SELECT hk_now()) - make_interval(secs => $1) AND raw <> ''
-               ORDER BY resolved_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+               ORDER BY resolved_at LIMIT $2 FOR UPDATE SKIP LOCKED))",
             kept,
             ROWS
         )

@@ -135,6 +135,8 @@ impl Claim {
             "locations_pkey",
             "batches_pkey",
             "quarantine_retry",
+            "shipments_batch_id_row_no_key",
+            "effects_one",
         ];
         let mut used = nodes
             .iter()
@@ -287,6 +289,41 @@ async fn orders_to_be_purged() {
         all_due: false,
     };
     check("subjects", ENDED, &[claim]).await;
+}
+
+/// Waves of purged orders among many more of them.
+const BODIES: &str = "
+    INSERT INTO subjects (kind, account_id, external_id, number, created_at, closed_at, purged_at)
+      SELECT CASE WHEN i <= 3000 THEN 'batch' ELSE 'order' END, 1, 'e' || i, 'N' || i, now(), now() - interval '400 days', CASE WHEN i > 3000 THEN now() END
+      FROM generate_series(1, 100000) i;
+    INSERT INTO batches (subject_id, account_id, location_id, kind, period, batch_no, state, seal_at, sealed_at, body, hash)
+      SELECT i, 1, 1, 'instruct', 'p' || i, 1, 'done', now(), now() - interval '400 days', 'x', 'h' FROM generate_series(1, 3000) i;
+    INSERT INTO shipments (reference, subject_id, account_id, location_id, batch_id, row_no, state, release_at)
+      SELECT 'S' || i, 3000 + i, 1, 1, 1 + i % 3000, i, 'shipped', now() FROM generate_series(1, 6000) i;";
+
+/// As a join, a wave's orders were looked for among all orders there ever were.
+#[tokio::test]
+async fn waves_to_be_purged() {
+    let claim = Claim {
+        marker: "ORDER BY b.sealed_at, b.subject_id LIMIT",
+        inside: None,
+        values: "86400, 80",
+        table: "subjects",
+        index: "batches_bodies",
+        none: 0,
+        full: 80,
+        all_due: false,
+    };
+    let db = db().await;
+    let mut connection = PgConnection::connect(&db.url).await.unwrap();
+    run(&mut connection, "SET session_replication_role = replica").await;
+    run(&mut connection, BODIES).await;
+    run(&mut connection, "ANALYZE").await;
+    let share = Share {
+        name: "all",
+        due: 3_000,
+    };
+    judge_all(&mut connection, &[claim], share, 2_000).await;
 }
 
 /// What is due to be read by its id, of two kinds; half of it has a time to come.
