@@ -50,11 +50,8 @@ pub async fn run(
 ) -> Result<(), RunError> {
     let owned: Owned = Arc::new(RwLock::new(engine.own(true).await?));
     let started = engine.store.now().await?;
-    info!(
-        accounts = owned.read().await.len(),
-        instance = engine.instance.0,
-        "accounts owned"
-    );
+    let accounts = owned.read().await.len();
+    info!(accounts, instance = engine.instance.0, "accounts owned");
     let mut loops = JoinSet::new();
     let wake = Wake::new();
     loops.spawn(tell(Arc::clone(&engine), wake.clone(), stop.clone()));

@@ -656,7 +656,7 @@ mod tests {
         assert!(!text.contains("# EOF") && !text.contains("# UNIT"));
     }
 
-    /// What Prometheus' own checker says; without it here, nothing is judged, and that is printed.
+    /// What Prometheus' own checker says.
     #[test]
     fn promtool_finds_nothing_wrong() {
         let child = Command::new("promtool")
@@ -667,7 +667,10 @@ mod tests {
             .spawn();
         let mut child = match child {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                eprintln!("SKIPPED promtool check metrics: there is no promtool here");
+                hikiate_sdk::sim::skipped(
+                    "ops::metrics::promtool_finds_nothing_wrong",
+                    "promtool is not installed",
+                );
                 return;
             }
             child => child.unwrap(),

@@ -102,7 +102,7 @@ async fn an_idle_daemon_leaves_its_database_alone() {
     world
         .restart(|toml| toml.replace("interval = \"1s\"", "interval = \"30s\""))
         .await;
-    let pool = sqlx::PgPool::connect(world.database()).await.unwrap();
+    let pool = PgPool::connect(world.database()).await.unwrap();
     let _there = sqlx::query("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
         .execute(&pool)
         .await;
