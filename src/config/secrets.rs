@@ -94,13 +94,10 @@ mod tests {
         let file = dir.path().join("token");
         fs::write(&file, "sk").unwrap();
         with_mode(dir.path(), 0o755);
-        for (mode, said) in [
-            (0o600, false),
-            (0o400, false),
-            (0o604, true),
-            (0o644, true),
-            (0o602, true),
-        ] {
+        // A machine may keep its temporary files behind a closed folder.
+        let real = dir.path().canonicalize().unwrap();
+        let open = real.ancestors().all(lets_others_pass);
+        for (mode, said) in [(0o600, false), (0o400, false), (0o604, open), (0o602, open)] {
             with_mode(&file, mode);
             assert_eq!(readers(&file).is_some(), said, "{mode:o}");
         }
