@@ -11,7 +11,7 @@ use hikiate_prove::suite::seed;
 use proptest::prelude::*;
 
 /// For each parser; `HIKIATE_PARSERS_SECONDS` asks for so long instead.
-const QUESTIONS: u64 = 2_000;
+const QUESTIONS: u64 = 4_000;
 /// No question takes longer, whoever else the machine works for.
 const SOON: Duration = Duration::from_secs(60);
 

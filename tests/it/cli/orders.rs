@@ -397,6 +397,7 @@ async fn only_an_unknown_outcome_is_resolved() {
     )
     .refused(4, "no effect");
     assert!(actors(&world, &number_of(&world, &id), "outcome").contains(&"hanako".to_owned()));
+    world.faults.heal();
 }
 
 /// The first call to the shop that waits in the queue.
