@@ -11,7 +11,7 @@ use super::measure::{QUEUES, Size, bodies, on_disk};
 use super::merchant::{PLANTED, Year};
 use crate::support::traces;
 
-/// Facts of an order with their indexes, in KiB, at the most (measured: see proof.md).
+/// Facts of an order with their indexes, in KiB, at the most: a bound that was set before it was measured.
 pub(super) const FACTS_KIB: i64 = 24;
 /// Tables with bodies on disk, those that keep space for the rows of the next days.
 const ON_DISK: [&str; 4] = [
