@@ -59,8 +59,8 @@ as_pg_user env LC_ALL=C "$bin/initdb" --pgdata "$dir/data" --username hikiate --
     --locale C --no-sync >"$dir/log" 2>&1 || fail "initdb failed:"
 settings="-c listen_addresses= -c unix_socket_directories=$dir -c port=5432 -c fsync=off"
 settings+=" -c wal_level=minimal -c max_wal_senders=0 -c update_process_title=off -c max_wal_size=4GB -c checkpoint_timeout=1h"
-# More of them, for one who measures: `-c shared_preload_libraries=pg_stat_statements`.
-settings+=" ${HIKIATE_TEST_PG_SETTINGS:-}"
+# What counts statements, where PostgreSQL's own extensions are installed.
+[[ ! -f "$bin/../lib/pg_stat_statements.so" ]] || settings+=" -c shared_preload_libraries=pg_stat_statements"
 # Tests run on all cores at once, each with a pool or two of its own.
 connections=$((200 + 20 * $(getconf _NPROCESSORS_ONLN)))
 settings+=" -c full_page_writes=off -c synchronous_commit=off -c max_connections=$connections -c timezone=UTC -c jit=off"

@@ -46,7 +46,7 @@ impl Purged {
             ("batches", self.batches),
             ("quarantine", self.quarantine),
             ("payments", self.payments),
-            ("files", self.files),
+            ("archived_files", self.files),
         ]
     }
 
@@ -145,12 +145,13 @@ impl Store {
     /// Orders that ended so long ago.
     async fn purge_orders(&self, kept: f64) -> Result<Purged, StoreError> {
         let mut tx = self.pool.begin().await?;
-        // A queued call may still need the address; whoever settles it plans the order.
+        // A queued call may still need the address; whoever settles it plans the order. Counted one by one: as a join, all orders
+        // that are due would be sorted for each transaction.
         let ids = sqlx::query_scalar!(
             "SELECT s.id FROM subjects s
              WHERE s.kind = 'order' AND s.closed_at IS NOT NULL AND s.purged_at IS NULL
                AND s.closed_at < (SELECT hk_now()) - make_interval(secs => $1) AND NOT (SELECT hk_stopped())
-               AND NOT EXISTS (SELECT FROM effects e WHERE e.subject_id = s.id)
+               AND (SELECT count(*) FROM effects e WHERE e.subject_id = s.id) = 0
              ORDER BY s.closed_at, s.id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
             kept, SUBJECTS
         )

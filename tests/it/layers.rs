@@ -172,6 +172,13 @@ const ONLY_IN: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// The one file that may use such a word elsewhere, and why.
+const BUT: &[(&str, &str, &str)] = &[(
+    "sqlx::",
+    "src/config/transport.rs",
+    "a database's URL is read as its driver will read it; no statement is there",
+)];
+
 const CRATES: &[&str] = &[
     "src",
     "connectors/sdk/src",
@@ -336,7 +343,9 @@ fn sql_and_http_clients_are_in_one_place_each() {
             let mut files = Vec::new();
             sources(&root().join(folder), &mut files);
             for file in files {
-                let inside = file.starts_with(root().join(place));
+                let is_but =
+                    |(of, at, _): &&(&str, &str, &str)| of == word && file == root().join(at);
+                let inside = file.starts_with(root().join(place)) || BUT.iter().any(|b| is_but(&b));
                 // In a string it names a log target.
                 if code(&file).replace(&format!("\"{word}"), "").contains(word) {
                     assert!(inside, "{} uses {word}: {why}", file.display());

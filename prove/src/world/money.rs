@@ -78,6 +78,21 @@ impl World {
         self.counts.acts > before
     }
 
+    /// Staff give back at the provider what only the shop has as given back. False where nothing is.
+    pub(super) fn give_back_as_recorded(&mut self, number: &str) -> bool {
+        let order = self.orders.iter().position(|order| order.number == number);
+        let Some(at) = order else { return false };
+        let (id, shop) = (&self.orders[at].id, self.orders[at].shop);
+        let given = self.far.shops[shop].woo.as_ref();
+        let given = given.map_or(0, |woo| woo.give_back_as_recorded(id));
+        if given > 0 {
+            self.orders[at].refunded_by_staff = true;
+            let text = format!("refunded {given} yen at the provider, as the shop has it");
+            self.acted(at, Act::Refunded, &text);
+        }
+        given > 0
+    }
+
     /// Somebody gives back at the provider what a task says is too much. False where nothing is.
     pub(super) fn give_back_too_much(&mut self, number: &str) -> bool {
         let order = self.orders.iter().position(|order| order.number == number);

@@ -34,12 +34,15 @@ impl World {
                 }
             }
             // What only the shop has as given back has no typed action: staff go to the provider.
-            let at_provider = match &*task.kind {
-                "payment_differs" => true,
-                "over_captured" => !actions.is_empty() && self.dice.percent(50),
-                _ => false,
-            };
-            if at_provider && tries < PATIENCE && self.give_back_too_much(&task.subject) {
+            let given = tries < PATIENCE
+                && match &*task.kind {
+                    "payment_differs" => self.give_back_as_recorded(&task.subject),
+                    "over_captured" if !actions.is_empty() && self.dice.percent(50) => {
+                        self.give_back_too_much(&task.subject)
+                    }
+                    _ => false,
+                };
+            if given {
                 *self.tries.entry(key).or_default() += 1;
                 worked = true;
                 continue;

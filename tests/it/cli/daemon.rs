@@ -198,7 +198,7 @@ fn a_port_that_can_never_be_opened_ends_the_start() {
     // Of the range for documentation: no machine has it.
     let never = "listen = \"192.0.2.1:9999\"\nallow_remote = true";
     shop.edit("listen = \"off\"", never);
-    let mut run = shop.command(&["run"]);
+    let mut run = shop.command(&["run", "--as-root"]);
     run.env("SHOP_TOKEN", "sk");
     Ran::of(run).refused(1, "192.0.2.1:9999 cannot be opened");
 }

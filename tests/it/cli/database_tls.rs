@@ -29,7 +29,7 @@ impl Server {
         let cluster = Cluster::start(&ClusterOptions::new(dir.path()))
             .await
             .unwrap();
-        let mut connection = PgConnection::connect(&cluster.url("postgres"))
+        let mut connection = PgConnection::connect(&cluster.admin_url("postgres"))
             .await
             .unwrap();
         for sql in [

@@ -153,21 +153,45 @@ impl WooShop {
         done
     }
 
-    /// What was given back at the provider, and that no record of the shop has.
-    fn unrecorded(&self, order: &OrderMemory, given: &[i64]) -> i64 {
+    /// Records of an order's refunds from after its capture that no refund at the provider has, and refunds there without one.
+    fn unmatched(&self, order: &OrderMemory, given: &[i64]) -> (Vec<i64>, Vec<i64>) {
         let mut records: Vec<i64> = order.refunds.iter().map(|of| of.amount).collect();
+        let take = |records: &mut Vec<i64>, amount: &i64| {
+            let at = records.iter().position(|record| record == amount);
+            at.map(|at| records.swap_remove(at)).is_some()
+        };
         for early in self.desk().early.get(&order.id).into_iter().flatten() {
-            let at = records.iter().position(|amount| amount == early);
-            at.map(|at| records.swap_remove(at));
+            take(&mut records, early);
         }
-        let mut unrecorded = 0;
-        for amount in given {
-            match records.iter().position(|record| record == amount) {
-                Some(at) => drop(records.swap_remove(at)),
-                None => unrecorded += amount,
+        let given = given.iter().filter(|amount| !take(&mut records, amount));
+        let given = given.copied().collect();
+        (records, given)
+    }
+
+    /// Refunds that stand at the provider.
+    fn given(&self, id: &str) -> Vec<i64> {
+        let cards = self.cards(id);
+        let payments = cards
+            .iter()
+            .filter_map(|card| self.provider.payment(&card.id));
+        let refunds = payments.flat_map(|payment| payment.refunds);
+        let stand = refunds.filter(|refund| !matches!(&*refund.status, "failed" | "canceled"));
+        stand.map(|refund| refund.amount).collect()
+    }
+
+    /// Staff give back at the provider what only the shop has as given back. What was given back.
+    pub(in super::super) fn give_back_as_recorded(&self, id: &str) -> i64 {
+        let Some(order) = self.sim.order(id) else {
+            return 0;
+        };
+        let (records, _) = self.unmatched(&order, &self.given(id));
+        let mut given = 0;
+        for amount in records {
+            if self.refund_at_provider(id, amount) {
+                given += amount;
             }
         }
-        unrecorded
+        given
     }
 
     fn told(&self, order: &OrderMemory) -> Vec<Told> {
@@ -258,8 +282,8 @@ impl Software for WooShop {
         let (captured, refunded) = (sum(|p| p.captured), sum(|p| p.refunded));
         let refunds = payments.iter().flat_map(|(_, payment)| &payment.refunds);
         let stand = refunds.filter(|refund| !matches!(&*refund.status, "failed" | "canceled"));
-        let given: Vec<i64> = stand.clone().map(|refund| refund.amount).collect();
-        let unrecorded = self.unrecorded(&order, &given);
+        let (_, unrecorded) = self.unmatched(&order, &self.given(id));
+        let unrecorded: i64 = unrecorded.iter().sum();
         let records = order.refunds.iter();
         let records = records.filter_map(|of| Some((of.amount, of.key.clone()?)));
         let voided = payments.iter().filter(|(card, payment)| {
