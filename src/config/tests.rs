@@ -6,6 +6,7 @@ mod hooks;
 mod mistakes;
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use hikiate_sdk::{AccountSlug, ConnectorKind};
@@ -75,7 +76,10 @@ impl Folder {
     fn new(text: &str) -> Self {
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join("hikiate.toml"), text).unwrap();
-        std::fs::write(folder.path().join("token"), "tok").unwrap();
+        let token = folder.path().join("token");
+        std::fs::write(&token, "tok").unwrap();
+        // Of one that others can read there is a warning.
+        std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).unwrap();
         Self(folder)
     }
 
@@ -378,7 +382,7 @@ fn what_is_kept_how_long_is_told_and_wrong_times_are_mistakes() {
     for (keys, message) in [
         ("raw = \"5m\"", "too short"),
         ("personal = \"half a year\"", "is not a duration"),
-        ("quarantine = 90", "expected a string"),
+        ("quarantine = 90", "expected text in quotes"),
         ("journals = \"1d\"", "unknown"),
     ] {
         let problems = with(keys).unwrap_err();

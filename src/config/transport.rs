@@ -53,7 +53,7 @@ mod tests {
             }
         }
         assert!(judged("postgres://u:p@db.example:6432/d").is_some());
-        assert!(judged("postgres://u@/d?host=db.example&sslmode=require").is_some());
+        assert!(judged("postgres:///d?host=db.example&sslmode=require").is_some());
         assert_eq!(
             judged("postgres://u:p@db.example/d?sslmode=verify-full"),
             None

@@ -214,6 +214,9 @@ fn what_has_left_takes_its_reservation_with_it() {
         world.input.demands[0].reserved,
         [("osaka".to_owned(), 1, true)]
     );
+    // What is left is a backorder once the allocation has looked for it.
+    world.plan();
+    world.allocate();
     let plan = world.plan();
     assert_eq!(
         (plan.shipments.len(), plan.status),
