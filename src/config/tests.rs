@@ -383,7 +383,7 @@ fn what_is_kept_how_long_is_told_and_wrong_times_are_mistakes() {
         ("raw = \"5m\"", "too short"),
         ("personal = \"half a year\"", "is not a duration"),
         ("quarantine = 90", "expected text in quotes"),
-        ("journals = \"1d\"", "unknown"),
+        ("journals = \"1d\"", "no such key"),
     ] {
         let problems = with(keys).unwrap_err();
         let told: Vec<&str> = problems.iter().map(|p| p.message.as_str()).collect();

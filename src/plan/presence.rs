@@ -164,6 +164,19 @@ pub(crate) fn take_back(view: &View<'_>, wanted: &mut Wanted) {
     }
 }
 
+/// It is to be shipped, and a refund or void of it, which its goods wait for, is not made while the channel does not show it.
+fn not_made(view: &View<'_>, tasks: &mut Tasks) {
+    let words = view.may_give_up();
+    let what = format!(
+        "The channel no longer shows the order, so a refund or void that was asked for is not made, and its goods wait. Make it by hand where the payment is and end the order, or release {} to give it up",
+        words.join(", ")
+    );
+    let mut task = tasks.add("refund_not_possible", what);
+    for word in &words {
+        task = task.release(word);
+    }
+}
+
 /// What an operator is to do. `gone` says that nothing is left to ship; `kept` that money, mail or a notice waits.
 pub(crate) fn tell(view: &View<'_>, gone: bool, kept: bool, tasks: &mut Tasks) {
     let Some(absence) = view.vanished() else {
@@ -178,7 +191,13 @@ pub(crate) fn tell(view: &View<'_>, gone: bool, kept: bool, tasks: &mut Tasks) {
             "Goods have shipped, but the channel does not show the order, so nothing is captured, reported or mailed automatically. Settle the payment with the provider and notify the customer by hand",
         );
     }
-    if gone || view.dropped() || view.let_go() {
+    if gone || view.dropped() {
+        return;
+    }
+    if view.let_go() {
+        if view.keeps_goods() {
+            not_made(view, tasks);
+        }
         return;
     }
     let sealed: Vec<&str> = view

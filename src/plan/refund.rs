@@ -382,6 +382,14 @@ impl<'a> View<'a> {
             .is_some_and(|(id, _)| !self.fold.released_after(NOT_SHOWN, id))
     }
 
+    /// A void that was made is not shown, and an operator has said that it was seen to: its goods wait all the same.
+    fn void_is_said(&self) -> bool {
+        let mut tenders = self.order.tenders.iter();
+        tenders.any(|tender| self.is_open_void(tender))
+            && self.unshown().is_some()
+            && !self.is_in_doubt()
+    }
+
     /// A refund that was made is not shown yet.
     pub(crate) fn refund_unshown(&self) -> bool {
         self.unshown().is_some()
@@ -507,7 +515,7 @@ pub(crate) fn refunds(view: &View<'_>, tasks: &mut Tasks) -> (Wanted, Option<Dat
             free &= !void(view, asked, payment, free, &mut wanted, tasks);
         }
     }
-    if view.voided_by_us() {
+    if view.voided_by_us() || view.void_is_said() {
         unpaid(view, tasks);
     }
     let mut next = records(view, &mut wanted, tasks);
@@ -784,7 +792,8 @@ fn void(
 
 /// Its payment was voided on purpose, and it still wants goods.
 fn unpaid(view: &View<'_>, tasks: &mut Tasks) {
-    let over = view.cancelling() || view.ended().is_some() || view.keeps_goods();
+    let kept = view.keeps_goods() && !view.void_is_said();
+    let over = view.cancelling() || view.ended().is_some() || kept;
     if over || !view.has_unshipped() {
         return;
     }

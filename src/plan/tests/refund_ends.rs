@@ -7,7 +7,7 @@ use super::build::{order, pay, slug, tender};
 use super::flow::ship_all;
 use super::refund::{kinds, ops};
 use super::world::World;
-use crate::facts::Verdict;
+use crate::facts::{FactBody, PresenceFact, Verdict};
 use crate::plan::command::{RefundOf, refund, void};
 
 /// An order paid by bank transfer, whose deposit came.
@@ -126,6 +126,24 @@ fn a_void_that_waited_until_the_goods_had_shipped_is_a_task_and_can_be_given_up(
 }
 
 #[test]
+fn a_void_of_an_order_that_vanished_and_is_to_ship_all_the_same_is_a_task() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.settle();
+    world.typed(|now| void(now, "not wanted"));
+    for misses in [1, 2] {
+        let key = world.nth("presence:".to_owned());
+        world.fact(key, FactBody::Presence(PresenceFact { misses }), "pull");
+    }
+    assert_eq!(kinds(&world.plan()), ["vanished"]);
+    world.release("vanished");
+    let plan = world.settle();
+    assert_eq!(kinds(&plan), ["refund_not_possible"]);
+    assert!(world.voids().is_empty());
+    world.release("void_dropped:1");
+    assert!(!kinds(&world.settle()).contains(&"refund_not_possible"));
+}
+
+#[test]
 fn a_void_that_its_account_does_not_show_is_a_task_after_an_hour() {
     let mut world = World::new(order(&[("A", 1, 1000)]));
     world.settle();
@@ -136,4 +154,7 @@ fn a_void_that_its_account_does_not_show_is_a_task_after_an_hour() {
     world.wait(61);
     assert_eq!(kinds(&world.plan()), ["refund_not_shown"]);
     assert_eq!(world.voids().len(), 1);
+    // Whoever saw to it has still to say what becomes of the goods.
+    world.release("refund_not_shown");
+    assert_eq!(kinds(&world.plan()), ["payment_voided"]);
 }

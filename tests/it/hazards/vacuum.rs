@@ -50,7 +50,7 @@ async fn a_table_that_only_grows_is_vacuumed_in_proportion_to_what_was_written()
     .execute(&mut *connection)
     .await
     .unwrap();
-    for (written, order, due) in [(1_900, "", false), (300, "DESC", true)] {
+    for (written, order, due) in [(1_900, "", false), (3_000, "DESC", true)] {
         sqlx::raw_sql(sqlx::AssertSqlSafe(rewrite(written, order)))
             .execute(&mut *connection)
             .await
