@@ -73,7 +73,7 @@ impl Year {
                     layout: "japanese-3pl-utf8",
                 },
                 more: "interval = \"1s\"\nstable_for = \"0s\"".to_owned(),
-                dispatch: "{ mode = \"wave\", cutoffs = [\"13:00\"] }".to_owned(),
+                dispatch: "{ mode = \"wave\", cutoffs = [\"14:00\"] }".to_owned(),
             }],
             mail: String::new(),
             close: "1d",

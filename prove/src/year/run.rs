@@ -24,7 +24,7 @@ const ON_DISK: [&str; 4] = [
 const FLAT: i64 = 15;
 /// The longest that an order takes from its day to its end.
 const LIFE: i64 = 5;
-/// Rounds a day.
+/// Rounds a day: at 10:00, 14:00 and every four hours on, so that the cut-off is one of them and no wave is missed.
 const ROUNDS: u32 = 6;
 
 /// What is run.
