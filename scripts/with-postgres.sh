@@ -60,7 +60,7 @@ as_pg_user env LC_ALL=C "$bin/initdb" --pgdata "$dir/data" --username hikiate --
 settings="-c listen_addresses= -c unix_socket_directories=$dir -c port=5432 -c fsync=off"
 settings+=" -c wal_level=minimal -c max_wal_senders=0 -c update_process_title=off -c max_wal_size=4GB -c checkpoint_timeout=1h"
 # What counts statements, where PostgreSQL's own extensions are installed.
-[[ ! -f "$bin/../lib/pg_stat_statements.so" ]] || settings+=" -c shared_preload_libraries=pg_stat_statements"
+[[ ! -f "$bin/../lib/pg_stat_statements.so" ]] || settings+=" -c shared_preload_libraries=pg_stat_statements -c pg_stat_statements.max=50000"
 # Tests run on all cores at once, each with a pool or two of its own.
 connections=$((200 + 20 * $(getconf _NPROCESSORS_ONLN)))
 settings+=" -c full_page_writes=off -c synchronous_commit=off -c max_connections=$connections -c timezone=UTC -c jit=off"

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::args::Global;
 use super::failure::Failure;
 use super::out::Out;
-use super::session::without_mapping;
+use crate::config::{Surroundings, listener};
 
 /// How long the daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -23,8 +23,8 @@ const ANSWER: u64 = 64 << 10;
 
 /// Asks `/readyz` of the configured listener. Ready is 0, everything else is not.
 pub(crate) async fn health(global: &Global) -> Result<(), Failure> {
-    let loaded = without_mapping(global)?;
-    let Some(address) = loaded.settings.http.listen.map(reachable) else {
+    let listen = listener(Some(&global.config), &Surroundings::of_process());
+    let Some(address) = listen.map_err(Failure::Config)?.map(reachable) else {
         let why = "[http] listen is \"off\": the daemon answers nobody; set it to an address, for example \"127.0.0.1:9464\"";
         return Err(Failure::Failed(anyhow::anyhow!(why)));
     };

@@ -40,6 +40,7 @@ pub(crate) async fn run(global: &Global, as_root: bool) -> Result<(), Failure> {
         return Err(Failure::Usage(root_refused(&global.config)));
     }
     log(&loaded.settings)?;
+    telemetry::keep_panics_quiet();
     for renamed in &loaded.renamed {
         warn!(%renamed, "the configuration uses a name of an earlier version");
     }

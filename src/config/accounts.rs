@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use tempfile::NamedTempFile;
 
 use super::report::Problems;
+use super::secrets::is_place;
 use super::shape::Shape;
 use super::units;
 use crate::suggest;
@@ -154,8 +155,9 @@ fn anchor_secrets(value: &mut Value, base_dir: &Path) {
     let Some(table) = value.as_object_mut() else {
         return;
     };
-    let is_secret = table.keys().all(|key| key == "file" || key == "next");
-    if is_secret && let Some(Value::String(file)) = table.get_mut("file") {
+    if is_place(table)
+        && let Some(Value::String(file)) = table.get_mut("file")
+    {
         *file = base_dir.join(&*file).display().to_string();
     }
     for below in table.values_mut() {

@@ -1,11 +1,13 @@
 //! The layers of the configuration: built-in defaults, the file, the environment.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use config::{Environment, FileFormat};
 use serde_json::Value;
 
+use super::renamed::rename;
 use super::report::ConfigProblem;
 use super::spans::Sources;
 
@@ -38,6 +40,28 @@ impl Surroundings {
             allow_bad_mapping: false,
         }
     }
+}
+
+/// The address of `/readyz` alone, as a daemon that runs read it: the rest of the file may be in the middle of a change. `None`
+/// where there is none.
+///
+/// # Errors
+/// A file that cannot be read, or an address that cannot.
+pub fn listener(
+    path: Option<&Path>,
+    surroundings: &Surroundings,
+) -> Result<Option<SocketAddr>, Vec<ConfigProblem>> {
+    let (mut merged, sources) = merge(path, surroundings)?;
+    rename(&mut merged, &sources);
+    let listen = merged["http"]["listen"].as_str().unwrap_or_default();
+    if listen == "off" {
+        return Ok(None);
+    }
+    let address = listen.parse().map_err(|_| {
+        let message = format!("{listen:?} is not an address and port");
+        vec![sources.problem(&["http", "listen"], message)]
+    });
+    address.map(Some)
 }
 
 /// Reads and merges the layers; tables are merged, lists and values are replaced.

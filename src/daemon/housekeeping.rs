@@ -19,7 +19,7 @@ pub(super) async fn start(engine: Arc<Engine>) -> Result<JobScheduler, JobSchedu
             let engine = Arc::clone(&purging);
             Box::pin(async move {
                 if let Err(error) = purge_step(&engine).await {
-                    debug!(%error, "could not delete what is no longer kept; retrying");
+                    warn!(%error, "could not delete what is no longer kept; retrying");
                 }
             })
         })?)

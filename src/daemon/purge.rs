@@ -1,6 +1,6 @@
 //! Deletes what names somebody once it has served.
 
-use tracing::{debug, info};
+use tracing::{info, warn};
 
 use crate::engine::Engine;
 use crate::store::{Phase, Purged, StoreError};
@@ -39,10 +39,15 @@ async fn clear_archives(engine: &Engine) -> Result<u64, StoreError> {
         let Some(source) = account.connector.source() else {
             continue;
         };
+        if !account.calls() {
+            continue;
+        }
         match source.clear_old(now).await {
             Ok(gone) => files += u64::try_from(gone).unwrap_or(u64::MAX),
             Err(error) => {
-                debug!(account = %account.slug, %error, "could not delete archived files; retrying");
+                // No answer at all is the usual end of this, so only an error says something of the account.
+                account.record_result(&engine.metrics, Some(&error));
+                warn!(account = %account.slug, %error, "could not delete archived files; retrying");
             }
         }
     }

@@ -65,23 +65,16 @@ impl Readiness {
 /// How often a port that another program has is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// Opens the port. The pages have no access control, so an address other than loopback is logged.
-///
-/// # Errors
-/// When the address cannot be bound.
-pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    if !address.ip().is_loopback() {
-        tracing::warn!(%address, "health and metrics are reachable from other machines");
-    }
-    TcpListener::bind(address).await
-}
-
-/// Opens the port, unless another program has it: the daemon's work does not wait for its pages.
+/// Opens the port, unless another program has it: the daemon's work does not wait for its pages. They have no access control, so an
+/// address other than loopback is logged.
 ///
 /// # Errors
 /// When the address cannot be bound for another reason, which does not go away by itself.
 pub async fn try_bind(address: SocketAddr) -> io::Result<Option<TcpListener>> {
-    match bind(address).await {
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "health and metrics are reachable from other machines");
+    }
+    match TcpListener::bind(address).await {
         Ok(listener) => Ok(Some(listener)),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(None),
         Err(error) => Err(error),
@@ -192,7 +185,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_pages_say_health_readiness_with_reasons_and_metrics() {
-        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (readiness, metrics) = (Readiness::default(), Metrics::new());
         let stop = CancellationToken::new();
@@ -227,7 +220,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_never_ends_its_request_does_not_hold_up_the_end() {
-        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let server = tokio::spawn(serve(

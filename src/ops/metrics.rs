@@ -13,7 +13,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 
 use crate::store::{Purged, Store};
 
@@ -89,7 +89,7 @@ pub struct CallLabel {
     pub account: String,
     /// The operation.
     pub operation: String,
-    /// `done`, `accepted`, `refused`, `unknown` or an error class.
+    /// What became of it: a verdict, or the word of what is done next.
     pub outcome: String,
 }
 
@@ -170,7 +170,7 @@ pub struct Metrics {
     pub budget_throttled: Family<AccountLabel, Counter>,
     /// `hikiate_automation_paused`: 1 while an automation has paused itself.
     pub automation_paused: Family<AutomationLabel, Gauge>,
-    /// `hikiate_stream_age_seconds`: since the stream was last read to its end.
+    /// `hikiate_stream_age_seconds`: since a page of the stream was last stored.
     pub stream_age: Family<StreamLabel, Gauge>,
     /// `hikiate_facts_total`: facts stored, by stream.
     pub facts: Family<StreamLabel, Counter>,
@@ -235,213 +235,123 @@ impl fmt::Debug for Metrics {
 impl Metrics {
     /// All metrics at zero; families without a label value do not show yet.
     pub fn new() -> Self {
-        let mut metrics = Self {
-            registry: Arc::default(),
+        let mut all = Registry::with_prefix("hikiate");
+        let call_seconds: Family<_, _, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(CALL_SECONDS));
+        let help = "Response time of an external system, and the wait for the budget";
+        all.register_with_unit("call", help, Unit::Seconds, call_seconds.clone());
+        let metrics = Self {
             whole: Arc::default(),
             since: Arc::default(),
-            effects_unresolved: Family::default(),
-            effects_queued: Family::default(),
-            push_stopped: Gauge::default(),
-            account_paused: Family::default(),
-            circuit_breaker_open: Family::default(),
-            budget_calls: Family::default(),
-            budget_put_off: Family::default(),
-            budget_throttled: Family::default(),
-            automation_paused: Family::default(),
-            stream_age: Family::default(),
-            facts: Family::default(),
-            plans: Counter::default(),
-            plan_failures: Counter::default(),
-            quarantine_open: Family::default(),
-            tasks_open: Family::default(),
-            calls: Family::default(),
-            call_seconds: Family::new_with_constructor(|| Histogram::new(CALL_SECONDS)),
-            hooks: Family::default(),
-            hooks_worked: Family::default(),
-            hooks_waiting: Family::default(),
-            hooks_waiting_age: Family::default(),
-            purged: Family::default(),
-            build_info: Family::default(),
-            due_plan_age: Gauge::default(),
-            due_effect_age: Family::default(),
-            task_age: Family::default(),
-            stock_age: Family::default(),
-            orders_open: Family::default(),
-            waves_open: Family::default(),
-            waves_overdue: Family::default(),
-            owed: Family::default(),
-            owed_captured: Family::default(),
-            transaction_retries: Counter::default(),
+            call_seconds,
+            effects_unresolved: shown(
+                &mut all,
+                "effects_unresolved",
+                "Calls with an unknown outcome",
+            ),
+            effects_queued: shown(&mut all, "effects_queued", "Calls planned, not yet sent"),
+            push_stopped: shown(
+                &mut all,
+                "push_stopped",
+                "1 while nothing is sent because the database lost recent commits",
+            ),
+            account_paused: shown(
+                &mut all,
+                "account_paused",
+                "1 while credentials are rejected",
+            ),
+            circuit_breaker_open: shown(
+                &mut all,
+                "circuit_breaker_open",
+                "1 while its circuit breaker is open",
+            ),
+            budget_calls: shown(&mut all, "budget_calls", "Calls to the account"),
+            budget_put_off: shown(
+                &mut all,
+                "budget_put_off",
+                "Calls deferred because the budget was used up",
+            ),
+            budget_throttled: shown(
+                &mut all,
+                "budget_throttled",
+                "Responses that asked to slow down",
+            ),
+            automation_paused: shown(
+                &mut all,
+                "automation_paused",
+                "1 while an automation has paused itself",
+            ),
+            stream_age: seconds(&mut all, "stream_age", "Since a page was last stored"),
+            facts: shown(&mut all, "facts", "Facts stored"),
+            plans: shown(&mut all, "plans", "Subjects planned"),
+            plan_failures: shown(
+                &mut all,
+                "plan_failures",
+                "Subjects that could not be planned",
+            ),
+            quarantine_open: shown(&mut all, "quarantine_open", "Unreadable records"),
+            tasks_open: shown(&mut all, "tasks_open", "Tasks for an operator"),
+            calls: shown(&mut all, "calls", "Calls to external systems"),
+            hooks: shown(&mut all, "hooks", "Requests to webhooks"),
+            hooks_worked: shown(&mut all, "hooks_worked", "Webhooks worked"),
+            hooks_waiting: shown(&mut all, "hooks_waiting", "Webhooks not processed yet"),
+            hooks_waiting_age: seconds(
+                &mut all,
+                "hooks_waiting_age",
+                "Age of the oldest unprocessed webhook",
+            ),
+            purged: shown(
+                &mut all,
+                "purged",
+                "Rows deleted because they are no longer kept",
+            ),
+            build_info: shown(&mut all, "build_info", "1, with the version that runs"),
+            due_plan_age: seconds(
+                &mut all,
+                "due_plan_age",
+                "Since the oldest due order was due to be planned",
+            ),
+            due_effect_age: seconds(
+                &mut all,
+                "due_effect_age",
+                "Since the oldest due call was due",
+            ),
+            task_age: seconds(
+                &mut all,
+                "task_age",
+                "Since the oldest task of the kind was opened",
+            ),
+            stock_age: seconds(
+                &mut all,
+                "stock_age",
+                "Since the newest count of the warehouse",
+            ),
+            orders_open: shown(&mut all, "orders_open", "Orders that are not closed"),
+            waves_open: shown(&mut all, "waves_open", "Waves not sealed yet"),
+            waves_overdue: shown(
+                &mut all,
+                "waves_overdue",
+                "Waves more than five minutes past their cut-off and not sealed",
+            ),
+            owed: shown(
+                &mut all,
+                "owed_minor_units",
+                "What shipped of open orders comes to, in the minor unit of the currency",
+            ),
+            owed_captured: shown(
+                &mut all,
+                "owed_captured_minor_units",
+                "What was captured of that, in the minor unit of the currency",
+            ),
+            transaction_retries: shown(&mut all, "transaction_retries", "Transactions repeated"),
+            registry: Arc::new(all),
         };
         let build = BuildLabel {
             version: env!("CARGO_PKG_VERSION"),
             code_level: Store::code_level(),
         };
         metrics.build_info.get_or_create(&build).set(1);
-        metrics.registry = Arc::new(metrics.register());
         metrics
-    }
-
-    fn register(&self) -> Registry {
-        let mut all = Registry::with_prefix("hikiate");
-        all.register(
-            "effects_unresolved",
-            "Calls with an unknown outcome",
-            self.effects_unresolved.clone(),
-        );
-        all.register(
-            "effects_queued",
-            "Calls planned, not yet sent",
-            self.effects_queued.clone(),
-        );
-        all.register(
-            "push_stopped",
-            "1 while nothing is sent because the database lost recent commits",
-            self.push_stopped.clone(),
-        );
-        all.register(
-            "account_paused",
-            "1 while credentials are rejected",
-            self.account_paused.clone(),
-        );
-        all.register(
-            "circuit_breaker_open",
-            "1 while its circuit breaker is open",
-            self.circuit_breaker_open.clone(),
-        );
-        all.register(
-            "budget_calls",
-            "Calls to the account",
-            self.budget_calls.clone(),
-        );
-        all.register(
-            "budget_put_off",
-            "Calls deferred because the budget was used up",
-            self.budget_put_off.clone(),
-        );
-        all.register(
-            "budget_throttled",
-            "Responses that asked to slow down",
-            self.budget_throttled.clone(),
-        );
-        all.register(
-            "automation_paused",
-            "1 while an automation has paused itself",
-            self.automation_paused.clone(),
-        );
-        all.register_with_unit(
-            "stream_age",
-            "Since the last complete fetch",
-            Unit::Seconds,
-            self.stream_age.clone(),
-        );
-        all.register("facts", "Facts stored", self.facts.clone());
-        all.register("plans", "Subjects planned", self.plans.clone());
-        all.register(
-            "plan_failures",
-            "Subjects that could not be planned",
-            self.plan_failures.clone(),
-        );
-        all.register(
-            "quarantine_open",
-            "Unreadable records",
-            self.quarantine_open.clone(),
-        );
-        all.register(
-            "tasks_open",
-            "Tasks for an operator",
-            self.tasks_open.clone(),
-        );
-        all.register("calls", "Calls to external systems", self.calls.clone());
-        all.register_with_unit(
-            "call",
-            "Response time of an external system, and the wait for the budget",
-            Unit::Seconds,
-            self.call_seconds.clone(),
-        );
-        all.register("hooks", "Requests to webhooks", self.hooks.clone());
-        all.register("hooks_worked", "Webhooks worked", self.hooks_worked.clone());
-        all.register(
-            "hooks_waiting",
-            "Webhooks not processed yet",
-            self.hooks_waiting.clone(),
-        );
-        all.register_with_unit(
-            "hooks_waiting_age",
-            "Age of the oldest unprocessed webhook",
-            Unit::Seconds,
-            self.hooks_waiting_age.clone(),
-        );
-        all.register(
-            "purged",
-            "Rows deleted because they are no longer kept",
-            self.purged.clone(),
-        );
-        all.register(
-            "transaction_retries",
-            "Transactions repeated",
-            self.transaction_retries.clone(),
-        );
-        self.register_figures(&mut all);
-        all
-    }
-
-    /// What the database tells.
-    fn register_figures(&self, all: &mut Registry) {
-        all.register(
-            "build_info",
-            "1, with the version that runs",
-            self.build_info.clone(),
-        );
-        all.register_with_unit(
-            "due_effect_age",
-            "Since the oldest due call was due",
-            Unit::Seconds,
-            self.due_effect_age.clone(),
-        );
-        all.register_with_unit(
-            "due_plan_age",
-            "Since the oldest due order was due to be planned",
-            Unit::Seconds,
-            self.due_plan_age.clone(),
-        );
-        all.register_with_unit(
-            "task_age",
-            "Since the oldest task of the kind was opened",
-            Unit::Seconds,
-            self.task_age.clone(),
-        );
-        all.register_with_unit(
-            "stock_age",
-            "Since the newest count of the warehouse",
-            Unit::Seconds,
-            self.stock_age.clone(),
-        );
-        all.register(
-            "orders_open",
-            "Orders that are not closed",
-            self.orders_open.clone(),
-        );
-        all.register(
-            "waves_open",
-            "Waves not sealed yet",
-            self.waves_open.clone(),
-        );
-        all.register(
-            "waves_overdue",
-            "Waves more than five minutes past their cut-off and not sealed",
-            self.waves_overdue.clone(),
-        );
-        all.register(
-            "owed_minor_units",
-            "What shipped of open orders comes to, in the minor unit of the currency",
-            self.owed.clone(),
-        );
-        all.register(
-            "owed_captured_minor_units",
-            "What was captured of that, in the minor unit of the currency",
-            self.owed_captured.clone(),
-        );
     }
 
     /// Says whether nothing is sent because the database lost recent commits.
@@ -510,6 +420,20 @@ impl Metrics {
         encode(&mut text, &self.registry)?;
         Ok(text)
     }
+}
+
+/// A metric at zero, under its name.
+fn shown<M: Metric + Clone + Default>(all: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    all.register(name, help, metric.clone());
+    metric
+}
+
+/// The same of one in seconds.
+fn seconds<M: Metric + Clone + Default>(all: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    all.register_with_unit(name, help, Unit::Seconds, metric.clone());
+    metric
 }
 
 #[cfg(test)]
@@ -606,7 +530,18 @@ mod tests {
         metrics.automation_paused("r", "a");
         metrics.called("a", "capture", "done", Duration::from_millis(20));
         metrics.hook("a", "h", HookOutcome::Refused);
+        metrics.count_purged(&Purged::default());
         metrics
+    }
+
+    #[test]
+    fn no_metric_is_left_out_of_these_tests() {
+        let source = include_str!("metrics.rs").split("#[cfg(test)]").next();
+        // The answering time is registered by hand.
+        let registered = source.unwrap().matches("&mut all,").count() + 1;
+        let text = filled().render_text().unwrap();
+        let shown = text.lines().filter(|line| line.starts_with("# TYPE "));
+        assert_eq!(shown.count(), registered);
     }
 
     #[test]

@@ -51,6 +51,18 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
         .map_err(|error| TelemetryError::Twice(error.to_string()))
 }
 
+/// A panic is a log line with its place. Its message is not repeated: one that was put together may quote names and addresses, and
+/// Rust prints it to standard error, which is the log.
+pub fn keep_panics_quiet() {
+    std::panic::set_hook(Box::new(|panic| {
+        let at = panic.location().map(ToString::to_string);
+        tracing::error!(
+            at = at.unwrap_or_default(),
+            "panicked; the message is not repeated, since it may quote data"
+        );
+    }));
+}
+
 fn dispatch<W>(
     format: LogFormat,
     filter: &str,

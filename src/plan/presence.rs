@@ -167,10 +167,11 @@ pub(crate) fn take_back(view: &View<'_>, wanted: &mut Wanted) {
 /// It is to be shipped, and a refund or void of it, which its goods wait for, is not made while the channel does not show it.
 fn not_made(view: &View<'_>, tasks: &mut Tasks) {
     let words = view.may_give_up();
-    let what = format!(
-        "The channel no longer shows the order, so a refund or void that was asked for is not made, and its goods wait. Make it by hand where the payment is and end the order, or release {} to give it up",
-        words.join(", ")
-    );
+    let mut what = "The channel no longer shows the order, so a refund or void that was asked for is not made, and its goods wait. Make it by hand where the payment is and end the order".to_owned();
+    // What has begun is given up no more.
+    if !words.is_empty() {
+        what = format!("{what}, or release {} to give it up", words.join(", "));
+    }
     let mut task = tasks.add("refund_not_possible", what);
     for word in &words {
         task = task.release(word);
@@ -195,7 +196,8 @@ pub(crate) fn tell(view: &View<'_>, gone: bool, kept: bool, tasks: &mut Tasks) {
         return;
     }
     if view.let_go() {
-        if view.keeps_goods() {
+        // What was made and is not shown is a task of its own.
+        if view.keeps_goods() && !view.refund_unshown() {
             not_made(view, tasks);
         }
         return;

@@ -149,6 +149,7 @@ async fn read_bytes_again(
         let stored = || engine.store.read_again(owned, record, &page);
         let done = engine.store.retried("read_again", stored).await?;
         info!(account = %account.slug, stream = record.stream, record = record.id, settled = done.quarantined == 0, "a quarantined record was retried");
+        weigh(engine, account, done).await?;
     }
     Ok(!again.is_empty())
 }

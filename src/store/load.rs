@@ -214,7 +214,7 @@ impl Store {
             for row in sqlx::query!(
                 r#"SELECT d.id, d.subject_id, d.line_key, d.item_id, d.required_qty, d.shipped_qty, d.by_others, d.firm,
                      r.location_id AS "location_id?", r.qty AS "qty?", r.firm AS "reserved_firm?",
-                     d.id IN (SELECT demand_id FROM allocation_requests WHERE demand_id IS NOT NULL) AS "requested!"
+                     EXISTS (SELECT FROM allocation_requests a WHERE a.demand_id = d.id) AS "requested!"
                    FROM demands d LEFT JOIN reservations r ON r.demand_id = d.id AND r.item_id = d.item_id WHERE d.subject_id = ANY($1) ORDER BY d.id, r.location_id"#,
                 &orders
             )

@@ -267,7 +267,7 @@ impl Store {
     /// The database's.
     pub async fn purge_stray_payments(&self) -> Result<u64, StoreError> {
         let gone = sqlx::query!(
-            "DELETE FROM stray_payments WHERE seen_at < (SELECT hk_now()) - interval '35 days'"
+            "DELETE FROM stray_payments WHERE seen_at < (SELECT hk_now()) - interval '35 days' AND NOT (SELECT hk_stopped())"
         )
         .execute(&self.pool)
         .await?;

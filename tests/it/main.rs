@@ -12,6 +12,7 @@ mod guards;
 mod hazards;
 mod launcher;
 mod layers;
+mod panics;
 mod previous;
 mod registry;
 mod setback;

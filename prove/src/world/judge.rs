@@ -251,7 +251,8 @@ impl World {
             order.number.clone(),
             "capture_exceeds_authorisation".to_owned(),
         );
-        let lacks = seen.captured < due && self.flagged.contains(&lacks);
+        let part = order.by_staff > 0 && (order.by_staff..due).contains(&seen.captured);
+        let lacks = part && self.flagged.contains(&lacks);
         if known.status == "booked" && seen.captured != due && !lacks {
             wrong.push(format!("{} captured, {due} are owed", seen.captured));
         }
@@ -349,7 +350,9 @@ impl World {
         };
         let (kept, charged) = (seen.kept(), seen.charged());
         // What was kept of goods that left before the shop cancelled the order is named with them.
-        let named = told("over_captured") || seen.cancelled && told("cancel_too_late");
+        let left = order.due_at_most(&order.in_all(gone)).max(order.by_staff);
+        let with_goods = seen.cancelled && told("cancel_too_late") && kept <= left;
+        let named = told("over_captured") || with_goods;
         if kept > charged && !named {
             wrong.push(format!(
                 "{kept} yen are kept, {charged} are charged, and there is no task"

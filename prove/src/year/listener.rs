@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -18,16 +18,12 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Hears from now on, for the whole process.
+    /// Hears from now on, for the whole process; once.
     #[must_use]
     pub fn install() -> Self {
-        static ONE: OnceLock<Listener> = OnceLock::new();
-        let one = ONE.get_or_init(|| {
-            let listener = Self::default();
-            tracing::subscriber::set_global_default(listener.clone()).unwrap();
-            listener
-        });
-        one.clone()
+        let listener = Self::default();
+        tracing::subscriber::set_global_default(listener.clone()).unwrap();
+        listener
     }
 
     /// Lines heard.

@@ -117,7 +117,7 @@ pub async fn run(terms: &Terms, listener: &Listener) -> Done {
                         world.shop.cancel_order(&id);
                     }
                 }
-                if round == 0 && day % 5 == 0 {
+                if round == 0 {
                     world.shop.place_undecodable_order();
                 }
             }
@@ -129,13 +129,16 @@ pub async fn run(terms: &Terms, listener: &Listener) -> Done {
         done.purged += world.keep_house().await;
         if planted.len() == 2 && after.is_none() {
             after = gone_after(&world, &planted).await;
+            if after.is_some() && traces(world.pool(), &PLANTED).await.is_empty() {
+                done.wrong
+                    .push("the planted address was never stored".to_owned());
+            }
         }
         if !looked && after.is_some_and(|after| world.now >= after) {
             looked = true;
             look(&world, &mut done, "after its time").await;
             // The shop shows the order again, as it does when somebody edits it.
-            world.shop.touch_order(&planted[0]);
-            world.shop.tag(&planted[0], &["seen again"]);
+            assert!(world.shop.tag(&planted[0], &["seen again"]));
         }
         if day + 1 == level.min(terms.days) {
             let sizes = bodies(world.pool()).await;

@@ -168,6 +168,7 @@ pub(super) fn page(port: u16, path: &str) -> Option<String> {
 async fn a_port_of_another_program_is_waited_for_and_holds_nothing_up() {
     let db = db().await;
     let mut shop = Shop::new(Some(&db.url));
+    shop.run(&["health"]).refused(1, "is \"off\"");
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = other.local_addr().unwrap().port();
     shop.edit(
@@ -189,7 +190,18 @@ async fn a_port_of_another_program_is_waited_for_and_holds_nothing_up() {
     daemon.until("showing its pages", |_| {
         page(port, "/metrics").as_deref() == Some("HTTP/1.1 200 OK")
     });
+    daemon.until("ready", |shop| shop.run(&["health"]).code == Some(0));
+    let told = shop.run(&["health", "--json"]).json();
+    assert_eq!(told, serde_json::json!({ "ready": true }));
+    // The next configuration is being written: the daemon runs with the one before.
+    let config = shop.config();
+    let good = fs::read_to_string(&config).unwrap();
+    fs::write(&config, good.replace("dispatch", "dispach")).unwrap();
+    shop.run(&["check"]).refused(3, "dispach");
+    shop.run(&["health"]).ended(0);
+    fs::write(&config, good).unwrap();
     daemon.stop().ended(0);
+    shop.run(&["health"]).refused(1, "no daemon answers");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Usage, configuration, a database that is away or empty.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::process::Stdio;
 
+use hikiate_sdk::sim::skipped;
 use serde_json::json;
 
 use super::{Ran, Shop};
@@ -86,20 +88,20 @@ fn two_accounts_that_read_one_folder_are_refused() {
 
 #[test]
 fn root_is_refused_unless_root_is_meant() {
+    // Another user's daemon would start: `tests/it/cli/daemon.rs`.
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return skipped("root_is_refused_unless_root_is_meant", "not root");
+    }
     let shop = Shop::new(None);
     let mut command = shop.command(&["run"]);
     command.env("SHOP_TOKEN", "sk");
-    // Another user's daemon would start: `tests/it/cli/daemon.rs`.
-    if std::fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0)
-    {
-        let ran = Ran::of(command);
-        let line = format!(
-            "`hikiate run --as-root --config {}`",
-            shop.config().display()
-        );
-        ran.refused(2, &line);
-        assert!(!shop.dir.path().join("state/instance").exists(), "{ran:?}");
-    }
+    let ran = Ran::of(command);
+    let line = format!(
+        "`hikiate run --as-root --config {}`",
+        shop.config().display()
+    );
+    ran.refused(2, &line);
+    assert!(!shop.dir.path().join("state/instance").exists(), "{ran:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod annotate;
+mod around;
 mod begin;
 mod happy;
 mod hooks;

@@ -3,44 +3,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hikiate::registry::CONNECTORS;
 use hikiate_sdk::budget::Budget;
 use hikiate_sdk::{
-    AccountConfig, Call, Connector, ConnectorKind, Error, FulfilCall, LookUp, Op, OperationSpec,
-    Operations, Outcome, Prepared, Problem, Source,
+    Call, Connector, Error, FulfilCall, LookUp, Op, OperationSpec, Operations, Outcome, Prepared,
+    Source,
 };
 
+use super::around::Around;
 use super::world::{Setup, World, order};
 
-/// A Medusa shop whose connector packs and ships in one call.
-struct OneCall;
-
 struct Account(Arc<dyn Connector>);
-
-fn medusa() -> &'static dyn ConnectorKind {
-    *CONNECTORS
-        .iter()
-        .find(|kind| kind.name() == "medusa")
-        .unwrap()
-}
-
-impl ConnectorKind for OneCall {
-    fn name(&self) -> &'static str {
-        medusa().name()
-    }
-
-    fn title(&self) -> &'static str {
-        medusa().title()
-    }
-
-    fn schema(&self) -> schemars::Schema {
-        medusa().schema()
-    }
-
-    fn build(&self, account: &AccountConfig<'_>) -> Result<Arc<dyn Connector>, Vec<Problem>> {
-        Ok(Arc::new(Account(medusa().build(account)?)))
-    }
-}
 
 impl Connector for Account {
     fn source(&self) -> Option<&dyn Source> {
@@ -116,14 +88,13 @@ impl Operations for Account {
     }
 }
 
-static WITH_ONE_CALL: &[&dyn ConnectorKind] = &[&OneCall];
+/// A Medusa shop whose connector packs and ships in one call.
+static ONE_CALL: Around = Around(|medusa| Arc::new(Account(medusa)));
 
 #[tokio::test]
 async fn a_channel_that_ships_in_one_call_is_told_once_and_nothing_is_packed_before() {
-    let mut connectors = WITH_ONE_CALL.to_vec();
-    connectors.extend(CONNECTORS.iter().filter(|kind| kind.name() != "medusa"));
     let mut world = World::new(Setup {
-        connectors: connectors.leak(),
+        connectors: ONE_CALL.with_others(),
         ..Setup::default()
     })
     .await;

@@ -3,47 +3,18 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hikiate::registry::CONNECTORS;
 use hikiate_sdk::budget::Budget;
 use hikiate_sdk::{
-    AccountConfig, Call, Connector, ConnectorKind, Error, LookUp, Op, OperationSpec, Operations,
-    Outcome, Prepared, Problem, Source,
+    Call, Connector, Error, LookUp, Op, OperationSpec, Operations, Outcome, Prepared, Source,
 };
 
+use super::around::Around;
 use super::world::{Setup, World, order};
 
 /// A shipment of so many units is none that it can express.
 const UNLUCKY: u32 = 13;
 
-/// A Medusa shop with a fault in its connector.
-struct Faulty;
-
 struct Account(Arc<dyn Connector>);
-
-fn medusa() -> &'static dyn ConnectorKind {
-    *CONNECTORS
-        .iter()
-        .find(|kind| kind.name() == "medusa")
-        .unwrap()
-}
-
-impl ConnectorKind for Faulty {
-    fn name(&self) -> &'static str {
-        medusa().name()
-    }
-
-    fn title(&self) -> &'static str {
-        medusa().title()
-    }
-
-    fn schema(&self) -> schemars::Schema {
-        medusa().schema()
-    }
-
-    fn build(&self, account: &AccountConfig<'_>) -> Result<Arc<dyn Connector>, Vec<Problem>> {
-        Ok(Arc::new(Account(medusa().build(account)?)))
-    }
-}
 
 impl Connector for Account {
     fn source(&self) -> Option<&dyn Source> {
@@ -88,14 +59,13 @@ impl Operations for Account {
     }
 }
 
-static WITH_A_FAULT: &[&dyn ConnectorKind] = &[&Faulty];
+/// A Medusa shop with a fault in its connector.
+static FAULTY: Around = Around(|medusa| Arc::new(Account(medusa)));
 
 #[tokio::test]
 async fn a_call_that_panics_in_its_preparation_costs_itself_alone() {
-    let mut connectors = WITH_A_FAULT.to_vec();
-    connectors.extend(CONNECTORS.iter().filter(|kind| kind.name() != "medusa"));
     let mut world = World::new(Setup {
-        connectors: connectors.leak(),
+        connectors: FAULTY.with_others(),
         ..Setup::default()
     })
     .await;

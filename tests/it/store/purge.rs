@@ -2,8 +2,9 @@
 
 use hikiate::policy::Retention;
 use hikiate::store::{IncomingBad, IncomingPage, Purged, Source, StoreError};
-use hikiate_sdk::{BadRecord, Currency, PaymentRef, PaymentSnapshot, PaymentState};
+use hikiate_sdk::{BadRecord, PaymentRef, PaymentSnapshot};
 
+use super::quarantine::paid;
 use crate::support::shop::{Shop, at, order, page, parcel, payments};
 use crate::support::traces;
 
@@ -103,7 +104,7 @@ async fn an_order_that_goes_on_keeps_what_it_has_and_ends_anew() {
 }
 
 #[tokio::test]
-async fn a_queued_call_and_lost_commits_keep_everything() {
+async fn a_queued_call_keeps_the_address_and_lost_commits_keep_everything() {
     let shop = shop_with(&["A"]).await;
     let a = ended(&shop, "A", 0).await;
     sqlx::query(
@@ -135,6 +136,12 @@ async fn a_queued_call_and_lost_commits_keep_everything() {
         .execute(shop.pool())
         .await
         .unwrap();
+    // A payment that nobody has claimed for long.
+    sqlx::query("INSERT INTO stray_payments (account_id, key, body, seen_at) VALUES ($1, 'pay-X', '{}', hk_now() - interval '99 days')")
+        .bind(shop.account("shop"))
+        .execute(shop.pool())
+        .await
+        .unwrap();
     assert_eq!(purge(&shop, 201).await, Purged::default());
     assert!(matches!(
         shop.store().erase(a).await,
@@ -144,7 +151,8 @@ async fn a_queued_call_and_lost_commits_keep_everything() {
         .execute(shop.pool())
         .await
         .unwrap();
-    assert_eq!(purge(&shop, 201).await.orders, 1);
+    let done = purge(&shop, 201).await;
+    assert_eq!((done.orders, done.payments), (1, 1));
 }
 
 #[tokio::test]
@@ -231,7 +239,7 @@ async fn wave_of(shop: &Shop, orders: &[&str]) -> i64 {
     wave
 }
 
-fn bad(raw: &str, minute: i64) -> IncomingPage {
+pub(super) fn bad(raw: &str, minute: i64) -> IncomingPage {
     let mut told = page(minute, Vec::new());
     told.bad.push(IncomingBad::new(
         BadRecord::new(Some("A".into()), "total is not a number"),
@@ -302,14 +310,7 @@ async fn a_purged_order_that_is_shown_again_brings_nothing_of_anybody() {
         .await;
     assert_eq!(news.new_facts, 1);
     shop.settle().await;
-    let mut broken = page(184 * DAY, Vec::new());
-    broken.bad.push(IncomingBad::new(
-        BadRecord::new(Some("A".into()), "total is not a number"),
-        Source {
-            raw: "order A 千代田1-1".as_bytes().to_vec(),
-            file: None,
-        },
-    ));
+    let broken = bad("order A 千代田1-1", 184 * DAY);
     shop.pull("shop", &broken).await;
     let mut words = ADDRESS.to_vec();
     words.push("大手町9-9");
@@ -332,7 +333,7 @@ async fn reports_about_a_purged_order_are_facts_without_their_bytes() {
     let shop = Shop::with_provider().await;
     let reading = |captured| PaymentSnapshot {
         captured,
-        ..payment("pay-A")
+        ..paid("pay-A")
     };
     let mut told = order("A", 1);
     told.fact.order.tenders[0].provider = Some(PaymentRef::by_key("pay-A"));
@@ -352,25 +353,6 @@ async fn reports_about_a_purged_order_are_facts_without_their_bytes() {
     let paid = payments(181 * DAY, vec![reading(1_000)]);
     assert_eq!(shop.pull("stripe", &paid).await.new_facts, 1);
     assert_eq!(rows(&shop, "raw_payloads", a).await, 0);
-}
-
-fn payment(key: &str) -> PaymentSnapshot {
-    PaymentSnapshot {
-        key: key.into(),
-        reference: None,
-        version: None,
-        currency: Currency::JPY,
-        state: PaymentState::Authorised,
-        amount: 1_000,
-        authorised: 1_000,
-        captured: 0,
-        refunded: 0,
-        disputed: 0,
-        authorised_until: None,
-        pay_by: None,
-        parts: None,
-        refunds: Vec::new(),
-    }
 }
 
 #[tokio::test]

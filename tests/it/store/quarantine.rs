@@ -9,15 +9,7 @@ use hikiate_sdk::{
 use crate::support::shop::{Shop, after, at, in_file, order, page, parcel, payments, today};
 
 fn bad(raw: &str) -> IncomingPage {
-    let mut told = page(0, Vec::new());
-    told.bad.push(IncomingBad::new(
-        BadRecord::new(Some("A".into()), "total is not a number"),
-        Source {
-            raw: raw.as_bytes().to_vec(),
-            file: None,
-        },
-    ));
-    told
+    super::purge::bad(raw, 0)
 }
 
 #[tokio::test]
@@ -696,7 +688,7 @@ async fn a_payment_that_could_not_be_read_is_kept_as_one_until_it_can_be() {
 }
 
 /// A thousand yen.
-fn paid(key: &str) -> PaymentSnapshot {
+pub(super) fn paid(key: &str) -> PaymentSnapshot {
     PaymentSnapshot {
         key: key.into(),
         reference: None,

@@ -61,7 +61,7 @@ impl Inbox {
         if self.folder.size(archive).await?.is_none() {
             return Ok(0);
         }
-        let (mut after, mut gone) = (None, 0);
+        let (mut after, mut gone, mut failed) = (None, 0, None);
         loop {
             let listing = self.budget.listing;
             let slice = self
@@ -75,17 +75,23 @@ impl Inbox {
                 // Earlier versions did not write down when a file was read.
                 let read_at = archived.read_at.or(entry.changed_at());
                 if read_at.is_some_and(|at| at < before) {
-                    self.folder
-                        .remove(&format!("{archive}/{}", entry.name))
-                        .await?;
-                    gone += 1;
+                    // One that cannot be removed keeps none behind it.
+                    let name = format!("{archive}/{}", entry.name);
+                    match self.folder.remove(&name).await {
+                        Ok(()) => gone += 1,
+                        Err(error) => drop(failed.get_or_insert(error)),
+                    }
                 }
             }
             let last = slice.entries.last().filter(|_| slice.more);
             match last {
                 Some(last) => after = Some((last.modified, last.name.clone())),
-                None => return Ok(gone),
+                None => break,
             }
+        }
+        match failed {
+            Some(error) if gone == 0 => Err(error),
+            _ => Ok(gone),
         }
     }
 

@@ -718,6 +718,32 @@ async fn archived_files_go_after_their_time_and_nothing_else_does() {
     assert!(kept[1].contains("outgoing hold names"), "{kept:?}");
 }
 
+/// One that cannot be removed keeps none behind it, and is tried again.
+#[tokio::test]
+async fn an_archived_file_that_cannot_be_removed_holds_up_no_other() {
+    let keys = serde_json::json!({ "archive_for": "30d" });
+    let site = site_set("japanese-3pl-utf8", &|text| text.to_owned(), &keys);
+    for n in 1..=3 {
+        site.put(
+            &format!("incoming/uketsuke-{n}.csv"),
+            format!("{REPLY}HK{n}-S1,受付,,\r\n").as_bytes(),
+        );
+    }
+    let page = site.page("shipments", None).await;
+    site.source()
+        .acknowledge(page.ack.as_ref().unwrap())
+        .await
+        .unwrap();
+    let archived = site.names("archive").len();
+    let late = now() + chrono::TimeDelta::days(31);
+    site.faults.inject(Target::Write, Fault::NotSent);
+    assert_eq!(site.source().clear_old(late).await.unwrap(), archived - 1);
+    site.faults.inject(Target::Write, Fault::NotSent);
+    let error = site.source().clear_old(late).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Transient);
+    assert_eq!(site.source().clear_old(late).await.unwrap(), 1);
+}
+
 /// Without the key nothing is deleted, and that is told.
 #[tokio::test]
 async fn an_archive_without_a_time_is_kept_for_ever() {
