@@ -29,7 +29,7 @@ real: postgres ## 20 orders through real Medusa, SFTP and SMTP servers, 7 at a S
 real-shop: postgres ## N=20 orders of its own through a shop: KIND=woocommerce URL=… KEY=… SECRET=… [KEEP=1]
 	@scripts/real-shop.sh
 
-soak: postgres ## two daemons and their database killed and set back under load: MINUTES=10 [SEED=N]
+soak: postgres ## two daemons and their database killed, set back and failed over under load: MINUTES=10 [SEED=N]
 	cargo build --bin hikiate --features demo
 	cargo build -p hikiate-prove --all-features
 	target="$${CARGO_TARGET_DIR:-target}/debug"; exec "$$target/hikiate-prove" soak --minutes $(or $(MINUTES),10) \

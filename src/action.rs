@@ -66,6 +66,9 @@ pub enum Action {
     /// See what going on after the database was set back would do.
     #[serde(rename = "recover --lost-since")]
     Recover {},
+    /// Say that the switch to this database server lost nothing.
+    #[serde(rename = "recover --nothing-lost")]
+    NothingLost {},
     /// Say that the lost window's journals were taken out of the books.
     #[serde(rename = "recover --books-cleared")]
     BooksCleared {},
@@ -235,6 +238,7 @@ impl Action {
                 format!("recover --instructed ACCOUNT/{on}-Sn --line CODE=QUANTITY --reason TEXT")
             }
             Self::Recover {} => "recover --lost-since TIME --dry-run --reason TEXT".to_owned(),
+            Self::NothingLost {} => "recover --nothing-lost --dry-run --reason TEXT".to_owned(),
             Self::BooksCleared {} => "recover --books-cleared --reason TEXT".to_owned(),
             Self::ShowQuarantined { id } => format!("quarantine show {id}"),
             Self::RetryQuarantined { id, alike } => {
@@ -367,6 +371,7 @@ mod tests {
             Action::ListEffects {},
             Action::Instructed {},
             Action::Recover {},
+            Action::NothingLost {},
             Action::BooksCleared {},
             Action::ShowQuarantined { id: 3 },
             Action::RetryQuarantined {

@@ -66,12 +66,6 @@ fn returns_that_are_not_stored_are_seen() {
 }
 
 #[test]
-fn an_order_dated_ahead_that_hides_others_is_seen() {
-    // Rare since webhooks and readings by id show most of what it hides.
-    caught(Fault::named("seen_ahead").unwrap(), 250);
-}
-
-#[test]
 fn a_capture_that_is_only_pretended_is_seen() {
     caught(Fault::named("capture_pretended").unwrap(), 60);
 }

@@ -824,8 +824,11 @@ pub(crate) struct Unbegin {
 #[derive(Debug, Args)]
 pub(crate) struct Recover {
     /// Start of the data-loss window: the time of the backup, or earlier
-    #[arg(long, value_name = "TIME", value_parser = time, required_unless_present_any = ["instructed", "books_cleared"], conflicts_with_all = ["instructed", "books_cleared"])]
+    #[arg(long, value_name = "TIME", value_parser = time, required_unless_present_any = ["nothing_lost", "instructed", "books_cleared"], conflicts_with_all = ["nothing_lost", "instructed", "books_cleared"])]
     pub(crate) lost_since: Option<DateTime<Utc>>,
+    /// State that the switch to this server lost no commit: a synchronous standby, a planned switchover, an upgrade
+    #[arg(long, conflicts_with_all = ["instructed", "books_cleared", "acts_typed"])]
+    pub(crate) nothing_lost: bool,
     /// Record that a warehouse has this shipment
     #[arg(
         long,

@@ -1,6 +1,6 @@
 //! `hikiate recover`: what an operator says after the database lost recent commits.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 
 use super::acts::{self, Act};
@@ -10,8 +10,14 @@ use super::out::plain;
 use super::session::Session;
 use crate::store::Phase;
 
+/// Commands run so long before a switch are compared with the database.
+const ACTS_LOOKED_AT: Duration = Duration::days(1);
+
 /// Begins a recovery, or tells what an operator found out for one.
 pub(crate) async fn run(session: &Session, args: Recover) -> Result<(), Failure> {
+    if args.nothing_lost {
+        return nothing_lost(session, &args).await;
+    }
     match (&args.lost_since, &args.instructed) {
         (Some(_), _) => begin(session, args).await,
         (_, Some(name)) => instructed(session, name, &args.lines).await,
@@ -71,7 +77,43 @@ async fn begin(session: &Session, args: Recover) -> Result<(), Failure> {
             acts_in_words(session, lost.as_deref()),
         )
     })?;
-    if dry && !args.dry_run {
+    refuse_unsure(dry, args.dry_run)
+}
+
+/// Goes on after a switch that lost nothing, unless a command that this database does not know says otherwise.
+async fn nothing_lost(session: &Session, args: &Recover) -> Result<(), Failure> {
+    let store = &session.store;
+    let before = store.recovery().await?;
+    let dry = !args.yes;
+    if let Some(at) = before.suspected_at {
+        let lost = lost_acts(session, at - ACTS_LOOKED_AT).await?;
+        let lost = lost.unwrap_or_default();
+        if !lost.is_empty() {
+            return Err(Failure::Refused(format!(
+                "commits are lost: {} commands that were run are not in this database: give --lost-since\n{}",
+                lost.len(),
+                lines_of(session, lost.iter())
+            )));
+        }
+    }
+    let deny = || store.deny_loss(&args.reason, &session.actor, dry);
+    store.retried("deny_loss", deny).await?;
+    let told = json!({ "dry_run": dry, "suspected": true, "why": before.why });
+    session.out.one(&told, || {
+        let end = if dry {
+            "sending and sealing would resume as they were: no loss is proven. If the switch lost commits all the same, what was sent in that time is sent \
+             again; nothing was changed; run it again with --yes instead of --dry-run"
+        } else {
+            "sending and sealing resume as they were"
+        };
+        format!("sending and sealing were stopped: {}\n{end}\n", before.why)
+    })?;
+    refuse_unsure(dry, args.dry_run)
+}
+
+/// A command that changes much asks for one of two words.
+fn refuse_unsure(dry: bool, asked: bool) -> Result<(), Failure> {
+    if dry && !asked {
         return Err(Failure::Refused(
             "this cannot be undone: add --yes, or --dry-run to only show what would be done"
                 .to_owned(),

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use tracing::{error, info, warn};
 
 use super::batch::end_empty;
-use super::witness::{Compared, ServerState, Witness, compare};
+use super::witness::{Behind, Compared, ServerState, Witness, compare};
 use super::{OwnedAccount, Store, StoreError};
 
 /// Where a recovery stands.
@@ -32,6 +32,10 @@ pub struct Recovery {
     pub epoch: i32,
     /// Why it is suspected, or what the operator gave as the reason.
     pub why: String,
+    /// What shows that commits are lost, where something does.
+    pub proven_loss: Option<String>,
+    /// When it was suspected.
+    pub suspected_at: Option<DateTime<Utc>>,
     /// From when on things may be lost.
     pub lost_since: Option<DateTime<Utc>>,
     /// Planning has caught up when nothing is due from before.
@@ -96,22 +100,8 @@ impl Store {
                     db.sent.extend(rows);
                 }
             }
-            Compared::Behind(why) => {
-                let stopped = sqlx::query(
-                    // A recovery that was begun since the rows were read is the operator's answer to just this.
-                    "UPDATE recovery SET phase = 'suspected', why = $1, suspected_at = (SELECT hk_now()), lifted_at = NULL WHERE phase <> 'suspected' AND epoch = $2",
-                )
-                .bind(&why)
-                .bind(db.epoch)
-                .execute(&mut *connection)
-                .await?
-                .rows_affected();
-                if stopped > 0 {
-                    error!(
-                        why,
-                        "the database was set back: push and seal stop for all accounts; type `hikiate recover --lost-since TIME --dry-run --reason …`"
-                    );
-                }
+            Compared::Behind(behind) => {
+                suspect(connection, db.epoch, behind).await?;
                 return Ok(());
             }
         }
@@ -136,7 +126,7 @@ impl Store {
     /// The database's.
     pub async fn recovery(&self) -> Result<Recovery, StoreError> {
         let row = sqlx::query!(
-            "SELECT phase, epoch, why, lost_since, settle_at, coalesce(books_upto, deposits_upto) AS books_upto FROM recovery"
+            "SELECT phase, epoch, why, proven_loss, suspected_at, lost_since, settle_at, coalesce(books_upto, deposits_upto) AS books_upto FROM recovery"
         )
         .fetch_one(&self.pool)
         .await?;
@@ -149,6 +139,8 @@ impl Store {
             },
             epoch: row.epoch,
             why: row.why,
+            proven_loss: row.proven_loss,
+            suspected_at: row.suspected_at,
             lost_since: row.lost_since,
             settle_at: row.settle_at,
             books_held: row.books_upto.is_some(),
@@ -181,7 +173,7 @@ impl Store {
             "UPDATE recovery SET epoch = epoch + 1, suspected_at = CASE WHEN phase = 'none' THEN (SELECT hk_now()) ELSE suspected_at END,
                lost_until = CASE WHEN phase = 'none' THEN (SELECT hk_now()) ELSE suspected_at END,
                lost_since = CASE WHEN phase IN ('orders', 'rest') THEN least(lost_since, $1) ELSE $1 END, lost_first = least(lost_first, $1),
-               phase = 'orders', begun_at = (SELECT hk_now()), why = $2, actor = $3, settle_at = NULL, lifted_at = NULL",
+               phase = 'orders', proven_loss = NULL, begun_at = (SELECT hk_now()), why = $2, actor = $3, settle_at = NULL, lifted_at = NULL",
             lost_since, reason, actor
         )
         .execute(&mut *tx)
@@ -231,6 +223,44 @@ impl Store {
             batches: open.len() as u64,
             orders,
         })
+    }
+
+    /// An operator knows that the switch to this server lost nothing: push and seal go on as they were. A `dry` one is done and
+    /// rolled back.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when nothing is suspected, a loss is proven, or a recovery was interrupted; the database's.
+    pub async fn deny_loss(&self, reason: &str, actor: &str, dry: bool) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let row = sqlx::query!(
+            r#"SELECT phase, proven_loss, lost_since IS NOT NULL AND lifted_at IS NULL AS "interrupted!" FROM recovery FOR UPDATE"#
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        let refused = match (row.phase.as_str(), row.proven_loss) {
+            ("suspected", Some(proven)) => Some(format!(
+                "commits are lost ({proven}): give --lost-since with the time of the backup or of the standby's last commit"
+            )),
+            ("suspected", None) if row.interrupted => Some(
+                "this interrupted a recovery that was in progress: begin that one again with --lost-since".to_owned(),
+            ),
+            ("suspected", None) => None,
+            _ => Some("no daemon suspects that the database lost commits: start one that ran until the switch".to_owned()),
+        };
+        if let Some(refused) = refused {
+            return Err(StoreError::Refused(refused));
+        }
+        sqlx::query!(
+            "UPDATE recovery SET epoch = epoch + 1, phase = 'none', why = $1, actor = $2",
+            reason,
+            actor
+        )
+        .execute(&mut *tx)
+        .await?;
+        if !dry {
+            tx.commit().await?;
+        }
+        Ok(())
     }
 
     /// Streams of these accounts that are to be read again: account, name, cursor, and whether that has begun.
@@ -395,6 +425,41 @@ impl Store {
         tx.commit().await?;
         Ok(true)
     }
+}
+
+/// Stops push and seal, and keeps what proves a loss: another process may see that where the first one did not. `lifted_at`
+/// stays for [`Store::deny_loss`].
+async fn suspect(
+    connection: &mut PgConnection,
+    epoch: i32,
+    behind: Behind,
+) -> Result<(), StoreError> {
+    let Behind { why, proven } = behind;
+    let told = sqlx::query(
+        // A recovery that was begun since the rows were read is the operator's answer to just this.
+        "UPDATE recovery SET proven_loss = CASE WHEN $3 THEN $1 END, why = CASE phase WHEN 'suspected' THEN why ELSE $1 END,
+           suspected_at = CASE phase WHEN 'suspected' THEN suspected_at ELSE (SELECT hk_now()) END, phase = 'suspected'
+         WHERE epoch = $2 AND (phase <> 'suspected' OR ($3 AND proven_loss IS NULL))",
+    )
+    .bind(&why)
+    .bind(epoch)
+    .bind(proven)
+    .execute(&mut *connection)
+    .await?
+    .rows_affected();
+    if told > 0 && proven {
+        error!(
+            why,
+            "the database has lost recent commits: push and seal stop for all accounts; type `hikiate recover --lost-since TIME --dry-run --reason …`"
+        );
+    } else if told > 0 {
+        error!(
+            why,
+            "the database may have lost recent commits: push and seal stop for all accounts; type `hikiate recover --lost-since TIME --dry-run --reason …`, \
+             or `hikiate recover --nothing-lost --dry-run --reason …` where you know that the switch lost nothing"
+        );
+    }
+    Ok(())
 }
 
 /// Orders of the lost window that came back with what we told their channel look as if others had handled them:

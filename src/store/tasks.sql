@@ -36,11 +36,14 @@ SELECT kind, subject, detail, since, due_at, actions FROM (
   FROM stock_listings listing JOIN locations l ON l.id = listing.location_id JOIN accounts a ON a.id = l.account_id WHERE listing.refused IS NOT NULL
   UNION ALL
   SELECT 'database_data_loss', 'push and seal', CASE phase
-      WHEN 'suspected' THEN 'The database has lost recent commits (' || why || '). Sending and sealing are stopped. State since when; look first what it would do'
+      WHEN 'suspected' THEN CASE WHEN proven_loss IS NULL THEN 'The database may have lost recent commits (' || why || '). Sending and sealing are stopped. '
+          || 'State since when, or that the switch lost nothing (a synchronous standby, a planned switchover, an upgrade); look first what it would do'
+        ELSE 'The database has lost recent commits (' || proven_loss || '). Sending and sealing are stopped. State since when; look first what it would do' END
       ELSE 'Recovery: everything is fetched again since ' || begun_at || '. Nothing is sent until that is done. Still to fetch: ' || coalesce((
         SELECT string_agg(a.slug || '/' || t.name, ', ' ORDER BY a.slug, t.name) FROM streams t JOIN accounts a ON a.id = t.account_id WHERE t.resync IS NOT NULL), 'nothing')
       END, coalesce(suspected_at, (SELECT hk_now())), NULL,
-    CASE phase WHEN 'suspected' THEN '[{"command": "recover --lost-since", "args": {}}]' ELSE '[]' END::jsonb FROM recovery WHERE phase <> 'none'
+    CASE WHEN phase <> 'suspected' THEN '[]' WHEN proven_loss IS NULL THEN '[{"command": "recover --lost-since", "args": {}}, {"command": "recover --nothing-lost", "args": {}}]'
+      ELSE '[{"command": "recover --lost-since", "args": {}}]' END::jsonb FROM recovery WHERE phase <> 'none'
   UNION ALL
   SELECT 'not_begun', a.slug, CASE WHEN c.stopped_at IS NULL THEN 'the channel has not begun' ELSE 'the channel was stopped by ' || c.stopped_by || ': ' || c.stopped_why END
     || '; its orders are read, planned and reserved for, and nothing is sent for them: look first, then begin it',

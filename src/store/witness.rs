@@ -69,8 +69,27 @@ pub enum Compared {
     First,
     /// An operator has begun a recovery since: the file follows.
     Recovered,
-    /// The database was set back, or is another one.
-    Behind(String),
+    /// The database was set back, or is another one, or runs at another place.
+    Behind(Behind),
+}
+
+/// Why the database may have lost commits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Behind {
+    /// In words.
+    pub why: String,
+    /// It has lost some: it knows less than this process. A failover or a move alone proves nothing.
+    pub proven: bool,
+}
+
+impl Behind {
+    fn proven(why: String) -> Compared {
+        Compared::Behind(Self { why, proven: true })
+    }
+
+    fn suspected(why: String) -> Compared {
+        Compared::Behind(Self { why, proven: false })
+    }
 }
 
 /// Compares what was sent with what the database knows. Pure.
@@ -80,7 +99,7 @@ pub fn compare(file: &Kept, db: &ServerState) -> Compared {
         Kept::Nothing => return Compared::First,
         Kept::Damaged if db.recovering => return Compared::Recovered,
         Kept::Damaged => {
-            return Compared::Behind(
+            return Behind::suspected(
                 "the witness file is damaged, so nobody knows whether the database was set back"
                     .to_owned(),
             );
@@ -91,7 +110,7 @@ pub fn compare(file: &Kept, db: &ServerState) -> Compared {
         return Compared::Recovered;
     }
     if file.epoch > db.epoch {
-        return Compared::Behind(format!(
+        return Behind::proven(format!(
             "the database has seen {} recoveries and the witness file {}",
             db.epoch, file.epoch
         ));
@@ -99,7 +118,7 @@ pub fn compare(file: &Kept, db: &ServerState) -> Compared {
     for (account, sent) in &file.sent {
         let known = db.sent.get(account).copied().unwrap_or(0);
         if *sent > known {
-            return Compared::Behind(format!(
+            return Behind::proven(format!(
                 "{account} was sent to {sent} times, the database knows of {known}"
             ));
         }
@@ -107,25 +126,28 @@ pub fn compare(file: &Kept, db: &ServerState) -> Compared {
     if let (Some(was), Some(is)) = (&file.system, &db.system)
         && was != is
     {
-        return Compared::Behind(format!(
+        return Behind::suspected(format!(
             "the database server is another one: system identifier {is}, it was {was}"
         ));
     }
     if let (Some(was), Some(is)) = (file.timeline, db.timeline)
         && was != is
     {
-        return Compared::Behind(format!(
+        return Behind::suspected(format!(
             "the database server was restored or failed over: it is on timeline {is}, it was on {was}"
         ));
     }
     if let (Some(was), Some(is)) = (file.flushed, db.flushed)
         && is < was
     {
-        return Compared::Behind(format!(
+        let why = format!(
             "the database server was set back: its log ends at {}, it was seen at {}",
             position(is),
             position(was)
-        ));
+        );
+        // A standby that was promoted need not have what was flushed and not confirmed; here it is the same server.
+        let proven = db.system.is_some() && db.timeline.is_some();
+        return Compared::Behind(Behind { why, proven });
     }
     Compared::Fine
 }

@@ -1,14 +1,41 @@
 //! What happens to the daemons and their database, from a seed.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use hikiate_sdk::faulty::Prng;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::failover::Failover;
 use super::fleet::DAEMONS;
 use super::restore::Restore;
 use super::stage::Stage;
+
+/// What happens to the database once, at its time.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Planned {
+    /// It is set back to a backup.
+    Restore(Restore),
+    /// Its standby takes its place.
+    Failover(Failover),
+}
+
+impl Planned {
+    fn at(&self) -> Instant {
+        match self {
+            Self::Restore(restore) => restore.at,
+            Self::Failover(failover) => failover.at,
+        }
+    }
+
+    async fn play(self, stage: &Stage, chance: &mut Prng, done: &mut Done) -> anyhow::Result<()> {
+        match self {
+            Self::Restore(restore) => restore.play(stage, chance, done).await,
+            Self::Failover(failover) => failover.play(stage, chance, done).await,
+        }
+    }
+}
 
 /// How often the database was taken away.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,16 +44,18 @@ pub(super) struct Done {
     pub(super) db_restarts: usize,
     /// Set back to a backup.
     pub(super) restores: usize,
+    /// Replaced by its standby.
+    pub(super) failovers: usize,
 }
 
-/// Makes trouble until told to stop, and has both daemons and the database running again at the end.
+/// Makes trouble until told to stop, with what is planned in its order, and has both daemons and the database running again at the end.
 ///
 /// # Errors
 /// When the database does not come back or the backup cannot be had: nothing can be proved then.
 pub(super) async fn rage(
     stage: &Stage,
     seed: u64,
-    mut plan: Option<Restore>,
+    mut plan: VecDeque<Planned>,
     stop: CancellationToken,
 ) -> anyhow::Result<Done> {
     let mut chance = Prng::new(seed);
@@ -38,7 +67,9 @@ pub(super) async fn rage(
             () = stop.cancelled() => break,
             () = sleep(pause) => {}
         }
-        if let Some(due) = plan.take_if(|plan| plan.is_due()) {
+        if plan.front().is_some_and(|next| next.at() <= Instant::now())
+            && let Some(due) = plan.pop_front()
+        {
             if let Some((n, _)) = away.take() {
                 stage.fleet.want(n);
             }
@@ -54,8 +85,8 @@ pub(super) async fn rage(
         }
         one(stage, &mut chance, &mut done, &mut away).await?;
     }
-    if let Some(plan) = plan {
-        plan.play(stage, &mut chance, &mut done).await?;
+    for planned in plan {
+        planned.play(stage, &mut chance, &mut done).await?;
     }
     (0..DAEMONS).for_each(|n| stage.fleet.want(n));
     Ok(done)

@@ -134,7 +134,7 @@ async fn give_back(stage: &Stage) -> anyhow::Result<()> {
 /// Has planned anew what a warehouse says will not come: only after a lost window does one ship less than it
 /// was told, because it was told less than the program believes.
 async fn rest(stage: &Stage) -> anyhow::Result<()> {
-    if stage.window().is_none() {
+    if stage.windows().is_empty() {
         return Ok(());
     }
     for (number, actions) in tasks_of(stage, "shipped_short").await? {

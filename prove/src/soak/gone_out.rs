@@ -1,6 +1,15 @@
 //! How much has gone out to external systems so far, by their own memory.
 
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
 use super::stage::Stage;
+
+/// What must go out in a window whose commits are to be lost, or nothing is shown.
+const ENOUGH: usize = 20;
+/// How long it may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Everything that was ever sent, counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +68,14 @@ impl GoneOut {
             cancels: told(true),
             mails: stage.world.mail.mails().len(),
             journals: files("books/outgoing", false),
+        }
+    }
+
+    /// Waits until enough has gone out since, if it does.
+    pub(super) async fn grows(&self, stage: &Stage) {
+        let patience = Instant::now() + PATIENCE;
+        while Self::now(stage).since(self) < ENOUGH && Instant::now() < patience {
+            sleep(Duration::from_millis(200)).await;
         }
     }
 

@@ -153,9 +153,10 @@ pub(super) async fn left_though_cancelled(
 /// The database's.
 pub(super) async fn sealed_though_shipped(
     pool: &PgPool,
-    window: Option<Window>,
+    windows: &[Window],
 ) -> anyhow::Result<BTreeSet<String>> {
-    let since = window.map_or(DateTime::UNIX_EPOCH, |window| window.until);
+    let since = windows.iter().map(|window| window.until).max();
+    let since = since.unwrap_or(DateTime::UNIX_EPOCH);
     let numbers: Vec<String> = sqlx::query_scalar(
         "SELECT s.number FROM subjects s JOIN LATERAL (SELECT min(o.id) AS id, min(o.recorded_at) AS at FROM facts o WHERE o.subject_id = s.id AND o.kind = 'order'
              AND jsonb_path_exists(o.body, '$.order.fulfilments[*] ? (@.reference == null && @.shipped_at != null)')) shown ON shown.at > $1

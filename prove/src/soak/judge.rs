@@ -38,7 +38,7 @@ pub(super) struct Verdict {
     lost: usize,
     oversold: usize,
     balanced: bool,
-    /// Mails of the lost window that were perhaps never sent.
+    /// Mails of lost windows that were perhaps never sent.
     pub(super) counted_as_sent: usize,
     /// Everything that is not as it ought to be, in words.
     pub(super) problems: Vec<String>,
@@ -53,11 +53,12 @@ impl Verdict {
     /// The last line.
     pub(super) fn line(&self) -> String {
         format!(
-            "soak: orders={} kills={} db_restarts={} restores={} twice={} lost={} oversold={} journal={}",
+            "soak: orders={} kills={} db_restarts={} restores={} failovers={} twice={} lost={} oversold={} journal={}",
             self.orders,
             self.kills,
             self.done.db_restarts,
             self.done.restores,
+            self.done.failovers,
             self.twice,
             self.lost,
             self.oversold,
@@ -113,16 +114,17 @@ pub(super) async fn judge(stage: &Stage, done: Done) -> anyhow::Result<Verdict> 
         .filter(|order| order.act == Some(Act::Ended))
         .map(|order| order.placed.number.as_str())
         .collect();
-    let late = invariants::sealed_though_shipped(&stage.pool, stage.window()).await?;
+    let windows = stage.windows();
+    let late = invariants::sealed_though_shipped(&stage.pool, &windows).await?;
     let people = People { short, ended, late };
-    let value = orders(&evidence, &people, stage.window(), &mut verdict);
+    let value = orders(&evidence, &people, &windows, &mut verdict);
     tasks(&evidence, &mut verdict);
     shelves(stage, &mut verdict);
     let reversed = invariants::left_though_cancelled(&stage.pool, &evidence).await?;
     let wrong = books(&evidence, value + reversed);
     verdict.balanced = wrong.is_empty();
     verdict.problems.extend(wrong);
-    let broken = invariants::check(&stage.pool, &evidence, stage.window().is_some()).await?;
+    let broken = invariants::check(&stage.pool, &evidence, !windows.is_empty()).await?;
     verdict.problems.extend(broken);
     Ok(verdict)
 }
@@ -188,7 +190,7 @@ fn kept(order: &OrderSeen) -> i64 {
 fn orders(
     evidence: &Evidence,
     people: &People<'_>,
-    window: Option<Window>,
+    windows: &[Window],
     verdict: &mut Verdict,
 ) -> i64 {
     let mut by_order = evidence.shipments_by_order();
@@ -237,14 +239,15 @@ fn orders(
         for problem in traces.lost(order, told, &all) {
             verdict.lost(problem);
         }
-        // What has left in the lost window counts as written to the customer: nobody could ask the mail server.
+        // What has left in a lost window counts as written to the customer: nobody could ask the mail server.
         let left = shipments
             .iter()
             .flat_map(|s| &s.parcels)
             .map(|p| p.shipped_at);
-        let forgotten = |w: Window| left.max().is_some_and(|at| w.since <= at && at <= w.until);
+        let last = left.max();
+        let forgotten = |w: &Window| last.is_some_and(|at| w.since <= at && at <= w.until);
         match traces.unmailed(order, &shipped) {
-            Some(_) if window.is_some_and(forgotten) => verdict.counted_as_sent += 1,
+            Some(_) if windows.iter().any(forgotten) => verdict.counted_as_sent += 1,
             // Of goods that others shipped hikiate says nothing.
             problem => problem
                 .into_iter()

@@ -1,5 +1,6 @@
 //! The run itself: load and trouble, then quiet, then the reckoning.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,11 +9,13 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::chaos::{self, Done};
+use super::chaos::{self, Done, Planned};
+use super::failover::Failover;
 use super::fleet::DAEMONS;
 use super::judge::{self, Verdict};
 use super::restore::Restore;
 use super::run::Length;
+use super::server::Follows;
 use super::stage::Stage;
 use super::{customers, desk, operator, staff};
 
@@ -49,11 +52,7 @@ pub(super) async fn play(stage: &Arc<Stage>, length: Length, seed: u64) -> anyho
     outside.spawn(async move { operator::decide(&s, seed ^ 6, stop).await });
     let (s, stop) = with(&home);
     inside.spawn(async move { desk::work(&s, stop).await });
-    let plan = (!length.no_restore).then(|| Restore {
-        at: Instant::now() + load * 3 / 10,
-        lose: (load / 8).clamp(Duration::from_secs(10), Duration::from_secs(40)),
-        broken: length.broken,
-    });
+    let plan = planned(&length);
     let (s, stop) = with(&over);
     let mut trouble = tokio::spawn(async move { chaos::rage(&s, seed ^ 4, plan, stop).await });
     let end = Instant::now() + load;
@@ -76,6 +75,32 @@ pub(super) async fn play(stage: &Arc<Stage>, length: Length, seed: u64) -> anyho
     home.cancel();
     while inside.join_next().await.is_some() {}
     verdict
+}
+
+/// What happens to the database, in order: a restore, a failover that loses nothing, one that does.
+fn planned(length: &Length) -> VecDeque<Planned> {
+    let (now, load, broken) = (Instant::now(), length.load, length.broken);
+    let lose = (load / 8).clamp(Duration::from_secs(10), Duration::from_secs(40));
+    let restore = Planned::Restore(Restore {
+        at: now + load / 5,
+        lose,
+        broken,
+    });
+    let failover = |tenths: u32, follows| {
+        Planned::Failover(Failover {
+            at: now + load * tenths / 10,
+            after: lose / 2,
+            follows,
+            broken,
+        })
+    };
+    let failovers = [
+        failover(5, Follows::Synchronously),
+        failover(7, Follows::Later),
+    ];
+    let restore = (!length.no_restore).then_some(restore);
+    let failovers = failovers.into_iter().filter(|_| !length.no_failover);
+    restore.into_iter().chain(failovers).collect()
 }
 
 /// Reckons until all is well twice in a row, or time is up.

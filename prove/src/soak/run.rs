@@ -46,6 +46,9 @@ pub struct SoakArgs {
     /// Without setting the database back
     #[arg(long, conflicts_with = "broken")]
     no_restore: bool,
+    /// Without promoting a standby
+    #[arg(long, conflicts_with = "broken")]
+    no_failover: bool,
     /// Break something on purpose, to see that it is noticed
     #[arg(long, value_enum)]
     broken: Option<Breakage>,
@@ -62,6 +65,8 @@ pub(super) struct Length {
     pub(super) rate: u32,
     /// Without a database that is set back.
     pub(super) no_restore: bool,
+    /// Without a standby that is promoted.
+    pub(super) no_failover: bool,
     /// What is broken on purpose.
     pub(super) broken: Option<Breakage>,
 }
@@ -75,7 +80,16 @@ impl Length {
             load: all - settle,
             settle,
             rate: args.rate,
-            no_restore: args.no_restore || args.broken == Some(Breakage::Forgetful),
+            no_restore: args.no_restore
+                || matches!(
+                    args.broken,
+                    Some(Breakage::Forgetful | Breakage::LaggingStandby)
+                ),
+            no_failover: args.no_failover
+                || matches!(
+                    args.broken,
+                    Some(Breakage::Forgetful | Breakage::NoWitness | Breakage::WrongTime)
+                ),
             broken: args.broken,
         }
     }
@@ -90,9 +104,11 @@ pub enum Breakage {
     WrongTime,
     /// PostgreSQL forgets its last commits when it is killed (`synchronous_commit` off).
     Forgetful,
+    /// The standby for which each commit is said to wait lags.
+    LaggingStandby,
 }
 
-/// A soak that a test has time for, with a database that is killed and none that is set back. Returns what
+/// A soak that a test has time for, with a database that is killed, and neither set back nor replaced. Returns what
 /// is wrong.
 ///
 /// # Errors
@@ -103,6 +119,7 @@ pub async fn short(daemon: &Path, seed: u64) -> anyhow::Result<Vec<String>> {
         settle: Duration::from_secs(100),
         rate: 3,
         no_restore: true,
+        no_failover: true,
         broken: None,
     };
     let (verdict, wrong, _) = whole(daemon, seed, length, false).await?;
@@ -230,7 +247,7 @@ async fn build(exe: &Path, root: &Path, broken: Option<Breakage>) -> anyhow::Res
         scarce: &scarce,
     };
     let world = World::start(&setting).await?;
-    let server = Server::start(&root.join("pg"), broken == Some(Breakage::Forgetful)).await?;
+    let server = Server::start(root, broken == Some(Breakage::Forgetful)).await?;
     let url = root.join("url");
     std::fs::write(&url, &server.url).context("write the database's address")?;
     let configs = [1, 2].map(|n| root.join(format!("daemon-{n}.toml")));
@@ -266,7 +283,7 @@ async fn build(exe: &Path, root: &Path, broken: Option<Breakage>) -> anyhow::Res
         pool,
         bought: Mutex::default(),
         open: AtomicUsize::new(0),
-        window: Mutex::default(),
+        windows: Mutex::default(),
         lost: Mutex::default(),
         notes,
     })

@@ -1,39 +1,52 @@
-//! The soak's PostgreSQL: a private cluster that is killed, restarted, backed up and set back.
+//! The soak's database: a server that is killed, restarted, backed up and set back, its standby, and the one address behind
+//! which the daemons find whichever of them is in charge.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
-use hikiate::store::launcher::{Cluster, ClusterOptions};
-use tokio::process::Command;
+use anyhow::{Context as _, ensure};
+use hikiate::store::launcher::ClusterOptions;
 use tokio::sync::Mutex;
-use tokio::time::{sleep, timeout};
+
+use super::node::{Node, Standby, behind};
 
 /// The database's name.
 const NAME: &str = "hikiate";
-/// How long the server may take to come back, crash recovery included.
-const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A cluster with a state directory of its own; the daemons know it by its address only.
+/// How a standby follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Follows {
+    /// A commit waits for it.
+    Synchronously,
+    /// No commit waits for it.
+    Later,
+}
+
+/// What there is of servers.
+struct Servers {
+    node: Option<Node>,
+    standby: Option<Standby>,
+    made: usize,
+}
+
+/// The database that the daemons know by its address only.
 pub(super) struct Server {
-    options: ClusterOptions,
     root: PathBuf,
-    cluster: Mutex<Option<Cluster>>,
-    /// The address of the daemons' database, the same for ever.
+    servers: Mutex<Servers>,
+    /// The address of the daemons' database, the same for ever: a link to the socket of the server in charge, as a virtual
+    /// address is.
     pub(super) url: String,
 }
 
 impl Server {
-    /// Makes the cluster and starts it; it flushes to disk, since it is killed. A forgetful one does not wait
+    /// Makes a cluster below `root` and starts it; it flushes to disk, since it is killed. A forgetful one does not wait
     /// for that.
     ///
     /// # Errors
-    /// The launcher's.
-    pub(super) async fn start(state_dir: &Path, forgetful: bool) -> anyhow::Result<Self> {
-        let mut options = ClusterOptions::new(state_dir);
+    /// The launcher's, the file system's.
+    pub(super) async fn start(root: &Path, forgetful: bool) -> anyhow::Result<Self> {
+        let mut options = ClusterOptions::new(root.join("pg-1"));
         // Seconds of commits are in the server's memory only, and die with it.
         let (commit, delay) = if forgetful {
             ("off", "10s")
@@ -47,28 +60,23 @@ impl Server {
             ("checkpoint_timeout", "60"),
             ("synchronous_commit", commit),
             ("wal_writer_delay", delay),
+            // A standby comes back soon after the server that it follows.
+            ("wal_retrieve_retry_interval", "200ms"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
-        let cluster = Cluster::start(&options).await.context("start PostgreSQL")?;
+        let node = Node::start(options).await?;
+        let address = root.join("address");
+        symlink(node.socket()?, &address).context("make the address")?;
         Ok(Self {
-            url: cluster.url(NAME),
-            root: state_dir.join("postgres"),
-            cluster: Mutex::new(Some(cluster)),
-            options,
+            url: behind(&node.url(NAME), &address)?,
+            root: root.to_owned(),
+            servers: Mutex::new(Servers {
+                node: Some(node),
+                standby: None,
+                made: 1,
+            }),
         })
-    }
-
-    fn data(&self) -> PathBuf {
-        self.root.join("data")
-    }
-
-    fn postmaster(&self) -> anyhow::Result<u32> {
-        let text = fs::read_to_string(self.data().join("postmaster.pid"))
-            .context("read the server's pid file")?;
-        let pid = text.lines().next().unwrap_or_default();
-        pid.parse()
-            .with_context(|| format!("{pid:?} is no process"))
     }
 
     /// `kill -9` of the postmaster, then a start on what it left.
@@ -76,23 +84,7 @@ impl Server {
     /// # Errors
     /// When it does not come back.
     pub(super) async fn kill(&self) -> anyhow::Result<()> {
-        let mut cluster = self.cluster.lock().await;
-        let pid = self.postmaster()?.to_string();
-        let killed = Command::new("kill").args(["-9", &pid]).status().await;
-        anyhow::ensure!(killed.context("run kill")?.success(), "kill -9 {pid}");
-        let cluster = cluster.as_mut().context("there is no server")?;
-        let begun = Instant::now();
-        loop {
-            // Just after the kill its children may still hold its memory.
-            match cluster.ensure_running().await {
-                Ok(true) => return Ok(()),
-                Ok(false) if begun.elapsed() > PATIENCE => bail!("process {pid} survived kill -9"),
-                Err(error) if begun.elapsed() > PATIENCE => {
-                    return Err(error).context("PostgreSQL does not restart after kill -9");
-                }
-                Ok(false) | Err(_) => sleep(Duration::from_millis(100)).await,
-            }
-        }
+        self.servers.lock().await.in_charge()?.kill().await
     }
 
     /// `pg_ctl restart -m immediate`: all its processes are killed, and it recovers.
@@ -100,19 +92,7 @@ impl Server {
     /// # Errors
     /// When it does not come back.
     pub(super) async fn restart(&self) -> anyhow::Result<()> {
-        let mut cluster = self.cluster.lock().await;
-        let data = self.data().display().to_string();
-        let log = self.root.join("log/restarts.log").display().to_string();
-        let seconds = PATIENCE.as_secs().to_string();
-        let words = ["restart", "-w", "-m", "immediate", "-t", &seconds];
-        let words = words.into_iter().chain(["-D", &data, "-l", &log]);
-        self.program("pg_ctl", words).await?;
-        let cluster = cluster.as_mut().context("there is no server")?;
-        cluster
-            .ensure_running()
-            .await
-            .context("PostgreSQL does not restart after an immediate restart")?;
-        Ok(())
+        self.servers.lock().await.in_charge()?.restart().await
     }
 
     /// A base backup, taken while everything runs.
@@ -120,13 +100,9 @@ impl Server {
     /// # Errors
     /// `pg_basebackup`'s.
     pub(super) async fn back_up(&self) -> anyhow::Result<()> {
-        let (run, to) = (self.socket()?, self.root.join("backup"));
-        let (run, to) = (run.display().to_string(), to.display().to_string());
-        let words = ["-h", &run, "-p", "5432", "-U", "hikiate_admin", "-D", &to];
-        let words = words
-            .into_iter()
-            .chain(["-X", "stream", "--checkpoint=fast", "--no-password"]);
-        self.program("pg_basebackup", words).await
+        let mut servers = self.servers.lock().await;
+        let node = servers.in_charge()?;
+        node.back_up(&node.backup(), &[]).await
     }
 
     /// Stops the server as a failure would, puts the backup in its place and starts it again.
@@ -134,77 +110,104 @@ impl Server {
     /// # Errors
     /// The launcher's, the file system's.
     pub(super) async fn put_back(&self) -> anyhow::Result<()> {
-        let mut cluster = self.cluster.lock().await;
-        let old = cluster.take().context("there is no server")?;
-        old.stop().await.context("stop PostgreSQL")?;
-        fs::rename(self.data(), self.root.join("data.lost")).context("move the data away")?;
-        fs::rename(self.root.join("backup"), self.data()).context("put the backup in place")?;
-        *cluster = Some(
-            Cluster::start(&self.options)
-                .await
-                .context("start PostgreSQL on the backup")?,
-        );
+        let mut servers = self.servers.lock().await;
+        let old = servers.node.take().context("there is no server")?;
+        servers.node = Some(old.put_back().await?);
         Ok(())
     }
 
-    /// Stops it for good.
+    /// Makes a standby and waits until it follows.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub(super) async fn follow(&self, how: Follows) -> anyhow::Result<()> {
+        let mut servers = self.servers.lock().await;
+        ensure!(servers.standby.is_none(), "there is a standby");
+        servers.made += 1;
+        let state_dir = self.root.join(format!("pg-{}", servers.made));
+        let node = servers.in_charge()?;
+        let standby = node.standby(&state_dir).await?;
+        node.until("SELECT EXISTS (SELECT FROM pg_stat_replication WHERE state = 'streaming')")
+            .await?;
+        // After the backup: a server that was promoted has nobody to wait for.
+        if how == Follows::Synchronously {
+            node.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+                .await?;
+            node.execute("SELECT pg_reload_conf()").await?;
+        }
+        servers.standby = Some(standby);
+        Ok(())
+    }
+
+    /// Waits until the standby is there and each commit waits for it.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub(super) async fn synchronous(&self) -> anyhow::Result<()> {
+        let mut servers = self.servers.lock().await;
+        servers
+            .in_charge()?
+            .until("SELECT EXISTS (SELECT FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = 'sync')")
+            .await
+    }
+
+    /// Cuts the standby's line: what is committed from now on it does not have.
+    ///
+    /// # Errors
+    /// When it keeps following.
+    pub(super) async fn cut_off(&self) -> anyhow::Result<()> {
+        let mut servers = self.servers.lock().await;
+        let standby = servers.standby.as_ref().context("there is no standby")?;
+        standby.cut_off().await?;
+        servers
+            .in_charge()?
+            .until("SELECT NOT EXISTS (SELECT FROM pg_stat_replication)")
+            .await
+    }
+
+    /// The server in charge ends at once and stays away.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub(super) async fn fence(&self) -> anyhow::Result<()> {
+        self.servers.lock().await.in_charge()?.fence().await
+    }
+
+    /// The standby of a fenced server takes its place, and the address leads to it.
+    ///
+    /// # Errors
+    /// The programs', the launcher's, the file system's.
+    pub(super) async fn promote(&self) -> anyhow::Result<()> {
+        let mut servers = self.servers.lock().await;
+        let standby = servers.standby.take().context("there is no standby")?;
+        let old = servers.node.take().context("there is no server")?;
+        let node = old.replace(standby).await?;
+        let (new, address) = (self.root.join("address.new"), self.root.join("address"));
+        symlink(node.socket()?, &new).context("make the new address")?;
+        fs::rename(&new, &address).context("move the address")?;
+        servers.node = Some(node);
+        Ok(())
+    }
+
+    /// Stops all of it for good.
     ///
     /// # Errors
     /// The launcher's.
     pub(super) async fn stop(&self) -> anyhow::Result<()> {
-        match self.cluster.lock().await.take() {
-            Some(cluster) => cluster.stop().await.context("stop PostgreSQL"),
-            None if !self.data().join("postmaster.pid").exists() => Ok(()),
-            // Setting it back was broken off.
-            None => {
-                let cluster = Cluster::start(&self.options).await?;
-                cluster.stop().await.context("stop PostgreSQL")
-            }
+        let mut servers = self.servers.lock().await;
+        // Where setting back or promoting was broken off there is none, and the watcher ends what is left.
+        let Some(node) = servers.node.take() else {
+            return Ok(());
+        };
+        if let Some(standby) = servers.standby.take() {
+            node.give_up(&standby).await?;
         }
+        node.stop().await
     }
+}
 
-    /// The folder of its socket, from the address.
-    fn socket(&self) -> anyhow::Result<PathBuf> {
-        let url = url::Url::parse(&self.url)?;
-        let host = url.query_pairs().find(|(name, _)| name == "host");
-        let (_, folder) = host.context("the address names no socket")?;
-        Ok(PathBuf::from(folder.into_owned()))
-    }
-
-    /// One of PostgreSQL's programs, as the data's owner, from the folder of the server that runs.
-    async fn program<'w>(
-        &self,
-        name: &str,
-        words: impl IntoIterator<Item = &'w str>,
-    ) -> anyhow::Result<()> {
-        let line = fs::read_to_string(self.data().join("postmaster.opts"))
-            .context("read how the server was started")?;
-        let server = PathBuf::from(line.split_whitespace().next().unwrap_or_default());
-        let program = server.parent().context("no bin folder")?.join(name);
-        let owner = fs::metadata(self.data()).context("check the data")?;
-        let mut command = Command::new(&program);
-        command
-            .args(words)
-            .env("LC_ALL", "C")
-            .current_dir(&self.root)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .kill_on_drop(true)
-            .process_group(0);
-        let me = fs::metadata("/proc/self").map(|meta| meta.uid());
-        if me.is_ok_and(|me| me == 0) {
-            command.uid(owner.uid()).gid(owner.gid());
-        }
-        let log = self.root.join(format!("{name}.err"));
-        command.stderr(fs::File::create(&log).context("open a log")?);
-        let status = timeout(PATIENCE * 2, command.status())
-            .await
-            .with_context(|| format!("{name} did not end"))?
-            .with_context(|| format!("run {}", program.display()))?;
-        if !status.success() {
-            let words = fs::read_to_string(&log).unwrap_or_default();
-            bail!("{name} failed ({status}): {}", words.trim());
-        }
-        Ok(())
+impl Servers {
+    fn in_charge(&mut self) -> anyhow::Result<&mut Node> {
+        self.node.as_mut().context("there is no server")
     }
 }

@@ -137,8 +137,8 @@ pub(super) struct Stage {
     pub(super) open: AtomicUsize,
     /// What lay in each warehouse from the beginning and came later, by code.
     pub(super) supplied: Mutex<Vec<(usize, String, i64)>>,
-    /// The window that the database has lost, by the operator's word.
-    pub(super) window: Mutex<Option<Window>>,
+    /// The windows that the database has lost, by the operator's word.
+    pub(super) windows: Mutex<Vec<Window>>,
     /// Commands that a database which was set back has lost, to be typed again.
     pub(super) lost: Mutex<Vec<LostCommand>>,
     /// What went wrong.
@@ -146,9 +146,20 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// The lost window, once an operator has told it.
-    pub(super) fn window(&self) -> Option<Window> {
-        *self.window.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The lost windows of which an operator has told, in order.
+    pub(super) fn windows(&self) -> Vec<Window> {
+        self.windows
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// An operator has told of one.
+    pub(super) fn lost_window(&self, window: Window) {
+        self.windows
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(window);
     }
 
     /// The orders placed so far.

@@ -106,6 +106,11 @@ impl World {
                 ),
             );
             let open = tasks.iter().any(|(subject, _)| *subject == order.number);
+            // No account here hides what was made at it.
+            let unshown = (order.number.clone(), "refund_not_shown".to_owned());
+            if self.flagged.contains(&unshown) {
+                self.violated(format!("{} has the task {}", order.number, unshown.1));
+            }
             for what in self.verdict(&order, known, gone, open) {
                 self.violated(format!("{} ({}): {what}", order.number, known.status));
             }

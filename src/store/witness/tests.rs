@@ -70,21 +70,35 @@ fn a_database_that_knows_less_was_set_back() {
     assert_eq!(is(standing(5)), Compared::Fine);
     assert_eq!(is(standing(9)), Compared::Fine, "another process sends too");
     let words = |db: ServerState| match is(db) {
-        Compared::Behind(words) => words,
+        Compared::Behind(behind) => format!("{} {}", behind.proven, behind.why),
         other => format!("{other:?}"),
     };
+    let proven = |db: ServerState| words(db).starts_with("true ");
     assert!(words(standing(4)).contains("5 times"));
     assert!(words(ServerState::default()).contains("knows of 0"));
+    assert!(proven(standing(4)) && proven(ServerState::default()));
     let other = ServerState {
         system: Some("8".to_owned()),
         ..standing(5)
     };
-    assert!(words(other).contains("system identifier 8"));
+    assert!(words(other.clone()).contains("system identifier 8"));
+    assert!(!proven(other), "a move need not lose anything");
     let promoted = ServerState {
         timeline: Some(2),
         ..standing(9)
     };
-    assert!(words(promoted).contains("timeline 2"));
+    assert!(words(promoted.clone()).contains("timeline 2"));
+    assert!(!proven(promoted.clone()), "nor need a failover");
+    let lagged = ServerState {
+        timeline: Some(2),
+        ..standing(4)
+    };
+    assert!(proven(lagged), "one that knows of fewer sends has");
+    let unflushed = ServerState {
+        flushed: Some(0),
+        ..promoted
+    };
+    assert!(!proven(unflushed), "what was not confirmed is not lost");
     let managed = ServerState {
         system: None,
         timeline: None,
@@ -124,17 +138,19 @@ fn a_server_whose_log_ends_earlier_was_set_back_though_nothing_was_sent() {
     let is = |db: &ServerState| compare(&witness.kept().unwrap(), db);
     assert_eq!(is(&at(0x1_0000_0010)), Compared::Fine);
     assert_eq!(is(&standing(5)), Compared::Fine, "a server that tells none");
-    let Compared::Behind(words) = is(&at(0xFFFF_FFFF)) else {
+    let Compared::Behind(behind) = is(&at(0xFFFF_FFFF)) else {
         unreachable!()
     };
+    let words = behind.why;
     assert!(words.contains("ends at 0/FFFFFFFF") && words.contains("seen at 1/10"));
+    assert!(behind.proven, "the same server, and it knows less");
     // One that hides who it is, too.
     let hidden = ServerState {
         system: None,
         timeline: None,
         ..at(1)
     };
-    assert!(matches!(is(&hidden), Compared::Behind(_)));
+    assert!(matches!(is(&hidden), Compared::Behind(behind) if !behind.proven));
     // A recovery was begun on it: it goes on from there, and an older look does not raise it again.
     let recovered = ServerState { epoch: 1, ..at(90) };
     assert_eq!(is(&recovered), Compared::Recovered);

@@ -101,6 +101,48 @@ async fn a_recovery_waits_for_lost_commands_that_keep_something_back() {
 }
 
 #[tokio::test]
+async fn that_nothing_was_lost_is_said_on_purpose_and_not_against_a_lost_command() {
+    let db = db().await;
+    let shop = Shop::new(Some(&db.url));
+    let state = shop.dir.path().join("state");
+    std::fs::create_dir_all(&state).unwrap();
+    let said = |how: &[&str]| {
+        let words = ["recover", "--nothing-lost", "--reason", "promoted"];
+        shop.run(&[&words[..], how].concat())
+    };
+    said(&["--yes"]).refused(5, "no daemon suspects");
+    said(&["--lost-since", SINCE]).refused(2, "--lost-since");
+    let suspect =
+        "UPDATE recovery SET phase = 'suspected', why = 'on timeline 2', suspected_at = hk_now()";
+    sqlx::query(suspect).execute(&db.pool).await.unwrap();
+    let tasks = shop.run(&["tasks"]);
+    assert!(
+        tasks.ended(0).contains("recover --nothing-lost"),
+        "{tasks:?}"
+    );
+    let at = chrono::Utc::now().to_rfc3339();
+    let act = format!(
+        "{{\"id\": \"a\", \"at\": \"{at}\", \"actor\": \"taro\", \"command\": \"order hold HK1 --reason x\"}}\n"
+    );
+    std::fs::write(state.join("acts"), act).unwrap();
+    said(&["--yes"]).refused(5, "order hold HK1");
+    std::fs::write(state.join("acts"), "").unwrap();
+    assert!(
+        said(&["--dry-run"])
+            .ended(0)
+            .contains("nothing was changed")
+    );
+    said(&[]).refused(5, "--yes");
+    let told = said(&["--yes", "--json"]).json();
+    assert_eq!(told["why"], "on timeline 2");
+    let row: (String, i32) = sqlx::query_as("SELECT phase, epoch FROM recovery")
+        .fetch_one(&db.pool)
+        .await
+        .unwrap();
+    assert_eq!(row, ("none".to_owned(), 1));
+}
+
+#[tokio::test]
 async fn a_lost_command_that_is_not_wanted_any_more_keeps_no_recovery_back() {
     let db = db().await;
     let shop = Shop::new(Some(&db.url));

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
 use hikiate::daemon::seal_step;
+use hikiate::plan::types::Status;
 use hikiate::push::push_account;
 use hikiate::store::Phase;
-use hikiate::store::witness::{Kept, ServerState};
+use hikiate::store::witness::{Kept, ServerState, Witness};
 
 use super::world::{Setup, World, order};
 
@@ -174,6 +175,103 @@ async fn a_restored_backup_is_noticed_and_nothing_is_done_twice() {
     }
     // The file has followed: nothing is suspected any more.
     assert!(matches!(world.engine.witness.kept(), Some(Kept::Record(r)) if r.epoch == 1));
+}
+
+/// The database server that the witness file knows becomes another one, and the database knows all that it knew.
+fn switched(witness: &Witness) {
+    let Some(Kept::Record(record)) = witness.kept() else {
+        panic!("there is no record")
+    };
+    let elsewhere = ServerState {
+        epoch: record.epoch,
+        system: record.system,
+        timeline: record.timeline.map(|timeline| timeline + 7),
+        flushed: record.flushed,
+        sent: record.sent,
+        ..ServerState::default()
+    };
+    witness.follow(&elsewhere).unwrap();
+}
+
+/// A synchronous standby was promoted: what was queued was not sent, and a mail that counted as sent would never go out.
+#[tokio::test]
+async fn a_switch_that_lost_nothing_goes_on_as_it_was() {
+    let mut world = World::new(Setup {
+        more: "[delivery]\npresume = \"0s\"\n",
+        ..Setup::default()
+    })
+    .await;
+    world.tokyo.set_stock("APPLE", 40);
+    world.count_stock().await;
+    world.round().await;
+    let place = |world: &World, n: u32| world.shop.place_order(order(&[("APPLE", n, "1000")]));
+    let mut orders = vec![place(&world, 1)];
+    world.rounds(20).await;
+    orders.push(place(&world, 2));
+    while world.tokyo.instructions().len() < 2 {
+        world.round().await;
+    }
+    switched(&world.engine.witness);
+    world.round().await;
+    assert_eq!(phase(&world).await, Phase::Suspected);
+    // It ships while nothing is sent.
+    let before = seen(&world);
+    world.rounds(10).await;
+    assert!(world.is(&orders[1], Status::Shipped).await);
+    assert_eq!(seen(&world), before);
+
+    let store = world.engine.store.clone();
+    store.deny_loss("promoted", "tester", true).await.unwrap();
+    assert_eq!(phase(&world).await, Phase::Suspected, "it was a dry run");
+    store.deny_loss("promoted", "tester", false).await.unwrap();
+    world.rounds(20).await;
+    assert_eq!(phase(&world).await, Phase::None);
+    orders.push(place(&world, 3));
+    world.rounds(30).await;
+    nothing_twice_and_nothing_lost(&world, &orders);
+    assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
+    for id in &orders {
+        assert_eq!(world.status(id).await.0, "booked", "{id}");
+    }
+    assert!(matches!(world.engine.witness.kept(), Some(Kept::Record(r)) if r.epoch == 1));
+    let again = store.deny_loss("again", "tester", false).await.unwrap_err();
+    assert!(again.to_string().contains("no daemon suspects"), "{again}");
+}
+
+/// Another daemon may have sent what the first one knows nothing of.
+#[tokio::test]
+async fn nobody_may_say_that_nothing_was_lost_where_a_daemon_has_sent_more_than_is_known() {
+    let mut world = World::new(Setup::default()).await;
+    let other = world.daemon("other").await;
+    switched(&world.engine.witness);
+    world.round().await;
+    assert_eq!(phase(&world).await, Phase::Suspected);
+    other.witness.sending("shop", 1_000).unwrap();
+    world.engine.store.watch_now(&other.witness).await.unwrap();
+    let store = &world.engine.store;
+    let proven = store.recovery().await.unwrap().proven_loss.unwrap();
+    assert!(proven.contains("shop was sent to 1000 times"), "{proven}");
+    let refused = store.deny_loss("promoted", "tester", false).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains(&proven), "{refused}");
+    assert_eq!(phase(&world).await, Phase::Suspected);
+    // A recovery that is interrupted by a switch has its own loss.
+    let since = world.now() - Duration::minutes(5);
+    recover(&world, since).await;
+    for mine in [&world.engine.witness, &other.witness] {
+        world.engine.store.watch_now(mine).await.unwrap();
+    }
+    switched(&world.engine.witness);
+    world
+        .engine
+        .store
+        .watch_now(&world.engine.witness)
+        .await
+        .unwrap();
+    assert_eq!(store.recovery().await.unwrap().proven_loss, None);
+    let refused = store.deny_loss("promoted", "tester", false).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("interrupted"), "{refused}");
 }
 
 #[tokio::test]
