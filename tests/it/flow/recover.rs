@@ -208,9 +208,13 @@ async fn a_switch_that_lost_nothing_goes_on_as_it_was() {
     let mut orders = vec![place(&world, 1)];
     world.rounds(20).await;
     orders.push(place(&world, 2));
-    while world.tokyo.instructions().len() < 2 {
+    for _ in 0..20 {
+        if world.is(&orders[1], Status::Instructed).await {
+            break;
+        }
         world.round().await;
     }
+    assert!(world.is(&orders[1], Status::Instructed).await);
     switched(&world.engine.witness);
     world.round().await;
     assert_eq!(phase(&world).await, Phase::Suspected);
