@@ -86,7 +86,9 @@ async fn nothing_lost(session: &Session, args: &Recover) -> Result<(), Failure> 
     let before = store.recovery().await?;
     let dry = !args.yes;
     if let Some(at) = before.suspected_at {
-        let lost = lost_acts(session, at - ACTS_LOOKED_AT).await?;
+        // What an earlier recovery has given up is in the file and not in the database for ever.
+        let since = before.begun_at.max(Some(at - ACTS_LOOKED_AT));
+        let lost = lost_acts(session, since.unwrap_or(at)).await?;
         let lost = lost.unwrap_or_default();
         if !lost.is_empty() {
             return Err(Failure::Refused(format!(

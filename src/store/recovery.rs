@@ -36,6 +36,8 @@ pub struct Recovery {
     pub proven_loss: Option<String>,
     /// When it was suspected.
     pub suspected_at: Option<DateTime<Utc>>,
+    /// When an operator last began one: what was lost before is settled.
+    pub begun_at: Option<DateTime<Utc>>,
     /// From when on things may be lost.
     pub lost_since: Option<DateTime<Utc>>,
     /// Planning has caught up when nothing is due from before.
@@ -126,7 +128,7 @@ impl Store {
     /// The database's.
     pub async fn recovery(&self) -> Result<Recovery, StoreError> {
         let row = sqlx::query!(
-            "SELECT phase, epoch, why, proven_loss, suspected_at, lost_since, settle_at, coalesce(books_upto, deposits_upto) AS books_upto FROM recovery"
+            "SELECT phase, epoch, why, proven_loss, suspected_at, begun_at, lost_since, settle_at, coalesce(books_upto, deposits_upto) AS books_upto FROM recovery"
         )
         .fetch_one(&self.pool)
         .await?;
@@ -141,6 +143,7 @@ impl Store {
             why: row.why,
             proven_loss: row.proven_loss,
             suspected_at: row.suspected_at,
+            begun_at: row.begun_at,
             lost_since: row.lost_since,
             settle_at: row.settle_at,
             books_held: row.books_upto.is_some(),

@@ -126,7 +126,9 @@ async fn that_nothing_was_lost_is_said_on_purpose_and_not_against_a_lost_command
     );
     std::fs::write(state.join("acts"), act).unwrap();
     said(&["--yes"]).refused(5, "order hold HK1");
-    std::fs::write(state.join("acts"), "").unwrap();
+    // It was lost before a recovery that has given it up.
+    let recovered = "UPDATE recovery SET begun_at = hk_now() + interval '1 s'";
+    sqlx::query(recovered).execute(&db.pool).await.unwrap();
     assert!(
         said(&["--dry-run"])
             .ended(0)
