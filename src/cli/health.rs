@@ -13,7 +13,9 @@ use tokio::time::timeout;
 use super::args::Global;
 use super::failure::Failure;
 use super::out::Out;
-use crate::config::{Surroundings, listener};
+use super::run::instance::kept_in;
+use crate::config::{Surroundings, listener, state_dir};
+use crate::ops::health::INSTANCE;
 
 /// How long the daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -23,7 +25,8 @@ const ANSWER: u64 = 64 << 10;
 
 /// Asks `/readyz` of the configured listener. Ready is 0, everything else is not.
 pub(crate) async fn health(global: &Global) -> Result<(), Failure> {
-    let listen = listener(Some(&global.config), &Surroundings::of_process());
+    let surroundings = Surroundings::of_process();
+    let listen = listener(Some(&global.config), &surroundings);
     let Some(address) = listen.map_err(Failure::Config)?.map(reachable) else {
         let why = "[http] listen is \"off\": the daemon answers nobody; set it to an address, for example \"127.0.0.1:9464\"";
         return Err(Failure::Failed(anyhow::anyhow!(why)));
@@ -42,7 +45,19 @@ pub(crate) async fn health(global: &Global) -> Result<(), Failure> {
             .into());
         }
     };
-    match judged(&answer) {
+    let state_dir = state_dir(Some(&global.config), &surroundings).map_err(Failure::Config)?;
+    let judged = judged(&answer);
+    if judged != Judged::Another
+        && let Some(other) = stranger(&answer, &kept_in(&state_dir))
+    {
+        let state_dir = state_dir.display();
+        return Err(anyhow::anyhow!(
+            "another daemon answers at {address} (instance {other:?}), and not that of the state directory {state_dir}: \
+             give each daemon an [http] listen of its own"
+        )
+        .into());
+    }
+    match judged {
         Judged::Ready => {
             let out = Out {
                 json: global.json,
@@ -74,6 +89,19 @@ async fn ask(address: SocketAddr) -> io::Result<String> {
     let mut answer = Vec::new();
     stream.take(ANSWER).read_to_end(&mut answer).await?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// The instance that answered, where it is surely not the one of the state directory: a daemon of an earlier version, or one that
+/// keeps no id, names none, and this user may not be allowed to look.
+fn stranger<'a>(answer: &'a str, mine: &io::Result<Option<String>>) -> Option<&'a str> {
+    let (head, _) = answer.split_once("\r\n\r\n")?;
+    let mut fields = head.lines().filter_map(|line| line.split_once(':'));
+    let (_, told) = fields.find(|(name, _)| name.eq_ignore_ascii_case(INSTANCE))?;
+    let told = told.trim();
+    match mine {
+        Ok(mine) if mine.as_deref() != Some(told) => Some(told),
+        _ => None,
+    }
 }
 
 /// What an answer says.
@@ -115,6 +143,20 @@ mod tests {
         ] {
             assert_eq!(judged(other), Judged::Another, "{other}");
         }
+    }
+
+    #[test]
+    fn another_daemon_is_told_by_its_instance() {
+        let answer = "HTTP/1.1 200 OK\r\nHikiate-Instance: 0123456789abcdef\r\n\r\nready\n";
+        let mine = |id: &str| Ok(Some(id.to_owned()));
+        assert_eq!(stranger(answer, &mine("0123456789abcdef")), None);
+        let other = Some("0123456789abcdef");
+        assert_eq!(stranger(answer, &mine("fedcba9876543210")), other);
+        assert_eq!(stranger(answer, &Ok(None)), other, "none has run there");
+        let hidden = Err(io::Error::from(io::ErrorKind::PermissionDenied));
+        assert_eq!(stranger(answer, &hidden), None);
+        let earlier = "HTTP/1.1 200 OK\r\nx: y\r\n\r\nready\n";
+        assert_eq!(stranger(earlier, &mine("fedcba9876543210")), None);
     }
 
     #[test]

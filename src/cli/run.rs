@@ -1,7 +1,7 @@
 //! `hikiate run`: the daemon, from its configuration to its orderly end.
 
 mod database;
-mod instance;
+pub(super) mod instance;
 
 use std::io::IsTerminal as _;
 use std::path::Path;
@@ -50,7 +50,7 @@ pub(crate) async fn run(global: &Global, as_root: bool) -> Result<(), Failure> {
     let stop = shutdown::on_signal().map_err(|e| failed(e, "signals"))?;
     let database = &loaded.settings.database;
     let held = instance::instance(&database.state_dir, database.url.is_some())?;
-    let ops = Ops::start(&loaded.settings, &stop).await?;
+    let ops = Ops::start(&loaded.settings, &held, &stop).await?;
     let ended = with_database(global, loaded, &ops, &stop, &held.id).await;
     ops.end().await;
     drop(held);
@@ -221,9 +221,19 @@ struct Ops {
 }
 
 impl Ops {
-    async fn start(settings: &Settings, stop: &CancellationToken) -> Result<Self, Failure> {
+    async fn start(
+        settings: &Settings,
+        held: &instance::Held,
+        stop: &CancellationToken,
+    ) -> Result<Self, Failure> {
         let notifier = Arc::new(Notifier::from_env().map_err(|e| failed(e, "NOTIFY_SOCKET"))?);
-        let (metrics, readiness) = (Metrics::new(), Readiness::default());
+        let metrics = Metrics::new();
+        // An id that is not kept is compared with nothing.
+        let readiness = if held.is_kept() {
+            Readiness::of(&held.id.0)
+        } else {
+            Readiness::default()
+        };
         let over = CancellationToken::new();
         readiness.block("start", "not started yet");
         let mut tasks = Vec::new();

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use config::{Environment, FileFormat};
 use serde_json::Value;
 
+use super::load::base_dir;
+use super::process;
 use super::renamed::rename;
 use super::report::ConfigProblem;
 use super::spans::Sources;
@@ -62,6 +64,20 @@ pub fn listener(
         vec![sources.problem(&["http", "listen"], message)]
     });
     address.map(Some)
+}
+
+/// Where state is kept, read as [`listener`] is.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn state_dir(
+    path: Option<&Path>,
+    surroundings: &Surroundings,
+) -> Result<PathBuf, Vec<ConfigProblem>> {
+    let (mut merged, sources) = merge(path, surroundings)?;
+    rename(&mut merged, &sources);
+    let written = merged["database"]["state_dir"].as_str();
+    Ok(process::state_dir(written, surroundings, base_dir(path)))
 }
 
 /// Reads and merges the layers; tables are merged, lists and values are replaced.

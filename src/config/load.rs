@@ -45,6 +45,13 @@ pub struct Loaded {
     pub exposed: Vec<ConfigProblem>,
 }
 
+/// What names in a file are relative to.
+pub(super) fn base_dir(path: Option<&Path>) -> &Path {
+    path.and_then(Path::parent)
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
 /// Loads the file (only defaults and environment without one) with the connectors there are.
 ///
 /// # Errors
@@ -57,10 +64,7 @@ pub fn load(
     let (mut merged, sources) = layers::merge(path, surroundings)?;
     let renamed = renamed::rename(&mut merged, &sources);
     let mut problems = Problems::new(&sources);
-    let base_dir = path
-        .and_then(Path::parent)
-        .filter(|dir| !dir.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let base_dir = base_dir(path);
 
     let bad = Shape::of::<File>().check(&mut merged, &[], &mut problems);
     problems.settle(&bad);

@@ -30,7 +30,7 @@ pub use accounts::AccountBuilt;
 pub(crate) use catalogue::{
     HEADING as MAPPING_HEADING, cells as csv_cells, marked as mapping_cell,
 };
-pub use layers::{DEFAULTS, Surroundings, listener};
+pub use layers::{DEFAULTS, Surroundings, listener, state_dir};
 pub use load::{Loaded, load};
 pub use report::ConfigProblem;
 pub use settings::{

@@ -179,14 +179,7 @@ fn database(
             ),
         );
     }
-    // systemd lists several directories with colons; the first is ours.
-    let given = variable("STATE_DIRECTORY")
-        .and_then(|dirs| dirs.split(':').next())
-        .map(PathBuf::from);
-    let state_dir = match &file.database.state_dir {
-        Some(dir) => base_dir.join(dir),
-        None => given.unwrap_or_else(|| PathBuf::from(STATE_DIR)),
-    };
+    let state_dir = state_dir(file.database.state_dir.as_deref(), surroundings, base_dir);
     let connections = file.database.connections;
     if !(2..=1000).contains(&connections) {
         p.at(
@@ -199,6 +192,25 @@ fn database(
         unverified: unverified.map(|(host, _)| host),
         state_dir,
         connections,
+    }
+}
+
+/// Where state is kept, by what the file says of it and the process.
+pub(super) fn state_dir(
+    written: Option<&str>,
+    surroundings: &Surroundings,
+    base_dir: &Path,
+) -> PathBuf {
+    // systemd lists several directories with colons; the first is ours.
+    let given = surroundings
+        .variables
+        .get("STATE_DIRECTORY")
+        .filter(|dirs| !dirs.is_empty())
+        .and_then(|dirs| dirs.split(':').next())
+        .map(PathBuf::from);
+    match written {
+        Some(dir) => base_dir.join(dir),
+        None => given.unwrap_or_else(|| PathBuf::from(STATE_DIR)),
     }
 }
 

@@ -499,7 +499,7 @@ fn a_database_over_a_network_needs_a_verified_certificate_or_an_operator_who_tru
 #[test]
 fn the_environment_wins_and_is_named_in_problems() {
     let folder = Folder::new(GOOD);
-    let loaded = folder.load_with(&variables(&[
+    let given = variables(&[
         ("HIKIATE__HTTP__LISTEN", "127.0.0.1:9999"),
         ("HIKIATE__ENGINE__PLAN_BATCH", "7"),
         ("HIKIATE__SHOP__NAME", "123"),
@@ -510,8 +510,8 @@ fn the_environment_wins_and_is_named_in_problems() {
             "DATABASE_URL",
             "postgres://u:topsecret@h/d?sslmode=verify-full",
         ),
-    ]));
-    let loaded = loaded.unwrap();
+    ]);
+    let loaded = folder.load_with(&given).unwrap();
     assert_eq!(
         loaded.settings.http.listen,
         Some("127.0.0.1:9999".parse().unwrap())
@@ -524,6 +524,18 @@ fn the_environment_wins_and_is_named_in_problems() {
         loaded.settings.database.state_dir,
         PathBuf::from("/var/lib/a")
     );
+    // What `hikiate health` reads of a file that may not load at all.
+    let read = |written: &str, given: &Surroundings| {
+        let folder = Folder::new(&format!("{written}\n[nonsense]\n"));
+        let dir = state_dir(Some(&folder.path()), given).unwrap();
+        let below = dir.strip_prefix(folder.0.path()).map(PathBuf::from);
+        below.unwrap_or(dir)
+    };
+    assert_eq!(read("", &given), PathBuf::from("/var/lib/a"));
+    let none = Surroundings::default();
+    assert_eq!(read("", &none), PathBuf::from("/var/lib/hikiate"));
+    let own = "[database]\nstate_dir = \"state\"";
+    assert_eq!(read(own, &given), PathBuf::from("state"));
     assert!(loaded.settings.database.url.is_some());
     assert!(!format!("{loaded:?}").contains("topsecret"));
     assert!(!loaded.summary.contains("topsecret"));

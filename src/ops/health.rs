@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
@@ -30,13 +30,26 @@ const BOUNDS: Bounds = Bounds {
     life: Duration::from_secs(60),
 };
 
+/// The header of `/readyz` that names the daemon which answers, by the id in its state directory.
+pub const INSTANCE: &str = "hikiate-instance";
+
 /// Whether the daemon does its work, and if not, why; shared by everything that can stand in the way.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness {
     reasons: Arc<Mutex<BTreeMap<String, String>>>,
+    instance: Option<Arc<str>>,
 }
 
 impl Readiness {
+    /// That of a daemon with this id.
+    #[must_use]
+    pub fn of(instance: &str) -> Self {
+        Self {
+            instance: Some(instance.into()),
+            ..Self::default()
+        }
+    }
+
     /// Says that `part` (`database`, `policy`, `shutdown`) stands in the way, and why, in words an
     /// operator can act on. No personal data, no secrets.
     pub fn block(&self, part: &str, reason: impl Into<String>) {
@@ -135,11 +148,17 @@ fn router(metrics: Metrics, readiness: Readiness) -> Router {
 }
 
 async fn ready(State(readiness): State<Readiness>) -> impl IntoResponse {
+    let mut headers = HeaderMap::new();
+    let named = readiness.instance.as_deref().map(HeaderValue::from_str);
+    if let Some(Ok(named)) = named {
+        headers.insert(INSTANCE, named);
+    }
     let reasons = readiness.reasons();
     if reasons.is_empty() {
-        (StatusCode::OK, "ready\n".to_owned())
+        (StatusCode::OK, headers, "ready\n".to_owned())
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n")
+        let told = reasons.join("\n") + "\n";
+        (StatusCode::SERVICE_UNAVAILABLE, headers, told)
     }
 }
 
@@ -187,7 +206,7 @@ mod tests {
     async fn the_pages_say_health_readiness_with_reasons_and_metrics() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (readiness, metrics) = (Readiness::default(), Metrics::new());
+        let (readiness, metrics) = (Readiness::of("0123456789abcdef"), Metrics::new());
         let stop = CancellationToken::new();
         readiness.block("database", "not reached yet");
         let server = tokio::spawn(serve(
@@ -201,6 +220,10 @@ mod tests {
         let text = get(address, "/readyz").await;
         assert!(text.starts_with("HTTP/1.1 503"), "{text}");
         assert!(text.contains("database: not reached yet"), "{text}");
+        assert!(
+            text.contains("hikiate-instance: 0123456789abcdef\r\n"),
+            "{text}"
+        );
         readiness.clear("database");
         assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 200"));
 

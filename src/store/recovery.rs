@@ -86,7 +86,15 @@ impl Store {
                 }
                 return Ok(());
             }
-            Compared::First => {}
+            Compared::First => {
+                if db.has_sent() {
+                    warn!(
+                        "this host has no record of what was sent, and the database has sent before: a loss of commits before now cannot be detected here. \
+                         That is well on a new host. If the file `witness` was lost, or the database was restored or failed over meanwhile, stop the \
+                         daemons and type `hikiate recover --lost-since TIME --dry-run --reason …`"
+                    );
+                }
+            }
             Compared::Recovered => {
                 if let super::witness::Kept::Record(record) = &kept {
                     let (slug, sent): (Vec<String>, Vec<i64>) =

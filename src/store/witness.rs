@@ -2,7 +2,7 @@
 //! directory that is on disk before a call is made. A database that knows less than the file was set back.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,9 @@ use super::state_dir;
 
 /// The file's name in the state directory.
 pub const FILE: &str = "witness";
+
+/// Its name until it is whole.
+const FRESH: &str = "witness.new";
 
 /// Two records stand in the file and are written in turn: one that is torn leaves the other, whose calls
 /// are the last that were made.
@@ -60,12 +63,20 @@ pub struct ServerState {
     pub sent: BTreeMap<String, i64>,
 }
 
+impl ServerState {
+    /// Whether anything was ever sent. What such a database lost before this host had a witness file, nobody can tell.
+    #[must_use]
+    pub fn has_sent(&self) -> bool {
+        self.sent.values().any(|sent| *sent > 0)
+    }
+}
+
 /// What the comparison of both means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Compared {
     /// The database knows all that was sent.
     Fine,
-    /// There is no record yet: it is written from the database, and nothing is proven.
+    /// There is no record yet: it is written from the database, and nothing is proven. See [`ServerState::has_sent`].
     First,
     /// An operator has begun a recovery since: the file follows.
     Recovered,
@@ -162,7 +173,7 @@ fn position(at: i64) -> String {
 pub enum Kept {
     /// It is new.
     Nothing,
-    /// Neither record can be read.
+    /// Neither record can be read, or the file is shorter than it was made: a crash of a file system leaves one of 0 bytes.
     Damaged,
     /// The newer record that is whole.
     Record(Record),
@@ -208,17 +219,14 @@ impl Witness {
     pub fn open(state_dir: &Path) -> io::Result<Self> {
         state_dir::make(state_dir)?;
         let path = state_dir.join(FILE);
+        if let Err(error) = fs::symlink_metadata(&path) {
+            if error.kind() != io::ErrorKind::NotFound {
+                return Err(error);
+            }
+            make(state_dir)?;
+        }
         let file = state_dir::open(state_dir, FILE, OpenOptions::new().read(true).write(true))?;
-        let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
-        let (kept, second) = if length == 0 {
-            // Its whole length from the start: later writes change no metadata.
-            file.write_all_at(&vec![0; 2 * SLOT], 0)?;
-            file.sync_all()?;
-            File::open(state_dir)?.sync_all()?;
-            (Kept::Nothing, false)
-        } else {
-            read(&file)?
-        };
+        let (kept, second) = read(&file)?;
         let n = if let Kept::Record(record) = &kept {
             record.n
         } else {
@@ -371,6 +379,17 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Makes the file with its whole length, so that later writes change no metadata, and before it has its name: one that is shorter
+/// was damaged.
+fn make(state_dir: &Path) -> io::Result<()> {
+    let file = state_dir::open(state_dir, FRESH, OpenOptions::new().write(true))?;
+    file.set_len(0)?;
+    file.write_all_at(&vec![0; 2 * SLOT], 0)?;
+    file.sync_all()?;
+    fs::rename(state_dir.join(FRESH), state_dir.join(FILE))?;
+    File::open(state_dir)?.sync_all()
+}
+
 fn digest(text: &[u8]) -> String {
     hex::encode(&Sha256::digest(text)[..16])
 }
@@ -396,7 +415,7 @@ fn decode(slot: &[u8]) -> Option<Record> {
 /// The newer record that is whole, and whether it stands in the second half.
 fn read(file: &File) -> io::Result<(Kept, bool)> {
     let mut records = Vec::new();
-    let mut blank = true;
+    let mut blank = file.metadata()?.len() >= 2 * SLOT as u64;
     for (second, at) in [(false, 0), (true, SLOT as u64)] {
         let mut slot = vec![0; SLOT];
         let mut read = 0;

@@ -239,6 +239,99 @@ async fn the_daemons_role_is_no_superuser_and_only_the_socket_lets_in() {
     cluster.stop().await.unwrap();
 }
 
+/// Which roles the daemon's belongs to.
+async fn memberships(connection: &mut PgConnection) -> Vec<String> {
+    sqlx::query_scalar(
+        "SELECT roleid::regrole::text FROM pg_auth_members WHERE member = 'hikiate'::regrole ORDER BY 1",
+    )
+    .fetch_all(connection)
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn what_the_daemons_role_plants_does_not_run_as_the_administrator() {
+    let state = state();
+    let cluster = Cluster::start(&options(state.path())).await.unwrap();
+    let mut admin = PgConnection::connect(&cluster.admin_url("hikiate"))
+        .await
+        .unwrap();
+    sqlx::raw_sql(
+        "GRANT hikiate_admin TO hikiate WITH ADMIN OPTION; CREATE ROLE middle; GRANT pg_monitor TO middle;
+         GRANT middle TO hikiate; CREATE TABLE by_hand (n bigint)",
+    )
+    .execute(&mut admin)
+    .await
+    .unwrap();
+    assert_eq!(
+        memberships(&mut admin).await,
+        ["hikiate_admin", "middle"],
+        "what is to be taken back"
+    );
+    admin.close().await.unwrap();
+    let mut daemon = connect(&cluster).await;
+    sqlx::raw_sql(
+        "CREATE FUNCTION public.taken(oid, regrole) RETURNS boolean LANGUAGE plpgsql AS $$
+         BEGIN
+           IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
+             ALTER ROLE hikiate SUPERUSER;
+             GRANT pg_monitor TO hikiate;
+           END IF;
+           RETURN $1 OPERATOR(pg_catalog.=) $2::oid;
+         END $$;
+         CREATE OPERATOR public.= (LEFTARG = oid, RIGHTARG = regrole, FUNCTION = public.taken);
+         ALTER DATABASE hikiate SET search_path = public, pg_catalog",
+    )
+    .execute(&mut daemon)
+    .await
+    .unwrap();
+    daemon.close().await.unwrap();
+    cluster.stop().await.unwrap();
+
+    for _ in 0..2 {
+        let cluster = Cluster::start(&options(state.path())).await.unwrap();
+        let mut daemon = connect(&cluster).await;
+        assert_eq!(is_super(&mut daemon, "hikiate").await, Some(false));
+        assert_eq!(memberships(&mut daemon).await, [""; 0]);
+        let error = sqlx::query("SET ROLE hikiate_admin")
+            .execute(&mut daemon)
+            .await
+            .unwrap_err();
+        let code = error.as_database_error().and_then(|error| error.code());
+        assert_eq!(code.as_deref(), Some("42501"), "{error}");
+        sqlx::query("ALTER TABLE by_hand ADD COLUMN IF NOT EXISTS m bigint")
+            .execute(&mut daemon)
+            .await
+            .unwrap();
+        daemon.close().await.unwrap();
+        cluster.stop().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_lock_that_an_adopted_server_holds_ends_the_start_and_goes_with_it() {
+    let state = state();
+    let cluster = Cluster::start(&options(state.path())).await.unwrap();
+    let mut holder = PgConnection::connect(&cluster.admin_url("hikiate"))
+        .await
+        .unwrap();
+    for line in [
+        "CREATE TABLE by_hand (n bigint)",
+        "BEGIN",
+        "LOCK TABLE by_hand",
+    ] {
+        sqlx::raw_sql(line).execute(&mut holder).await.unwrap();
+    }
+    cluster.detach();
+    let error = Cluster::start(&options(state.path())).await.unwrap_err();
+    assert!(matches!(error, LauncherError::LockHeld { .. }), "{error}");
+    assert!(error.to_string().contains("start again"), "{error}");
+    let cluster = Cluster::start(&options(state.path())).await.unwrap();
+    assert!(!cluster.is_adopted());
+    cluster.stop().await.unwrap();
+    drop(holder);
+}
+
 /// A cluster as earlier versions made it: one role, its superuser, and everything trusted. Left running if told so.
 async fn of_an_earlier_version(state: &Path, runs: bool) {
     let made = tempfile::tempdir().unwrap();

@@ -2,8 +2,10 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use nix::fcntl::OFlag;
 use tracing::warn;
 
 use crate::cli::failure::Failure;
@@ -16,7 +18,14 @@ const FILE: &str = "instance";
 pub(super) struct Held {
     /// The id.
     pub(super) id: Instance,
-    _file: Option<File>,
+    file: Option<File>,
+}
+
+impl Held {
+    /// Whether the id stands in the state directory.
+    pub(super) fn is_kept(&self) -> bool {
+        self.file.is_some()
+    }
 }
 
 /// Reads the id, or makes it at the first start. Where the database is elsewhere (`url_given`) and the state
@@ -34,7 +43,7 @@ pub(super) fn instance(state_dir: &Path, url_given: bool) -> Result<Held, Failur
             let id = format!("{}-{}", host(), random().map_err(anyhow::Error::from)?);
             Ok(Held {
                 id: Instance(id),
-                _file: None,
+                file: None,
             })
         }
         Err(Trouble::Io(error)) => {
@@ -67,12 +76,10 @@ fn kept(state_dir: &Path) -> Result<Held, Trouble> {
     }
     let mut text = String::new();
     file.read_to_string(&mut text)?;
-    let id = text.trim();
-    // A first start that was cut short leaves less than a whole line.
-    if id.len() == 16 && text.ends_with('\n') && id.bytes().all(|b| b.is_ascii_hexdigit()) {
+    if let Some(id) = whole(&text) {
         return Ok(Held {
             id: Instance(id.to_owned()),
-            _file: Some(file),
+            file: Some(file),
         });
     }
     let id = random()?;
@@ -83,8 +90,35 @@ fn kept(state_dir: &Path) -> Result<Held, Trouble> {
     File::open(state_dir)?.sync_all()?;
     Ok(Held {
         id: Instance(id),
-        _file: Some(file),
+        file: Some(file),
     })
+}
+
+/// The id in a file's text. A first start that was cut short leaves less than a whole line.
+fn whole(text: &str) -> Option<&str> {
+    let id = text.trim();
+    let is_id = id.len() == 16 && text.ends_with('\n') && id.bytes().all(|b| b.is_ascii_hexdigit());
+    is_id.then_some(id)
+}
+
+/// The id of the daemon of a state directory, for a command beside it; `None` where none has run.
+///
+/// # Errors
+/// The file system's: this user may not look.
+pub(crate) fn kept_in(state_dir: &Path) -> io::Result<Option<String>> {
+    let guards = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let mut options = OpenOptions::new();
+    let opened = options
+        .read(true)
+        .custom_flags(guards.bits())
+        .open(state_dir.join(FILE));
+    let file = match opened {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let mut bytes = Vec::new();
+    file.take(64).read_to_end(&mut bytes)?;
+    Ok(whole(&String::from_utf8_lossy(&bytes)).map(str::to_owned))
 }
 
 fn random() -> io::Result<String> {
@@ -114,6 +148,9 @@ mod tests {
         let first = instance(dir.path(), false).unwrap();
         assert_eq!(instance(dir.path(), true).unwrap_err().code(), 5);
         let id = first.id.clone();
+        assert!(first.is_kept());
+        assert_eq!(kept_in(dir.path()).unwrap().as_ref(), Some(&id.0));
+        assert_eq!(kept_in(&dir.path().join("nothing")).unwrap(), None);
         drop(first);
         assert_eq!(instance(dir.path(), false).unwrap().id, id);
     }
@@ -122,6 +159,7 @@ mod tests {
     fn a_first_start_that_was_cut_short_begins_anew() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(FILE), "0123abc").unwrap();
+        assert_eq!(kept_in(dir.path()).unwrap(), None);
         let id = instance(dir.path(), false).unwrap().id;
         assert_eq!(id.0.len(), 16);
     }

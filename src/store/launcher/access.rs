@@ -1,11 +1,11 @@
 //! Who may connect: the server's user and root, by its socket, and nobody over a network. A server that somebody starts on
 //! the data by hand listens where its own settings say, and keeps to this as well.
 
-use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::below;
 use super::error::{LauncherError, io_at};
 use super::layout::Layout;
 use super::roles::{ADMIN, CHANGE, ROLE};
@@ -26,7 +26,7 @@ const WRITE: &str = "umask 077 && cat >\"$1.new\" && mv -f \"$1.new\" \"$1\"";
 pub(super) fn tighten(data: &Path, layout: &Layout, user: &RunAs) -> Result<(), LauncherError> {
     // The names first: by the rules alone nobody could connect.
     for (name, text) in [(NAMES, names(&user.names())), (RULES, rules())] {
-        if fs::read_to_string(data.join(name)).is_ok_and(|is| is == text) {
+        if below::read(data, name).is_ok_and(|is| is.as_deref() == Some(text.as_str())) {
             continue;
         }
         write(data, name, &text, layout, user)?;
@@ -36,7 +36,7 @@ pub(super) fn tighten(data: &Path, layout: &Layout, user: &RunAs) -> Result<(), 
 
 /// Whether the data were started by a version that keeps the roles apart.
 pub(super) fn is_tight(data: &Path) -> bool {
-    fs::read_to_string(data.join(RULES)).is_ok_and(|text| text.starts_with(MARK))
+    below::read(data, RULES).is_ok_and(|text| text.is_some_and(|text| text.starts_with(MARK)))
 }
 
 fn rules() -> String {

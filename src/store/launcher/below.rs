@@ -2,7 +2,7 @@
 //! cannot make it write to, or give away, what is elsewhere.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
@@ -14,6 +14,9 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::error::{LauncherError, io_at};
 use super::user::RunAs;
+
+/// The longest file that is read, in bytes: all of them are a few lines.
+const LONGEST: u64 = 64 << 10;
 
 /// Makes a folder for `user` alone, and opens it. What lies above it must not be that user's to change.
 pub(super) fn folder(path: &Path, user: &RunAs) -> Result<File, LauncherError> {
@@ -93,6 +96,39 @@ pub(super) fn file_in(
     Ok(file)
 }
 
+/// What a file of a folder says; nothing when the file or the folder is not there. A link is refused, and so is what is no file
+/// (a pipe would hold up the start), what is long, and by a second name what belongs to somebody else.
+pub(super) fn read(dir: &Path, name: &str) -> Result<Option<String>, LauncherError> {
+    let path = dir.join(name);
+    let folder = match open_folder(dir) {
+        Err(LauncherError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            return Ok(None);
+        }
+        opened => opened?,
+    };
+    let untrusted = |why: &str| io_at("trust", &path)(io::Error::other(why.to_owned()));
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let file = match openat(&folder, name, flags, Mode::empty()) {
+        Ok(opened) => File::from(opened),
+        Err(nix::Error::ENOENT) => return Ok(None),
+        Err(nix::Error::ELOOP) => return Err(untrusted("it is a link; put the file itself there")),
+        Err(error) => return Err(io_at("open", &path)(error.into())),
+    };
+    let own = file.metadata().map_err(io_at("inspect", &path))?;
+    let around = folder.metadata().map_err(io_at("inspect", dir))?;
+    if !own.is_file() || own.nlink() > 1 && own.uid() != around.uid() {
+        return Err(untrusted("it is not a file of its own; remove it"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LONGEST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(io_at("read", &path))?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(untrusted("it is longer than 64 KiB"));
+    }
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
 /// Renames a file within a folder.
 pub(super) fn rename(folder: &File, from: &str, to: &str) -> io::Result<()> {
     Ok(renameat(folder, from, folder, to)?)
@@ -149,6 +185,27 @@ mod tests {
         let facts = |meta: &fs::Metadata| (meta.uid(), meta.gid(), meta.mode());
         assert_eq!(facts(&after.0), facts(&before.0));
         assert_eq!(facts(&after.1), facts(&before.1));
+    }
+
+    #[test]
+    fn only_a_short_file_that_lies_there_itself_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let (dir, elsewhere) = (dir.path(), tempfile::NamedTempFile::new().unwrap());
+        assert_eq!(read(&dir.join("nothing"), "x").unwrap(), None);
+        assert_eq!(read(dir, "x").unwrap(), None);
+        fs::write(dir.join("x"), "17\n").unwrap();
+        assert_eq!(read(dir, "x").unwrap().as_deref(), Some("17\n"));
+        fs::write(elsewhere.path(), "theirs").unwrap();
+        symlink(elsewhere.path(), dir.join("link")).unwrap();
+        symlink(dir, dir.join("around")).unwrap();
+        nix::unistd::mkfifo(&dir.join("pipe"), Mode::S_IRWXU).unwrap();
+        fs::create_dir(dir.join("folder")).unwrap();
+        fs::write(dir.join("long"), "x".repeat(65 << 10)).unwrap();
+        for name in ["link", "pipe", "folder", "long"] {
+            let error = read(dir, name).unwrap_err().to_string();
+            assert!(error.starts_with("cannot trust "), "{error}");
+        }
+        read(&dir.join("around"), "x").unwrap_err();
     }
 
     #[test]

@@ -106,8 +106,11 @@ pub(super) enum PidFile {
 /// PostgreSQL itself only asks whether the id is in use. After a container restart it often is: by a
 /// thread of ours.
 pub(super) fn pid_file(data: &Path) -> PidFile {
-    let Ok(text) = fs::read_to_string(data.join("postmaster.pid")) else {
-        return PidFile::Absent;
+    let text = match below::read(data, "postmaster.pid") {
+        Ok(Some(text)) => text,
+        Ok(None) => return PidFile::Absent,
+        // A server that is started says what is wrong with it.
+        Err(_) => return PidFile::Server,
     };
     let pid = text
         .lines()
@@ -162,5 +165,7 @@ mod tests {
     fn no_pid_file_means_nothing_runs() {
         let data = tempfile::tempdir().unwrap();
         assert_eq!(pid_file(data.path()), PidFile::Absent);
+        std::os::unix::fs::symlink("/proc/self/stat", data.path().join("postmaster.pid")).unwrap();
+        assert_eq!(pid_file(data.path()), PidFile::Server, "not looked into");
     }
 }

@@ -157,6 +157,16 @@ pub enum LauncherError {
         /// The server's log.
         log: PathBuf,
     },
+    /// A session in the cluster keeps the launcher from what it must change.
+    #[error(
+        "a session in the private cluster holds a lock that the start needs, and did not give it back within {seconds} s. The server \
+         of a start that failed is stopped, and the session with it: start again. Where a daemon runs, end the session as \
+         hikiate_admin (pg_stat_activity, pg_terminate_backend)"
+    )]
+    LockHeld {
+        /// How long was waited, in seconds.
+        seconds: u64,
+    },
     /// A statement on the started server failed.
     #[error("the private cluster answered: {0}")]
     Database(#[from] sqlx::Error),

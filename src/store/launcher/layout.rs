@@ -1,6 +1,6 @@
 //! The folders of one cluster.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::below;
@@ -14,6 +14,12 @@ const LOG: (&str, &str) = ("log", "postgres.log");
 
 /// A log larger than this, in bytes, is set aside at the next start.
 const LOG_LIMIT: u64 = 10 << 20;
+
+/// The file that tells the data's major version.
+const VERSION: &str = "PG_VERSION";
+
+/// How much of it an error shows, in characters.
+const SHOWN: usize = 8;
 
 /// Every path of a cluster, absolute.
 #[derive(Debug, Clone)]
@@ -80,15 +86,50 @@ impl Layout {
 
     /// The major version of existing data.
     pub(super) fn data_version(&self) -> Result<Option<u32>, LauncherError> {
-        let file = self.data.join("PG_VERSION");
-        let text = match fs::read_to_string(&file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(io_at("read", &file)(error)),
+        let Some(text) = below::read(&self.data, VERSION)? else {
+            return Ok(None);
         };
         match super::binaries::major_of(&text) {
             Some(major) => Ok(Some(major)),
-            None => Err(LauncherError::UnknownVersion { path: file, text }),
+            // The file is the server's user's, and who reads the message may be somebody else.
+            None => Err(LauncherError::UnknownVersion {
+                path: self.data.join(VERSION),
+                text: text.chars().take(SHOWN).collect(),
+            }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_version_that_is_a_link_is_refused_and_its_end_is_not_told() {
+        let state = tempfile::tempdir().unwrap();
+        let layout = Layout::of(state.path());
+        assert_eq!(layout.data_version().unwrap(), None);
+        fs::create_dir_all(&layout.data).unwrap();
+        let (file, end) = (layout.data.join("PG_VERSION"), state.path().join("end"));
+        fs::write(&end, "sk_secret of somebody").unwrap();
+        symlink(&end, &file).unwrap();
+        let error = layout.data_version().unwrap_err();
+        let told = format!("{error} {error:?}");
+        assert!(told.contains("it is a link"), "{told}");
+        assert!(!told.contains("sk_"), "{told}");
+        fs::remove_file(&file).unwrap();
+        fs::write(&file, "17\n").unwrap();
+        assert_eq!(layout.data_version().unwrap(), Some(17));
+        fs::write(&file, "no number of a version, sk_secret").unwrap();
+        let error = layout.data_version().unwrap_err().to_string();
+        assert!(
+            error.contains("no numb") && !error.contains("sk_"),
+            "{error}"
+        );
     }
 }

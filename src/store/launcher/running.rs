@@ -27,7 +27,7 @@ pub fn running(state_dir: &Path, database: &str) -> Result<String, LauncherError
     };
     let layout = Layout::of(&state);
     let pid_file = layout.data.join("postmaster.pid");
-    match fs::metadata(&pid_file) {
+    match fs::symlink_metadata(&pid_file) {
         Ok(_) if data::pid_file(&layout.data) == PidFile::Server => {
             Ok(url(&layout.run, ROLE, database))
         }

@@ -1,10 +1,11 @@
 //! The server as a child process.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 
+use super::below;
 use super::binaries::Binaries;
 use super::data::{self, PidFile};
 use super::environment::clean;
@@ -121,8 +122,8 @@ impl Server {
             .iter()
             .map(|argument| format!(" \"{argument}\""))
             .collect();
-        fs::read_to_string(self.layout.data.join("postmaster.opts"))
-            .is_ok_and(|line| line.trim_end().ends_with(&expected))
+        below::read(&self.layout.data, "postmaster.opts")
+            .is_ok_and(|line| line.is_some_and(|line| line.trim_end().ends_with(&expected)))
     }
 
     /// The end of the server's log, for an error message.

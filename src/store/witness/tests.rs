@@ -57,6 +57,50 @@ fn a_torn_record_leaves_the_one_before_and_two_are_damage() {
     ));
 }
 
+/// As a file system leaves it after a crash, and not as a first start makes it.
+#[test]
+fn a_file_that_was_cut_off_is_damaged_and_a_fresh_one_is_not() {
+    for length in [0, 10, 2 * SLOT as u64 - 1] {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(kept(dir.path()), Kept::Nothing);
+        assert_eq!(kept(dir.path()), Kept::Nothing, "not written to yet");
+        assert!(!dir.path().join(FRESH).exists());
+        let witness = Witness::open(dir.path()).unwrap();
+        witness.follow(&standing(5)).unwrap();
+        let file = OpenOptions::new()
+            .write(true)
+            .open(dir.path().join(FILE))
+            .unwrap();
+        file.set_len(0).unwrap();
+        file.set_len(length).unwrap();
+        let witness = Witness::open(dir.path()).unwrap();
+        assert_eq!(witness.kept(), Some(Kept::Damaged), "{length}");
+        let compared = compare(&Kept::Damaged, &standing(5));
+        assert!(matches!(compared, Compared::Behind(behind) if !behind.proven));
+        // An operator has seen to it.
+        let recovered = ServerState {
+            epoch: 1,
+            ..standing(5)
+        };
+        witness.follow(&recovered).unwrap();
+        assert!(matches!(kept(dir.path()), Kept::Record(record) if record.sent["shop"] == 5));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    // A first start that was cut short.
+    fs::write(dir.path().join(FRESH), "half").unwrap();
+    assert_eq!(kept(dir.path()), Kept::Nothing);
+}
+
+#[test]
+fn a_first_look_at_a_database_that_has_sent_is_told_from_one_at_a_new_one() {
+    assert!(!ServerState::default().has_sent());
+    assert!(!standing(0).has_sent());
+    assert!(standing(1).has_sent());
+    for db in [standing(0), standing(1)] {
+        assert_eq!(compare(&Kept::Nothing, &db), Compared::First);
+    }
+}
+
 #[test]
 fn a_database_that_knows_less_was_set_back() {
     let dir = tempfile::tempdir().unwrap();
