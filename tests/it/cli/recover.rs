@@ -120,7 +120,7 @@ async fn that_nothing_was_lost_is_said_on_purpose_and_not_against_a_lost_command
         tasks.ended(0).contains("recover --nothing-lost"),
         "{tasks:?}"
     );
-    let at = chrono::Utc::now().to_rfc3339();
+    let at = hikiate_sdk::sim::SimClock::real().now().to_rfc3339();
     let act = format!(
         "{{\"id\": \"a\", \"at\": \"{at}\", \"actor\": \"taro\", \"command\": \"order hold HK1 --reason x\"}}\n"
     );
