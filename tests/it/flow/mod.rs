@@ -13,6 +13,7 @@ mod presence;
 mod provider;
 mod recover;
 mod refunds;
+mod refused_key;
 mod reports;
 mod sealing;
 mod silence;
