@@ -1,5 +1,6 @@
 //! Deletes what names somebody once it has served.
 
+use hikiate_sdk::budget::Urgency;
 use tracing::{info, warn};
 
 use crate::engine::Engine;
@@ -28,7 +29,8 @@ pub async fn purge_step(engine: &Engine) -> Result<Purged, StoreError> {
     Ok(done)
 }
 
-/// Archived files that accounts keep no longer. What cannot be reached is tried again with the next round.
+/// Archived files that accounts keep no longer: by whoever owns the account, while nothing pauses its reading. What cannot be
+/// reached is tried again with the next round.
 async fn clear_archives(engine: &Engine) -> Result<u64, StoreError> {
     if engine.store.recovery().await?.phase != Phase::None {
         return Ok(0);
@@ -39,11 +41,27 @@ async fn clear_archives(engine: &Engine) -> Result<u64, StoreError> {
         let Some(source) = account.connector.source() else {
             continue;
         };
+        // Asked before each: the one before may have taken longer than a lease.
+        let owned = engine
+            .store
+            .readable(&engine.instance, account.id)
+            .await?
+            .filter(|owned| account.continued.is_done(owned));
+        let Some(owned) = owned else {
+            continue;
+        };
         if !account.calls() {
             continue;
         }
-        match source.clear_old(now).await {
+        match account.count_ahead(&engine.store, &owned).await {
+            // Somebody else's by now.
+            Err(StoreError::LostLease(_)) => continue,
+            counted => counted?,
+        }
+        match Urgency::BackFill.scope(source.clear_old(now)).await {
             Ok(gone) => files += u64::try_from(gone).unwrap_or(u64::MAX),
+            // The budget has no room; the next round goes on.
+            Err(error) if error.is_put_off() => {}
             Err(error) => {
                 // No answer at all is the usual end of this, so only an error says something of the account.
                 account.record_result(&engine.metrics, Some(&error));

@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod annotate;
+mod archives;
 mod around;
 mod begin;
 mod happy;
