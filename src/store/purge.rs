@@ -146,11 +146,13 @@ impl Store {
     async fn purge_orders(&self, kept: f64) -> Result<Purged, StoreError> {
         let mut tx = self.pool.begin().await?;
         // A queued call may still need the address; whoever settles it plans the order. Counted one by one: as a join, all orders
-        // that are due would be sorted for each transaction.
+        // that are due would be sorted for each transaction. What waits for a plan, or failed in it, may open the order again; a timer
+        // of later keeps nothing.
         let ids = sqlx::query_scalar!(
             "SELECT s.id FROM subjects s
              WHERE s.kind = 'order' AND s.closed_at IS NOT NULL AND s.purged_at IS NULL
                AND s.closed_at < (SELECT hk_now()) - make_interval(secs => $1) AND NOT (SELECT hk_stopped())
+               AND (s.plan_at <= (SELECT hk_now())) IS NOT TRUE AND s.plan_fails = 0
                AND (SELECT count(*) FROM effects e WHERE e.subject_id = s.id) = 0
              ORDER BY s.closed_at, s.id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
             kept, SUBJECTS

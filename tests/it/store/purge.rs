@@ -103,6 +103,44 @@ async fn an_order_that_goes_on_keeps_what_it_has_and_ends_anew() {
     assert_eq!(purge(&shop, 380).await.orders, 1);
 }
 
+/// News that no plan has read yet may open the order again.
+#[tokio::test]
+async fn an_ended_order_with_news_keeps_its_address_until_it_is_planned_and_a_later_timer_keeps_nothing()
+ {
+    let shop = shop_with(&["A", "B", "C"]).await;
+    let a = ended(&shop, "A", 0).await;
+    let timed = ended(&shop, "B", 0).await;
+    let failing = ended(&shop, "C", 0).await;
+    let set = async |sql: &'static str, id: i64| {
+        sqlx::query(sql)
+            .bind(id)
+            .execute(shop.pool())
+            .await
+            .unwrap();
+    };
+    set(
+        "UPDATE subjects SET plan_class = 1, plan_at = hk_now() + interval '900 days' WHERE id = $1",
+        timed,
+    )
+    .await;
+    set(
+        "UPDATE subjects SET plan_class = 1, plan_fails = 3, plan_at = hk_now() + interval '900 days' WHERE id = $1",
+        failing,
+    )
+    .await;
+    shop.clock(181 * DAY).await;
+    let news = page(181 * DAY, vec![order("A", 2)]);
+    assert_eq!(shop.pull("shop", &news).await.new_facts, 1);
+    let done = purge(&shop, 181).await;
+    assert_eq!((done.orders, done.personal), (1, 1), "the timer's");
+    assert_eq!(rows(&shop, "personal", timed).await, 0);
+    assert_eq!(rows(&shop, "personal", failing).await, 1, "it is a task");
+    shop.settle().await;
+    assert_eq!(rows(&shop, "personal", a).await, 1);
+    let open = "SELECT count(*) FROM subjects WHERE external_id = 'A' AND closed_at IS NULL AND purged_at IS NULL";
+    assert_eq!(shop.number(open).await, 1, "the plan opened it again");
+}
+
 #[tokio::test]
 async fn a_queued_call_keeps_the_address_and_lost_commits_keep_everything() {
     let shop = shop_with(&["A"]).await;
