@@ -59,7 +59,8 @@ async fn clear_archives(engine: &Engine, files: &mut u64) -> Result<(), StoreErr
             Err(StoreError::LostLease(_)) => continue,
             counted => counted?,
         }
-        match Urgency::BackFill.scope(source.clear_old(now)).await {
+        let open = engine.store.files_in_quarantine(account.id).await?;
+        match Urgency::BackFill.scope(source.clear_old(now, &open)).await {
             Ok(gone) => *files += u64::try_from(gone).unwrap_or(u64::MAX),
             // The budget has no room; the next round goes on.
             Err(error) if error.is_put_off() => {}

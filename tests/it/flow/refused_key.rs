@@ -56,7 +56,7 @@ impl Source for Rejecting {
         Err(rejected())
     }
 
-    async fn clear_old(&self, _: DateTime<Utc>) -> Result<usize, Error> {
+    async fn clear_old(&self, _: DateTime<Utc>, _: &[String]) -> Result<usize, Error> {
         Err(rejected())
     }
 }
