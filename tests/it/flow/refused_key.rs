@@ -80,7 +80,7 @@ async fn is_paused(world: &World) -> bool {
 
 /// The pause ends, and an order goes all the way.
 async fn goes_on(world: &mut World, id: &str) {
-    for _ in 0..12 {
+    for _ in 0..20 {
         world.advance(Duration::seconds(30)).await;
         world.rounds(2).await;
     }
