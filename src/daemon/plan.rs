@@ -29,6 +29,11 @@ fn classes(batch: u32) -> [i16; 3] {
     }
 }
 
+/// Whether one suspect is planned after this batch even where the batch was full: among news without an end, suspects would never be.
+fn suspect_too(batch: u32) -> bool {
+    batch % 16 == 7
+}
+
 /// What to claim.
 #[derive(Clone, Copy)]
 enum Due {
@@ -47,7 +52,8 @@ enum PlanTurn {
     Interrupted,
 }
 
-/// Plans up to one batch of due orders, new input first, and then one suspect. Returns how many were planned.
+/// Plans up to one batch of due orders, new input first, and then one suspect where the batch was not full or it is a suspect's turn.
+/// Returns how many were planned.
 ///
 /// # Errors
 /// The database's.
@@ -56,8 +62,11 @@ pub async fn plan_step(engine: &Engine) -> Result<usize, StoreError> {
     // Most looks find nothing: one statement then, and no transaction.
     let there_is = engine.store.due_orders().await?;
     let mut planned = 0;
+    let mut theirs = false;
     if there_is.orders {
-        let classes = classes(engine.guards.next_batch());
+        let batch = engine.guards.next_batch();
+        theirs = suspect_too(batch);
+        let classes = classes(batch);
         let planning = || plan_due(engine, Due::First { limit, classes });
         planned = match engine.store.retried("plan", planning).await {
             Err(error) if !error.is_away() && !error.is_retryable() => {
@@ -67,7 +76,7 @@ pub async fn plan_step(engine: &Engine) -> Result<usize, StoreError> {
             other => other?,
         };
     }
-    let room = i64::try_from(planned).is_ok_and(|n| n < limit);
+    let room = theirs || i64::try_from(planned).is_ok_and(|n| n < limit);
     let suspects =
         room && (there_is.suspects || (there_is.orders && engine.store.has_suspects().await?));
     if suspects {
@@ -379,6 +388,8 @@ mod tests {
         let first = (0..160).map(|batch| classes(batch)[0]);
         let share = |class| first.clone().filter(|first| *first == class).count();
         assert_eq!((share(NEWS), share(TIMERS), share(AGAIN)), (120, 30, 10));
+        let suspects = (0..160).filter(|batch| suspect_too(*batch)).count();
+        assert_eq!(suspects, 10);
         for batch in 0..16 {
             let mut all = classes(batch);
             all.sort_unstable();

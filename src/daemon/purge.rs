@@ -1,17 +1,20 @@
 //! Deletes what names somebody once it has served.
 
+use hikiate_sdk::budget::Urgency;
 use tracing::{info, warn};
 
 use crate::engine::Engine;
 use crate::store::{Phase, Purged, StoreError};
 
-/// One round: what is older than it is kept, up to a bound. Says what it deleted, if anything, in one line.
+/// One round: what is older than it is kept, up to a bound. Says what it deleted, if anything, in one line. What fails keeps nothing
+/// else from being deleted.
 ///
 /// # Errors
-/// The database's; the next round goes on.
+/// The database's, the first one; the next round goes on.
 pub async fn purge_step(engine: &Engine) -> Result<Purged, StoreError> {
-    let mut done = engine.store.purge(&engine.retention).await?;
-    done.files = clear_archives(engine).await?;
+    let mut done = Purged::default();
+    let rows = engine.store.purge_into(&engine.retention, &mut done).await;
+    let files = clear_archives(engine, &mut done.files).await;
     engine.metrics.count_purged(&done);
     if !done.is_empty() {
         info!(
@@ -25,25 +28,42 @@ pub async fn purge_step(engine: &Engine) -> Result<Purged, StoreError> {
             "deleted what is no longer kept"
         );
     }
-    Ok(done)
+    rows.and(files).map(|()| done)
 }
 
-/// Archived files that accounts keep no longer. What cannot be reached is tried again with the next round.
-async fn clear_archives(engine: &Engine) -> Result<u64, StoreError> {
+/// Archived files that accounts keep no longer: by whoever owns the account, while nothing pauses its reading. What cannot be
+/// reached is tried again with the next round.
+async fn clear_archives(engine: &Engine, files: &mut u64) -> Result<(), StoreError> {
     if engine.store.recovery().await?.phase != Phase::None {
-        return Ok(0);
+        return Ok(());
     }
     let now = engine.store.now().await?;
-    let mut files = 0;
     for account in engine.accounts.values() {
         let Some(source) = account.connector.source() else {
+            continue;
+        };
+        // Asked before each: the one before may have taken longer than a lease.
+        let owned = engine
+            .store
+            .readable(&engine.instance, account.id)
+            .await?
+            .filter(|owned| account.continued.is_done(owned));
+        let Some(owned) = owned else {
             continue;
         };
         if !account.calls() {
             continue;
         }
-        match source.clear_old(now).await {
-            Ok(gone) => files += u64::try_from(gone).unwrap_or(u64::MAX),
+        match account.count_ahead(&engine.store, &owned).await {
+            // Somebody else's by now.
+            Err(StoreError::LostLease(_)) => continue,
+            counted => counted?,
+        }
+        let open = engine.store.files_in_quarantine(account.id).await?;
+        match Urgency::BackFill.scope(source.clear_old(now, &open)).await {
+            Ok(gone) => *files += u64::try_from(gone).unwrap_or(u64::MAX),
+            // The budget has no room; the next round goes on.
+            Err(error) if error.is_put_off() => {}
             Err(error) => {
                 // No answer at all is the usual end of this, so only an error says something of the account.
                 account.record_result(&engine.metrics, Some(&error));
@@ -51,5 +71,5 @@ async fn clear_archives(engine: &Engine) -> Result<u64, StoreError> {
             }
         }
     }
-    Ok(files)
+    Ok(())
 }

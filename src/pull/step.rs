@@ -24,6 +24,8 @@ pub async fn pull_account(
     account: &Account,
     owned: &OwnedAccount,
 ) -> Result<bool, StoreError> {
+    // A rejection that was met where it could not be stored, or whose storing failed: without its pause nothing ever ends it.
+    account.pause_if_refused(&engine.store, owned).await?;
     let mut busy = hook_step(engine, account, owned).await?;
     let Some(source) = account.connector.source() else {
         return Ok(busy);

@@ -33,6 +33,8 @@ pub async fn push_account(
     account: &Account,
     owned: &OwnedAccount,
 ) -> Result<usize, StoreError> {
+    // As at the head of a pull: an account that reads nothing has only this.
+    account.pause_if_refused(&engine.store, owned).await?;
     let Some(operations) = account.connector.operations() else {
         return Ok(0);
     };

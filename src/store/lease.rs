@@ -67,6 +67,33 @@ impl Store {
             .collect())
     }
 
+    /// An account as this process owns it now, where nothing pauses its reading; `None` otherwise.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn readable(
+        &self,
+        instance: &Instance,
+        account_id: i16,
+    ) -> Result<Option<OwnedAccount>, StoreError> {
+        let row = sqlx::query!(
+            "SELECT a.id, a.slug, a.lease_token FROM accounts a
+             WHERE a.id = $2 AND a.owner = $1 AND a.lease_until > (SELECT hk_now()) AND a.paused IS NULL
+               AND NOT EXISTS (SELECT FROM account_pauses p WHERE p.account_id = a.id AND p.what = 'reads')",
+            instance.0,
+            account_id
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(row.map(|row| OwnedAccount {
+            id: row.id,
+            slug: row.slug,
+            token: row.lease_token,
+            paused: None,
+            taken: false,
+        }))
+    }
+
     /// Gives leases back, so that another process need not wait for them to run out.
     ///
     /// # Errors

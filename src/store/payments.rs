@@ -11,6 +11,7 @@ use super::facts::{FactRows, insert_facts};
 use super::heads::{SeriesKey, body_hash, fact_key, load_heads, write_heads};
 use super::ingest::write_raw_and_personal;
 use super::judge::{Head, Judgement, judge};
+use super::purge::ROWS;
 use super::{Directory, IncomingOrder, Store, StoreError};
 use crate::facts::{FactBody, PaymentFact};
 use crate::plan::{Claim, NameKind, NamedPayment, owners};
@@ -261,13 +262,18 @@ impl Store {
         Ok(met)
     }
 
-    /// Deletes payments that nobody claimed for 35 days since they were read, or since an order let go of them. Returns how many.
+    /// Deletes payments that nobody claimed for 35 days since they were read, or since an order let go of them: the oldest, up to a
+    /// bound. Returns how many.
     ///
     /// # Errors
     /// The database's.
     pub async fn purge_stray_payments(&self) -> Result<u64, StoreError> {
         let gone = sqlx::query!(
-            "DELETE FROM stray_payments WHERE seen_at < (SELECT hk_now()) - interval '35 days' AND NOT (SELECT hk_stopped())"
+            "WITH old AS MATERIALIZED (
+               SELECT account_id, key FROM stray_payments WHERE seen_at < (SELECT hk_now()) - interval '35 days' AND NOT (SELECT hk_stopped())
+               ORDER BY seen_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+             DELETE FROM stray_payments p USING old o WHERE p.account_id = o.account_id AND p.key = o.key",
+            ROWS
         )
         .execute(&self.pool)
         .await?;

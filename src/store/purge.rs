@@ -12,7 +12,7 @@ use crate::policy::Retention;
 /// Orders and batches a transaction; each is locked.
 const SUBJECTS: i64 = 80;
 /// Rows of other tables a transaction.
-const ROWS: i64 = 500;
+pub(super) const ROWS: i64 = 500;
 /// Transactions a kind and round: what is left waits for the next round.
 const TRANSACTIONS: usize = 200;
 
@@ -74,48 +74,92 @@ impl Store {
     /// commits.
     ///
     /// # Errors
-    /// The database's; what was deleted until then stays deleted.
+    /// As [`Store::purge_into`].
     pub async fn purge(&self, keep: &Retention) -> Result<Purged, StoreError> {
         let mut all = Purged::default();
-        if let Some(kept) = keep.raw.map(seconds) {
-            let mut after = DateTime::UNIX_EPOCH;
-            for _ in 0..TRANSACTIONS {
-                let (raw, last) = self.purge_raw(kept, after).await?;
-                all.raw += raw;
-                match last.filter(|_| raw >= ROWS.unsigned_abs()) {
-                    Some(last) => after = last,
-                    None => break,
-                }
-            }
-        }
-        if let Some(kept) = keep.personal.map(seconds) {
-            for _ in 0..TRANSACTIONS {
-                let once = || self.purge_orders(kept);
-                let done = self.retried("purge_orders", once).await?;
-                all += done;
-                if done.orders < SUBJECTS.unsigned_abs() {
-                    break;
-                }
-            }
-            for _ in 0..TRANSACTIONS {
-                let batches = self.purge_batches(kept).await?;
-                all.batches += batches;
-                if batches < SUBJECTS.unsigned_abs() {
-                    break;
-                }
-            }
-        }
-        if let Some(kept) = keep.quarantine.map(seconds) {
-            for _ in 0..TRANSACTIONS {
-                let rows = self.purge_quarantine(kept).await?;
-                all.quarantine += rows;
-                if rows < ROWS.unsigned_abs() {
-                    break;
-                }
-            }
-        }
-        all.payments = self.purge_stray_payments().await?;
+        self.purge_into(keep, &mut all).await?;
         Ok(all)
+    }
+
+    /// The same, counted into `all` as it goes: a kind that fails keeps no other kind from being deleted.
+    ///
+    /// # Errors
+    /// The database's, the first one; what was deleted stays deleted and is counted.
+    pub async fn purge_into(&self, keep: &Retention, all: &mut Purged) -> Result<(), StoreError> {
+        let raw = match keep.raw.map(seconds) {
+            Some(kept) => self.purge_all_raw(kept, &mut all.raw).await,
+            None => Ok(()),
+        };
+        let (orders, waves) = match keep.personal.map(seconds) {
+            Some(kept) => {
+                let orders = self.purge_all_orders(kept, all).await;
+                let waves = || self.purge_batches(kept);
+                let waves = self.some_of("purge_batches", SUBJECTS, &mut all.batches, waves);
+                (orders, waves.await)
+            }
+            None => (Ok(()), Ok(())),
+        };
+        let quarantine = match keep.quarantine.map(seconds) {
+            Some(kept) => {
+                let rows = || self.purge_quarantine(kept);
+                self.some_of("purge_quarantine", ROWS, &mut all.quarantine, rows)
+                    .await
+            }
+            None => Ok(()),
+        };
+        let strays = || self.purge_stray_payments();
+        let payments = self
+            .some_of("purge_stray_payments", ROWS, &mut all.payments, strays)
+            .await;
+        raw.and(orders).and(waves).and(quarantine).and(payments)
+    }
+
+    /// Transactions of one kind, until one finds fewer than `most` to delete.
+    async fn some_of<F, Fut>(
+        &self,
+        what: &'static str,
+        most: i64,
+        deleted: &mut u64,
+        mut once: F,
+    ) -> Result<(), StoreError>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<u64, StoreError>>,
+    {
+        for _ in 0..TRANSACTIONS {
+            let rows = self.retried(what, &mut once).await?;
+            *deleted += rows;
+            if rows < most.unsigned_abs() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn purge_all_raw(&self, kept: f64, deleted: &mut u64) -> Result<(), StoreError> {
+        let mut after = DateTime::UNIX_EPOCH;
+        for _ in 0..TRANSACTIONS {
+            let once = || self.purge_raw(kept, after);
+            let (raw, last) = self.retried("purge_raw", once).await?;
+            *deleted += raw;
+            match last.filter(|_| raw >= ROWS.unsigned_abs()) {
+                Some(last) => after = last,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    async fn purge_all_orders(&self, kept: f64, all: &mut Purged) -> Result<(), StoreError> {
+        for _ in 0..TRANSACTIONS {
+            let once = || self.purge_orders(kept);
+            let done = self.retried("purge_orders", once).await?;
+            *all += done;
+            if done.orders < SUBJECTS.unsigned_abs() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Raw bytes of ended orders. Those of open ones stay where they are in the index, so that the next transaction goes on after
@@ -130,7 +174,7 @@ impl Store {
                  SELECT r.subject_id, r.key, r.stored_at FROM raw_payloads r
                  WHERE r.stored_at < (SELECT hk_now()) - make_interval(secs => $1) AND r.stored_at >= $2 AND NOT (SELECT hk_stopped())
                    AND EXISTS (SELECT FROM subjects s WHERE s.id = r.subject_id AND s.closed_at IS NOT NULL)
-                 ORDER BY r.stored_at LIMIT $3),
+                 ORDER BY r.stored_at LIMIT $3 FOR UPDATE OF r SKIP LOCKED),
                gone AS (
                  DELETE FROM raw_payloads r USING old o WHERE r.subject_id = o.subject_id AND r.key = o.key AND r.stored_at = o.stored_at
                  RETURNING r.stored_at)
@@ -146,11 +190,13 @@ impl Store {
     async fn purge_orders(&self, kept: f64) -> Result<Purged, StoreError> {
         let mut tx = self.pool.begin().await?;
         // A queued call may still need the address; whoever settles it plans the order. Counted one by one: as a join, all orders
-        // that are due would be sorted for each transaction.
+        // that are due would be sorted for each transaction. What waits for a plan, or failed in it, may open the order again; a timer
+        // of later keeps nothing.
         let ids = sqlx::query_scalar!(
             "SELECT s.id FROM subjects s
              WHERE s.kind = 'order' AND s.closed_at IS NOT NULL AND s.purged_at IS NULL
                AND s.closed_at < (SELECT hk_now()) - make_interval(secs => $1) AND NOT (SELECT hk_stopped())
+               AND (s.plan_at <= (SELECT hk_now())) IS NOT TRUE AND s.plan_fails = 0
                AND (SELECT count(*) FROM effects e WHERE e.subject_id = s.id) = 0
              ORDER BY s.closed_at, s.id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
             kept, SUBJECTS
@@ -185,6 +231,7 @@ impl Store {
     /// Records that were settled so long ago. One that was dismissed and is reported all the time loses its bytes only: without its
     /// row it would be back in quarantine.
     async fn purge_quarantine(&self, kept: f64) -> Result<u64, StoreError> {
+        let mut tx = self.pool.begin().await?;
         let gone = sqlx::query!(
             "DELETE FROM quarantine WHERE id = ANY(ARRAY(
                SELECT id FROM quarantine WHERE resolved_at < (SELECT hk_now()) - make_interval(secs => $1) AND NOT (SELECT hk_stopped())
@@ -193,7 +240,7 @@ impl Store {
             kept,
             ROWS
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
         let emptied = sqlx::query!(
             "UPDATE quarantine SET raw = '' WHERE id = ANY(ARRAY(
@@ -203,8 +250,9 @@ impl Store {
             kept,
             ROWS
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
+        tx.commit().await?;
         Ok(gone.rows_affected() + emptied.rows_affected())
     }
 }

@@ -231,6 +231,21 @@ fn file_name(name: &str) -> String {
 }
 
 impl Store {
+    /// Hashes of the files of which an account has a record without rows in quarantine, not settled: it may hold only a part of its
+    /// file.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn files_in_quarantine(&self, account_id: i16) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"SELECT DISTINCT file_hash AS "hash!" FROM quarantine
+               WHERE account_id = $1 AND resolved_at IS NULL AND file_hash IS NOT NULL AND coalesce(cardinality(file_rows), 0) = 0"#,
+            account_id
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
     /// Asks for a record to be read again: an order by its id, another record by its id where its account can be asked for it, else
     /// from its stored bytes. The daemon does it. One
     /// that was dismissed is back in quarantine first.

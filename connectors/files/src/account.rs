@@ -181,7 +181,12 @@ fn keeps(
     if layout.reads() {
         let kept = archive_for.map_or_else(
             || "are kept for ever: set archive_for to delete them".to_owned(),
-            |kept| format!("are deleted {} after they were read", span(kept)),
+            |kept| {
+                format!(
+                    "are deleted {} after they were read, a long one that is in quarantine once that is settled",
+                    span(kept)
+                )
+            },
         );
         sentences.push(format!(
             "fetched files in {root}/{} may hold names and addresses and {kept}",

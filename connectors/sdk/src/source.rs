@@ -336,11 +336,12 @@ pub trait Source: Send + Sync {
     async fn acknowledge(&self, ack: &Value) -> Result<(), Error>;
 
     /// Deletes files that it keeps for longer than its configuration says, as of a time, and returns how many. Called now and then;
-    /// what it leaves goes the next time.
+    /// what it leaves goes the next time. `open` are the hashes ([`InFile::sha256`]) of files of which a bad record without rows is
+    /// not settled yet: where the record holds only a part of its file, the file stays.
     ///
     /// # Errors
     /// Any class; it is called again.
-    async fn clear_old(&self, _now: DateTime<Utc>) -> Result<usize, Error> {
+    async fn clear_old(&self, _now: DateTime<Utc>, _open: &[String]) -> Result<usize, Error> {
         Ok(0)
     }
 

@@ -59,11 +59,11 @@ fn told(id: &str, quantity: u32, display: &str) -> IncomingOrder {
 }
 
 /// An order that was cancelled before anything was done, of somebody at this street.
-fn ended(display: &str, street: &str) -> IncomingOrder {
-    let mut told = told("E", 1, display);
+fn ended(id: &str, display: &str, street: &str) -> IncomingOrder {
+    let mut told = told(id, 1, display);
     told.fact.order.state = ChannelState::Cancelled { at: at(0) };
     told.personal.buyer.address1 = street.to_owned();
-    told.raw = format!("order E {street}").into_bytes();
+    told.raw = format!("order {id} {street}").into_bytes();
     told
 }
 
@@ -81,7 +81,9 @@ impl Mornings {
             .unwrap();
         shop.count("TEA", 20, 0).await;
         let mut orders = ["A", "C", "D", "H"].map(|id| order(id, 1)).to_vec();
-        orders.push(ended("E", "千代田1-1"));
+        // A purge takes E at once, and F, of which there will be news, after its plan.
+        orders.push(ended("E", "E", "千代田1-1"));
+        orders.push(ended("F", "F", "千代田1-1"));
         shop.pull("shop", &page(0, orders)).await;
         shop.settle().await;
         // W wants more than there is.
@@ -129,7 +131,7 @@ impl Mornings {
         let orders = vec![
             told("A", 1, "A again"),
             told("C", 1, "C again"),
-            ended("E again", "千代田2-2"),
+            ended("F", "F again", "千代田2-2"),
             order("N", 2),
         ];
         shop.pull("shop", &page(8, orders)).await;
@@ -151,7 +153,7 @@ impl Mornings {
                 9,
                 vec![
                     told("A", 1, "A once more"),
-                    ended("E once more", "千代田3-3"),
+                    ended("E", "E once more", "千代田3-3"),
                     order("N", 3),
                     order("Y", 1),
                     order("Z", 1),

@@ -62,6 +62,7 @@ async fn after_its_time_an_address_is_in_no_table_and_the_order_is_planned_and_e
     let tasks = world.tasks().await;
 
     world.advance(Duration::days(181)).await;
+    world.plan().await;
     purge_step(&world.engine).await.unwrap();
     assert_eq!(traces(&pool, &ADDRESS).await, [""; 0]);
     let metrics = world.engine.metrics.render().unwrap();

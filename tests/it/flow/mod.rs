@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod annotate;
+mod archives;
 mod around;
 mod begin;
 mod happy;
@@ -13,6 +14,7 @@ mod presence;
 mod provider;
 mod recover;
 mod refunds;
+mod refused_key;
 mod reports;
 mod sealing;
 mod silence;

@@ -88,6 +88,28 @@ async fn a_batch_in_which_a_process_died_is_planned_one_by_one() {
     );
 }
 
+/// News comes as fast as it is planned: each batch is full, and the suspect has its turn all the same.
+#[tokio::test]
+async fn a_suspect_is_planned_among_news_without_an_end() {
+    let mut shop = Shop::open().await;
+    Arc::get_mut(&mut shop.engine).unwrap().plan_batch = 1;
+    shop.pull("shop", &page(0, vec![order("A", 1)])).await;
+    die(&shop).await;
+    let mut rounds = 0;
+    loop {
+        let news = order(&format!("N{rounds}"), 1);
+        shop.pull("shop", &page(0, vec![news])).await;
+        assert!(plan_step(&shop.engine).await.unwrap() >= 1, "it is full");
+        rounds += 1;
+        if shop.number("SELECT count(*) FROM plan_suspects").await == 0 {
+            break;
+        }
+        assert!(rounds < 17, "more than a cycle");
+    }
+    let due = "SELECT count(*) FROM subjects WHERE external_id = 'A' AND plan_class = 0 AND plan_at IS NOT NULL";
+    assert_eq!(shop.number(due).await, 0, "it was planned");
+}
+
 #[tokio::test]
 async fn an_order_that_ended_the_process_twice_alone_is_set_aside() {
     let (shop, [a, b, c]) = three().await;

@@ -103,6 +103,44 @@ async fn an_order_that_goes_on_keeps_what_it_has_and_ends_anew() {
     assert_eq!(purge(&shop, 380).await.orders, 1);
 }
 
+/// News that no plan has read yet may open the order again.
+#[tokio::test]
+async fn an_ended_order_with_news_keeps_its_address_until_it_is_planned_and_a_later_timer_keeps_nothing()
+ {
+    let shop = shop_with(&["A", "B", "C"]).await;
+    let a = ended(&shop, "A", 0).await;
+    let timed = ended(&shop, "B", 0).await;
+    let failing = ended(&shop, "C", 0).await;
+    let set = async |sql: &'static str, id: i64| {
+        sqlx::query(sql)
+            .bind(id)
+            .execute(shop.pool())
+            .await
+            .unwrap();
+    };
+    set(
+        "UPDATE subjects SET plan_class = 1, plan_at = hk_now() + interval '900 days' WHERE id = $1",
+        timed,
+    )
+    .await;
+    set(
+        "UPDATE subjects SET plan_class = 1, plan_fails = 3, plan_at = hk_now() + interval '900 days' WHERE id = $1",
+        failing,
+    )
+    .await;
+    shop.clock(181 * DAY).await;
+    let news = page(181 * DAY, vec![order("A", 2)]);
+    assert_eq!(shop.pull("shop", &news).await.new_facts, 1);
+    let done = purge(&shop, 181).await;
+    assert_eq!((done.orders, done.personal), (1, 1), "the timer's");
+    assert_eq!(rows(&shop, "personal", timed).await, 0);
+    assert_eq!(rows(&shop, "personal", failing).await, 1, "it is a task");
+    shop.settle().await;
+    assert_eq!(rows(&shop, "personal", a).await, 1);
+    let open = "SELECT count(*) FROM subjects WHERE external_id = 'A' AND closed_at IS NULL AND purged_at IS NULL";
+    assert_eq!(shop.number(open).await, 1, "the plan opened it again");
+}
+
 #[tokio::test]
 async fn a_queued_call_keeps_the_address_and_lost_commits_keep_everything() {
     let shop = shop_with(&["A"]).await;
@@ -156,7 +194,82 @@ async fn a_queued_call_keeps_the_address_and_lost_commits_keep_everything() {
 }
 
 #[tokio::test]
-async fn two_daemons_share_the_work() {
+async fn a_kind_that_fails_keeps_no_other_from_being_deleted_and_what_was_deleted_is_counted() {
+    let shop = shop_with(&["A", "B"]).await;
+    let a = ended(&shop, "A", 0).await;
+    let b = ended(&shop, "B", 100 * DAY).await;
+    sqlx::query("INSERT INTO stray_payments (account_id, key, body, seen_at) SELECT $1, 'pay-' || n, '{}', hk_now() FROM generate_series(1, 501) n")
+        .bind(shop.account("shop"))
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    let refusing = format!(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+           $$ BEGIN IF OLD.subject_id = {b} THEN RAISE EXCEPTION 'a broken page'; END IF; RETURN OLD; END $$"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(refusing))
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    sqlx::query("CREATE TRIGGER refuse BEFORE DELETE ON raw_payloads_rest FOR EACH ROW EXECUTE FUNCTION refuse()")
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    shop.clock(190 * DAY).await;
+    let mut done = Purged::default();
+    let failed = shop
+        .store()
+        .purge_into(&Retention::default(), &mut done)
+        .await;
+    assert!(failed.is_err(), "the raw bytes of B");
+    let expected = Purged {
+        orders: 1,
+        personal: 1,
+        raw: 1,
+        payments: 501,
+        ..Purged::default()
+    };
+    assert_eq!(done, expected);
+    assert_eq!(rows(&shop, "personal", a).await, 0);
+    assert_eq!(rows(&shop, "raw_payloads", b).await, 1);
+}
+
+#[tokio::test]
+async fn raw_bytes_that_somebody_holds_are_passed_over() {
+    let shop = shop_with(&["A", "B"]).await;
+    let a = ended(&shop, "A", 0).await;
+    let b = ended(&shop, "B", 0).await;
+    let mut holding = shop.pool().begin().await.unwrap();
+    sqlx::query("SELECT FROM raw_payloads WHERE subject_id = $1 FOR UPDATE")
+        .bind(a)
+        .execute(&mut *holding)
+        .await
+        .unwrap();
+    assert_eq!(purge(&shop, 40).await.raw, 1, "and nobody is waited for");
+    assert_eq!(rows(&shop, "raw_payloads", b).await, 0);
+    holding.rollback().await.unwrap();
+    assert_eq!(purge(&shop, 40).await.raw, 1);
+    assert_eq!(rows(&shop, "raw_payloads", a).await, 0);
+}
+
+/// What is deleted where only orders are.
+const ORDERS_ONLY: Retention = Retention {
+    raw: None,
+    personal: Some(chrono::TimeDelta::days(180)),
+    quarantine: None,
+};
+
+fn purged_orders(n: u64) -> Purged {
+    Purged {
+        orders: n,
+        personal: n,
+        raw: n,
+        ..Purged::default()
+    }
+}
+
+/// 250 orders that ended 200 days ago.
+async fn many_ended() -> Shop {
     let names: Vec<String> = (0..250).map(|n| format!("A{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let shop = shop_with(&names).await;
@@ -165,22 +278,36 @@ async fn two_daemons_share_the_work() {
         .await
         .unwrap();
     shop.clock(200 * DAY).await;
-    let keep = Retention {
-        raw: None,
-        ..Retention::default()
-    };
-    let (one, two) = tokio::join!(shop.store().purge(&keep), shop.store().purge(&keep));
+    shop
+}
+
+/// Who finds few left has met all the others locked or gone: whoever locked them deletes them.
+#[tokio::test]
+async fn two_daemons_share_the_work() {
+    let shop = many_ended().await;
+    let (one, two) = tokio::join!(
+        shop.store().purge(&ORDERS_ONLY),
+        shop.store().purge(&ORDERS_ONLY)
+    );
     let mut both = one.unwrap();
     both += two.unwrap();
-    // One that found everything locked leaves the rest to the other.
-    both += shop.store().purge(&keep).await.unwrap();
-    let all = Purged {
-        orders: 250,
-        personal: 250,
-        raw: 250,
-        ..Purged::default()
-    };
-    assert_eq!(both, all);
+    assert_eq!(both, purged_orders(250), "each once, and none is left");
+}
+
+#[tokio::test]
+async fn what_one_daemon_has_claimed_the_other_passes_over() {
+    let shop = many_ended().await;
+    let mut one = shop.pool().begin().await.unwrap();
+    sqlx::query("SELECT id FROM subjects WHERE kind = 'order' ORDER BY closed_at, id LIMIT 80 FOR NO KEY UPDATE")
+        .execute(&mut *one)
+        .await
+        .unwrap();
+    let two = shop.store().purge(&ORDERS_ONLY).await.unwrap();
+    assert_eq!(two, purged_orders(170));
+    // It dies before it commits.
+    one.rollback().await.unwrap();
+    let rest = shop.store().purge(&ORDERS_ONLY).await.unwrap();
+    assert_eq!(rest, purged_orders(80));
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use hikiate::facts::FactBody;
 use hikiate::store::{Decision, IncomingBad, IncomingFact, IncomingPage, Source};
 use hikiate_sdk::{
-    BadRecord, Contents, Currency, Kind, ParcelLine, PaymentSnapshot, PaymentState, ReportSource,
+    BadRecord, Contents, Currency, InFile, Kind, ParcelLine, PaymentSnapshot, PaymentState,
+    ReportSource,
 };
 
 use crate::support::shop::{Shop, after, at, in_file, order, page, parcel, payments, today};
@@ -705,4 +706,36 @@ pub(super) fn paid(key: &str) -> PaymentSnapshot {
         parts: None,
         refunds: Vec::new(),
     }
+}
+
+/// A record without rows may hold no more than the beginning of its file.
+#[tokio::test]
+async fn a_file_that_is_in_quarantine_as_a_whole_is_named_until_its_record_is_settled() {
+    let shop = Shop::open().await;
+    for (raw, rows, minute) in [("whole", vec![], 1), ("a row", vec![3], 2)] {
+        let mut told = page(0, Vec::new());
+        let file = InFile {
+            rows,
+            ..in_file("a.csv", minute)
+        };
+        told.bad.push(IncomingBad::new(
+            BadRecord::new(None, "not one of the layout's verdicts"),
+            Source {
+                raw: raw.as_bytes().to_vec(),
+                file: Some(file),
+            },
+        ));
+        shop.pull("wms", &told).await;
+    }
+    let files = async |account: &str| {
+        let id = shop.account(account);
+        shop.store().files_in_quarantine(id).await.unwrap()
+    };
+    assert_eq!(files("wms").await, [in_file("a.csv", 1).sha256]);
+    assert_eq!(files("shop").await, [""; 0]);
+    for row in shop.store().list_quarantine().await.unwrap() {
+        let dismissed = shop.store().dismiss_quarantined(row.id, "ops", "known");
+        dismissed.await.unwrap();
+    }
+    assert_eq!(files("wms").await, [""; 0]);
 }

@@ -6,7 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use hikiate_sdk::{Error, ErrorClass};
 
 use super::Inbox;
-use crate::cursor::{AckFile, Archived};
+use super::file::WHOLE_BYTES;
+use crate::client::Entry;
+use crate::cursor::{AckFile, Archived, short};
 
 impl Inbox {
     /// Archives a file that was stored, if it is still this content, and its marker.
@@ -47,11 +49,13 @@ impl Inbox {
         }
     }
 
-    /// Deletes files that were read before a time that long ago, and no others: not what somebody put there.
+    /// Deletes files that were read before a time that long ago, and no others: not what somebody put there, and no long file that an
+    /// open record is about, which holds only its beginning.
     pub(super) async fn clear_archive(
         &self,
         kept: Duration,
         now: DateTime<Utc>,
+        open: &[String],
     ) -> Result<usize, Error> {
         let archive = &self.places.archive;
         let kept = TimeDelta::from_std(kept).unwrap_or(TimeDelta::MAX);
@@ -74,7 +78,7 @@ impl Inbox {
                 };
                 // Earlier versions did not write down when a file was read.
                 let read_at = archived.read_at.or(entry.changed_at());
-                if read_at.is_some_and(|at| at < before) {
+                if read_at.is_some_and(|at| at < before) && !only_whole_copy(entry, open) {
                     // One that cannot be removed keeps none behind it.
                     let name = format!("{archive}/{}", entry.name);
                     match self.folder.remove(&name).await {
@@ -119,4 +123,10 @@ impl Inbox {
         );
         Err(Error::new(ErrorClass::Conflict, message))
     }
+}
+
+/// Whether an archived file is longer than what an open record of these hashes keeps of it. Its name tells the hash.
+fn only_whole_copy(entry: &Entry, open: &[String]) -> bool {
+    let named = |hash: &String| entry.name.contains(&format!("-{}", short(hash)));
+    entry.size >= WHOLE_BYTES as u64 && open.iter().any(named)
 }

@@ -200,12 +200,12 @@ impl Source for Inbox {
         }
     }
 
-    async fn clear_old(&self, now: DateTime<Utc>) -> Result<usize, Error> {
+    async fn clear_old(&self, now: DateTime<Utc>, open: &[String]) -> Result<usize, Error> {
         let Some(kept) = self.archive_for else {
             return Ok(0);
         };
         let _turn = self.meter.turn(Ask::default()).await?;
-        self.clear_archive(kept, now).await
+        self.clear_archive(kept, now, open).await
     }
 
     async fn acknowledge(&self, ack: &Value) -> Result<(), Error> {

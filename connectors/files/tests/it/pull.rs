@@ -691,7 +691,7 @@ async fn archived_files_go_after_their_time_and_nothing_else_does() {
     let keys = serde_json::json!({ "archive_for": "30d" });
     let site = site_set("japanese-3pl-utf8", &|text| text.to_owned(), &keys);
     assert_eq!(
-        site.source().clear_old(now()).await.unwrap(),
+        site.source().clear_old(now(), &[]).await.unwrap(),
         0,
         "no archive"
     );
@@ -707,12 +707,12 @@ async fn archived_files_go_after_their_time_and_nothing_else_does() {
     site.put("archive/by-hand.csv", b"x");
     let days = chrono::TimeDelta::days;
     let early = now() + days(29);
-    assert_eq!(site.source().clear_old(early).await.unwrap(), 0);
+    assert_eq!(site.source().clear_old(early, &[]).await.unwrap(), 0);
     assert_eq!(site.names("archive").len(), 2);
     let late = now() + days(31);
-    assert_eq!(site.source().clear_old(late).await.unwrap(), 1);
+    assert_eq!(site.source().clear_old(late, &[]).await.unwrap(), 1);
     assert_eq!(site.names("archive"), ["by-hand.csv"]);
-    assert_eq!(site.source().clear_old(late).await.unwrap(), 0);
+    assert_eq!(site.source().clear_old(late, &[]).await.unwrap(), 0);
     let kept = site.account.keeps();
     assert!(kept[0].contains("deleted 30d after"), "{kept:?}");
     assert!(kept[1].contains("outgoing hold names"), "{kept:?}");
@@ -737,11 +737,14 @@ async fn an_archived_file_that_cannot_be_removed_holds_up_no_other() {
     let archived = site.names("archive").len();
     let late = now() + chrono::TimeDelta::days(31);
     site.faults.inject(Target::Write, Fault::NotSent);
-    assert_eq!(site.source().clear_old(late).await.unwrap(), archived - 1);
+    assert_eq!(
+        site.source().clear_old(late, &[]).await.unwrap(),
+        archived - 1
+    );
     site.faults.inject(Target::Write, Fault::NotSent);
-    let error = site.source().clear_old(late).await.unwrap_err();
+    let error = site.source().clear_old(late, &[]).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Transient);
-    assert_eq!(site.source().clear_old(late).await.unwrap(), 1);
+    assert_eq!(site.source().clear_old(late, &[]).await.unwrap(), 1);
 }
 
 /// Without the key nothing is deleted, and that is told.
@@ -758,7 +761,7 @@ async fn an_archive_without_a_time_is_kept_for_ever() {
         .await
         .unwrap();
     let late = now() + chrono::TimeDelta::days(10_000);
-    assert_eq!(site.source().clear_old(late).await.unwrap(), 0);
+    assert_eq!(site.source().clear_old(late, &[]).await.unwrap(), 0);
     assert_eq!(site.names("archive").len(), 1);
     let kept = site.account.keeps();
     assert!(kept[0].contains("for ever: set archive_for"), "{kept:?}");

@@ -571,3 +571,26 @@ proptest! {
         prop_assert_eq!(sorted(&sliced), sorted(&whole));
     }
 }
+
+/// Its record holds only its beginning, and says to move the archived file back.
+#[tokio::test]
+async fn a_long_file_that_is_in_quarantine_stays_in_the_archive_until_that_is_settled() {
+    let keys = json!({ "archive_for": "30d" });
+    let site = site_set("japanese-3pl-utf8", &|text| text.to_owned(), &keys);
+    let text = format!("{REPLY}{}HK1-S1,OK,,\n", "x\n".repeat(4_400_000));
+    site.put_at("incoming/uketsuke-1.csv", text.as_bytes(), WRITTEN);
+    let short = format!("{REPLY}HK2-S1,?,,\n");
+    site.put_at("incoming/uketsuke-2.csv", short.as_bytes(), WRITTEN);
+    let (pages, _) = site.drain("shipments", None, READ).await;
+    let open: Vec<String> = records(&pages)
+        .iter()
+        .filter_map(|record| record.file.as_ref().map(|file| file.sha256.clone()))
+        .collect();
+    assert_eq!(site.names("archive").len(), 2);
+    let late = at("2027-01-15T00:00:00Z");
+    let clear = async |open: &[String]| site.source().clear_old(late, open).await.unwrap();
+    assert_eq!(clear(&open).await, 1, "the short one is kept as a whole");
+    let left = site.names("archive");
+    assert!(left[0].starts_with("uketsuke-1-"), "{left:?}");
+    assert_eq!(clear(&[]).await, 1);
+}
