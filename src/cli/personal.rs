@@ -39,6 +39,8 @@ struct Done {
     /// By an address, of no certain order.
     records: ErasedRecords,
     refused: Vec<String>,
+    /// The order that an error stopped at: its address may be gone, and its waves may not.
+    halfway: Option<String>,
     /// What stopped it in the middle.
     failed: Option<StoreError>,
 }
@@ -54,8 +56,9 @@ impl Done {
 pub(super) async fn erase(session: &Session, of: &[String]) -> Result<(), Failure> {
     let wanted = wanted(session, of).await?;
     let mut done = erase_all(session, &wanted).await;
-    let numbers: Vec<&str> = done.erased.iter().map(|one| one.number.as_str()).collect();
-    if !done.nothing() {
+    let numbers = done.erased.iter().map(|one| one.number.as_str());
+    let numbers: Vec<&str> = numbers.chain(done.halfway.as_deref()).collect();
+    if !done.nothing() || done.halfway.is_some() {
         // A daemon that is not told polls.
         let _told = session.store.tell_of_work(None).await;
         acts::tell_command(session, act(&numbers)).await;
@@ -116,12 +119,14 @@ async fn wanted(session: &Session, of: &[String]) -> Result<Wanted, Failure> {
 
 async fn erase_all(session: &Session, wanted: &Wanted) -> Done {
     let mut done = Done::default();
-    for id in wanted.orders.keys() {
+    for (id, number) in &wanted.orders {
         let once = || session.store.erase(*id);
         match session.store.retried("erase", once).await {
             Ok(one) => done.erased.push(one),
             Err(StoreError::Refused(why)) => done.refused.push(why),
             Err(error) => {
+                let nothing = matches!(error, StoreError::NotFound(_));
+                done.halfway = (!nothing).then(|| number.clone());
                 done.failed = Some(error);
                 return done;
             }
@@ -156,10 +161,11 @@ fn report(session: &Session, done: &Done) -> Result<(), Failure> {
         erased,
         records,
         refused,
+        halfway,
         failed,
     } = done;
     let told = json!({
-        "erased": erased, "quarantine": records, "refused": refused, "complete": failed.is_none(), "elsewhere": elsewhere,
+        "erased": erased, "quarantine": records, "refused": refused, "halfway": halfway, "complete": failed.is_none(), "elsewhere": elsewhere,
     });
     session.out.one(&told, || {
         let mut text = String::new();
@@ -176,6 +182,9 @@ fn report(session: &Session, done: &Done) -> Result<(), Failure> {
         }
         for why in refused {
             let _ = writeln!(text, "not erased: {why}");
+        }
+        if let Some(number) = halfway {
+            let _ = writeln!(text, "{number}: perhaps erased in part");
         }
         if failed.is_some() {
             text.push_str("stopped by an error: run this command again for the rest\n");

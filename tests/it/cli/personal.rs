@@ -205,3 +205,49 @@ async fn an_address_that_stands_in_quarantine_alone_is_erased_or_the_record_is_n
     run(&world, &erase).refused(4, "deleted already");
     run(&world, &["personal", "erase", "@"]).refused(2, "before and after its @");
 }
+
+#[tokio::test]
+async fn an_error_in_the_middle_leaves_an_act_of_what_was_erased_until_then() {
+    let mut world = world().await;
+    let ids = [(); 2].map(|()| world.shop.place_order(planted("APPLE")));
+    world.rounds(25).await;
+    for id in &ids {
+        assert!(world.is(id, Status::Booked).await);
+    }
+    let numbers = ids.map(|id| number_of(&world, &id));
+    let pool = world.engine.store.pool().clone();
+    // They are erased in the order in which they came.
+    let numbers: Vec<String> =
+        sqlx::query_scalar("SELECT number FROM subjects WHERE number = ANY($1) ORDER BY id")
+            .bind(numbers.to_vec())
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+    let last: i64 = sqlx::query_scalar("SELECT id FROM subjects WHERE number = $1")
+        .bind(&numbers[1])
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    let broken = format!(
+        "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           IF old.subject_id = {last} THEN RAISE EXCEPTION 'broken'; END IF; RETURN old; END $$;
+         CREATE TRIGGER broken BEFORE DELETE ON personal FOR EACH ROW EXECUTE FUNCTION broken()"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(broken))
+        .execute(&pool)
+        .await
+        .unwrap();
+    let stopped = run(&world, &["personal", "erase", "quelmann@example.jp"]);
+    for words in [
+        format!("{}: erased personal 1", numbers[0]),
+        format!("{}: perhaps erased in part", numbers[1]),
+        "run this command again".to_owned(),
+    ] {
+        assert!(stopped.ended(1).contains(&words), "{words:?} {stopped:?}");
+    }
+    let acts: Vec<String> = sqlx::query_scalar("SELECT command FROM operator_acts")
+        .fetch_all(&pool)
+        .await
+        .unwrap();
+    assert_eq!(acts, [format!("personal erase {}", numbers.join(" "))]);
+}
