@@ -88,7 +88,11 @@ pub(crate) fn lost(acts: Vec<Act>, known: &BTreeSet<String>) -> Vec<Act> {
 /// Writes down a command that was carried out, in the database and beside the witness. What is done is done: where this
 /// fails the command has not, and a line says what is missing.
 pub(crate) async fn tell(session: &Session, typed: &[OsString]) {
-    let command = command(typed);
+    tell_command(session, command(typed)).await;
+}
+
+/// The same of a command that is not written down as it was typed.
+pub(crate) async fn tell_command(session: &Session, command: String) {
     let id = match random() {
         Ok(id) => id,
         Err(error) => return missing(&error.to_string()),
@@ -155,11 +159,7 @@ fn command(typed: &[OsString]) -> String {
             let rest = word.strip_prefix(**key);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
         });
-        // Its orders' numbers stand for it; what could not be replaced is not written down either.
-        let address = words.first().is_some_and(|first| first == "personal") && word.contains('@');
-        if address {
-            words.push("ADDRESS".to_owned());
-        } else if let Some(key) = names_somebody {
+        if let Some(key) = names_somebody {
             if word == **key {
                 rest.next();
             }

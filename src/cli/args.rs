@@ -442,7 +442,8 @@ impl Command {
                 | OrderCommand::Refund(RefundArgs { dry_run: true, .. })
                 | OrderCommand::Void { dry_run: true, .. }
                 | OrderCommand::End { dry_run: true, .. }
-                | OrderCommand::Shipped(ShippedArgs { dry_run: true, .. }),
+                | OrderCommand::Shipped(ShippedArgs { dry_run: true, .. })
+                | OrderCommand::SetName(SetName { dry_run: true, .. }),
             )
             | Self::StopShipping(
                 StopShipping {
@@ -1041,5 +1042,52 @@ mod tests {
         assert!(Cli::try_parse_from(&words).is_err());
         words.extend(["--reason", "not wanted"]);
         assert!(Cli::try_parse_from(&words).is_ok());
+    }
+
+    /// Each command that has a dry run, with what else it needs.
+    const DRY_RUNS: [&str; 15] = [
+        "order cancel 1001 --reason x",
+        "order refund 1001 --all --reason x",
+        "order void 1001 --reason x",
+        "order recall HK1-S1 --reason x",
+        "order end 1001 --reason x",
+        "order shipped 1001 --tracking 123456789012 --reason x",
+        "order set-name 1001 --name Taro --reason x",
+        "stop-shipping --reason x",
+        "deposit add 1001 5400 --reference F1",
+        "deposit match F1 1001",
+        "deposit move F1 1001 1002",
+        "deposit void F1 --reason x",
+        "deposit import file.csv",
+        "begin shop",
+        "recover --lost-since 2026-11-20T00:00:00Z --reason x",
+    ];
+
+    fn with_a_dry_run(command: &clap::Command, path: &str, found: &mut Vec<String>) {
+        for below in command.get_subcommands() {
+            let path = format!("{path} {}", below.get_name());
+            if below.get_arguments().any(|arg| arg.get_id() == "dry_run") {
+                found.push(path.trim().to_owned());
+            }
+            with_a_dry_run(below, &path, found);
+        }
+    }
+
+    #[test]
+    fn a_dry_run_of_any_command_writes_nothing() {
+        for line in DRY_RUNS {
+            let words = ["hikiate"].into_iter().chain(line.split(' '));
+            let dry = Cli::try_parse_from(words.chain(["--dry-run"]));
+            let dry = dry.unwrap_or_else(|error| unreachable!("{line}: {error}"));
+            assert!(!dry.command.writes(), "{line}");
+        }
+        let mut found = Vec::new();
+        with_a_dry_run(&Cli::command(), "", &mut found);
+        for path in found {
+            let listed = |line: &&str| line.starts_with(&format!("{path} "));
+            // The demo keeps a database of its own.
+            let listed = DRY_RUNS.iter().any(listed) || path.starts_with("demo");
+            assert!(listed, "{path} has a dry run and no line here");
+        }
     }
 }

@@ -35,7 +35,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use self::args::{Cli, Command};
+use self::args::{Cli, Command, PersonalCommand};
 use self::failure::Failure;
 use self::session::Session;
 
@@ -83,10 +83,13 @@ async fn command(cli: Cli, typed: &[OsString]) -> Result<(), Failure> {
         mut command => {
             let writes = command.writes();
             let session = Session::open(&global).await?;
+            // Not written down as it was typed.
+            if let Command::Personal(PersonalCommand::Erase { of }) = &command {
+                return personal::erase(&session, of).await;
+            }
             let mut typed = typed.to_vec();
             if writes {
                 typed.extend(acts::dated(&session, &mut command).await?);
-                personal::by_number(&session, &mut command, &mut typed).await?;
             }
             let ended = beside_the_daemon(&session, command).await;
             if writes {
@@ -125,11 +128,12 @@ async fn beside_the_daemon(session: &Session, command: Command) -> Result<(), Fa
         Command::Account(command) => account::run(session, command).await,
         Command::Automation(command) => automation::run(session, command).await,
         Command::Quarantine(command) => quarantine::run(session, command).await,
-        Command::Personal(command) => personal::run(session, command).await,
-        // Carried out before a session is opened.
-        Command::Run { .. } | Command::Health | Command::Check { .. } | Command::Migrate { .. } => {
-            Ok(())
-        }
+        // Carried out already.
+        Command::Run { .. }
+        | Command::Health
+        | Command::Check { .. }
+        | Command::Migrate { .. }
+        | Command::Personal(_) => Ok(()),
         #[cfg(feature = "demo")]
         Command::Demo(_) => Ok(()),
     }

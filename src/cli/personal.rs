@@ -1,53 +1,193 @@
 //! `hikiate personal`: names and addresses that somebody wants erased.
 
-use std::ffi::OsString;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::args::{Command, PersonalCommand};
+use super::acts;
 use super::failure::Failure;
 use super::session::Session;
-use crate::store::{Erased, StoreError};
+use crate::store::{Erased, ErasedRecords, StoreError};
 
 /// What no command reaches.
-const ELSEWHERE: [&str; 4] = [
+const ELSEWHERE: [&str; 6] = [
     "backups, replicas and archived WAL of the database: until they expire (after a restore, run this command again)",
     "the database's own files: until VACUUM has reused their pages and the WAL was recycled",
     "the channel, the warehouse, the payment provider and the mail server: erase there",
+    "records in quarantine that name no order: found by a mail address alone, where their bytes have it as text; for names or phone numbers look through them (hikiate quarantine list)",
+    "webhook bodies go once they are worked off, or after a day, and payments that no order claims after 35 days: this command does not look through them",
     "facts, journals and the log hold no names or addresses; reasons that operators typed stay as they were typed",
 ];
 
-/// Erases.
-pub(crate) async fn run(session: &Session, command: PersonalCommand) -> Result<(), Failure> {
-    let PersonalCommand::Erase { of } = command;
-    let mut orders = Vec::new();
-    for name in &of {
-        orders.push(session.store.find_subject(name).await?);
+/// No order and no record has an address: that is not to say that it was never stored.
+const NOWHERE: &str = "no order has this mail address, and no record in quarantine has it as text: it is deleted already, or stands where this command does not look (spelled otherwise or without the address in quarantine, webhook bodies, payments that no order claims)";
+
+/// What is to be erased.
+#[derive(Default)]
+struct Wanted {
+    /// Orders by id, with their numbers.
+    orders: BTreeMap<i64, String>,
+    /// Mail addresses.
+    addresses: Vec<String>,
+}
+
+/// What was done, and what was not.
+#[derive(Default)]
+struct Done {
+    erased: Vec<Erased>,
+    /// By an address, of no certain order.
+    records: ErasedRecords,
+    refused: Vec<String>,
+    /// The order that an error stopped at: its address may be gone, and its waves may not.
+    halfway: Option<String>,
+    /// What stopped it in the middle.
+    failed: Option<StoreError>,
+}
+
+impl Done {
+    /// Nothing was deleted.
+    fn nothing(&self) -> bool {
+        self.erased.is_empty() && self.records.erased == 0
     }
-    let (mut erased, mut refused) = (Vec::new(), Vec::new());
-    for (id, _) in &orders {
+}
+
+/// Erases, and writes down what was erased, whatever stopped the rest.
+pub(super) async fn erase(session: &Session, of: &[String]) -> Result<(), Failure> {
+    let wanted = wanted(session, of).await?;
+    let mut done = erase_all(session, &wanted).await;
+    let numbers = done.erased.iter().map(|one| one.number.as_str());
+    let numbers: Vec<&str> = numbers.chain(done.halfway.as_deref()).collect();
+    if !done.nothing() || done.halfway.is_some() {
+        // A daemon that is not told polls.
+        let _told = session.store.tell_of_work(None).await;
+        acts::tell_command(session, act(&numbers)).await;
+        report(session, &done)?;
+    }
+    if let Some(error) = done.failed.take() {
+        return Err(error.into());
+    }
+    if done.nothing() {
+        let open = done.records.open.iter().map(|id| left(*id));
+        let why: Vec<String> = done.refused.iter().cloned().chain(open).collect();
+        return Err(if why.is_empty() {
+            Failure::NotFound(NOWHERE.to_owned())
+        } else {
+            Failure::Refused(why.join("\n"))
+        });
+    }
+    if done.refused.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Refused(format!(
+        "a part was not erased: {}",
+        done.refused.join("\n")
+    )))
+}
+
+/// The orders by number alone: a mail address is written down nowhere.
+fn act(numbers: &[&str]) -> String {
+    let of = match numbers {
+        [] => "ADDRESS".to_owned(),
+        numbers => numbers.join(" "),
+    };
+    format!("personal erase {of}")
+}
+
+/// Looks all of it up before anything is erased.
+async fn wanted(session: &Session, of: &[String]) -> Result<Wanted, Failure> {
+    let mut wanted = Wanted::default();
+    for name in of {
+        // An order's own name may have one too.
+        let Some((user, host)) = name.trim().split_once('@').filter(|_| !name.contains('/')) else {
+            let (id, number) = session.store.find_subject(name).await?;
+            wanted.orders.insert(id, number);
+            continue;
+        };
+        // Half an address would be found in everybody's.
+        if user.is_empty() || host.is_empty() {
+            return Err(Failure::Usage(
+                "a mail address has something before and after its @".to_owned(),
+            ));
+        }
+        let orders = session.store.orders_of_address(name).await?;
+        wanted.orders.extend(orders);
+        wanted.addresses.push(name.clone());
+    }
+    Ok(wanted)
+}
+
+async fn erase_all(session: &Session, wanted: &Wanted) -> Done {
+    let mut done = Done::default();
+    for (id, number) in &wanted.orders {
         let once = || session.store.erase(*id);
         match session.store.retried("erase", once).await {
-            Ok(done) => erased.push(done),
-            Err(StoreError::Refused(why)) => refused.push(why),
-            Err(error) => return Err(error.into()),
+            Ok(one) => done.erased.push(one),
+            Err(StoreError::Refused(why)) => done.refused.push(why),
+            Err(error) => {
+                let nothing = matches!(error, StoreError::NotFound(_));
+                done.halfway = (!nothing).then(|| number.clone());
+                done.failed = Some(error);
+                return done;
+            }
         }
     }
-    if erased.is_empty() {
-        return Err(Failure::Refused(refused.join("\n")));
+    for mail in &wanted.addresses {
+        let once = || session.store.erase_quarantined(mail);
+        match session.store.retried("erase_quarantined", once).await {
+            Ok(records) => {
+                done.records.erased += records.erased;
+                done.records.open.extend(records.open);
+            }
+            Err(StoreError::Refused(why)) => done.refused.push(format!("quarantine: {why}")),
+            Err(error) => {
+                done.failed = Some(error);
+                return done;
+            }
+        }
     }
+    done.records.open.sort_unstable();
+    done.records.open.dedup();
+    done
+}
+
+fn report(session: &Session, done: &Done) -> Result<(), Failure> {
     let mut elsewhere: Vec<String> = ELSEWHERE.map(str::to_owned).to_vec();
     for account in &session.loaded.accounts {
         let keeps = account.instance.keeps().into_iter();
         elsewhere.extend(keeps.map(|says| format!("{}: {says}", account.slug)));
     }
-    let told = json!({ "erased": erased, "refused": refused, "elsewhere": elsewhere });
+    let Done {
+        erased,
+        records,
+        refused,
+        halfway,
+        failed,
+    } = done;
+    let told = json!({
+        "erased": erased, "quarantine": records, "refused": refused, "halfway": halfway, "complete": failed.is_none(), "elsewhere": elsewhere,
+    });
     session.out.one(&told, || {
         let mut text = String::new();
         erased.iter().for_each(|order| says(&mut text, order));
-        for why in &refused {
+        if records.erased > 0 {
+            let _ = writeln!(
+                text,
+                "quarantine: erased the bytes of {} records with the address",
+                records.erased
+            );
+        }
+        for id in &records.open {
+            let _ = writeln!(text, "left: {}", left(*id));
+        }
+        for why in refused {
             let _ = writeln!(text, "not erased: {why}");
+        }
+        if let Some(number) = halfway {
+            let _ = writeln!(text, "{number}: perhaps erased in part");
+        }
+        if failed.is_some() {
+            text.push_str("stopped by an error: run this command again for the rest\n");
         }
         text.push_str("not reached by this command:\n");
         for place in elsewhere {
@@ -55,6 +195,13 @@ pub(crate) async fn run(session: &Session, command: PersonalCommand) -> Result<(
         }
         text
     })
+}
+
+/// An open record that holds the address.
+fn left(id: i64) -> String {
+    format!(
+        "quarantined record {id} holds the address: correct or dismiss it first (hikiate quarantine show {id}), then run this command again"
+    )
 }
 
 fn says(text: &mut String, order: &Erased) {
@@ -83,36 +230,13 @@ fn says(text: &mut String, order: &Erased) {
     }
 }
 
-/// Puts the numbers of a mail address's orders in its place, so that the address is written down nowhere.
-pub(super) async fn by_number(
-    session: &Session,
-    command: &mut Command,
-    typed: &mut Vec<OsString>,
-) -> Result<(), Failure> {
-    let Command::Personal(PersonalCommand::Erase { of }) = command else {
-        return Ok(());
-    };
-    let mut names = Vec::new();
-    for name in of.iter() {
-        // An order's own name may have one too.
-        if !name.contains('@') || name.contains('/') {
-            names.push(name.clone());
-            continue;
-        }
-        let orders = session.store.orders_of_address(name).await?;
-        if orders.is_empty() {
-            return Err(Failure::NotFound(
-                "no order has this mail address: it was never stored, or is deleted already"
-                    .to_owned(),
-            ));
-        }
-        let numbers: Vec<String> = orders.into_iter().map(|(_, number)| number).collect();
-        if let Some(at) = typed.iter().position(|word| *word == name.as_str()) {
-            let numbers = numbers.iter().map(OsString::from);
-            let _address: Vec<OsString> = typed.splice(at..=at, numbers).collect();
-        }
-        names.extend(numbers);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_act_names_orders_and_never_an_address() {
+        assert_eq!(act(&["HK1", "HK2"]), "personal erase HK1 HK2");
+        assert_eq!(act(&[]), "personal erase ADDRESS");
     }
-    *of = names;
-    Ok(())
 }

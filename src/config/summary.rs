@@ -571,6 +571,10 @@ impl Teller<'_> {
 
     /// What names somebody, how long, and where else it is.
     fn retention(&self, text: &mut String, settings: &Settings) {
+        const READ: &str = "after they were read, once their order has ended";
+        const AT_MOST: &str = "and no longer than the names and addresses of their order";
+        const AS_LONG: &str = "as long as the names and addresses of their order";
+
         let Retention {
             raw,
             personal,
@@ -592,7 +596,12 @@ impl Teller<'_> {
             ),
             (
                 "raw bytes of readings",
-                kept(raw, "after they were read, once their order has ended"),
+                match (raw, personal) {
+                    (None, None) => "for ever".to_owned(),
+                    (None, Some(_)) => AS_LONG.to_owned(),
+                    (Some(_), None) => kept(raw, READ),
+                    (Some(_), Some(_)) => format!("{}, {AT_MOST}", kept(raw, READ)),
+                },
             ),
             (
                 "records in quarantine",
@@ -600,6 +609,14 @@ impl Teller<'_> {
             ),
         ] {
             line(text, 1, &format!("{what} are kept {kept}"));
+        }
+        let longer = personal.is_some_and(|personal| raw.is_none_or(|raw| raw > personal));
+        if longer {
+            line(
+                text,
+                1,
+                "WARNING: retention.raw is longer than retention.personal: raw bytes go with the names and addresses of their order, so lower it, or raise the other",
+            );
         }
         line(
             text,

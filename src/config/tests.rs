@@ -375,8 +375,29 @@ fn what_is_kept_how_long_is_told_and_wrong_times_are_mistakes() {
         own.settings.retention.personal,
         Some(chrono::Duration::hours(36))
     );
+    for words in [
+        "raw bytes of readings are kept as long as the names and addresses of their order",
+        "WARNING: retention.raw is longer than retention.personal",
+    ] {
+        assert!(own.summary.contains(words), "{}", own.summary);
+    }
+    let longer = with("raw = \"400d\"\npersonal = \"180d\"").unwrap();
+    for words in [
+        "raw bytes of readings are kept 400 days after they were read, once their order has ended, and no longer than the names and addresses",
+        "WARNING: retention.raw is longer than retention.personal",
+    ] {
+        assert!(longer.summary.contains(words), "{}", longer.summary);
+    }
+    for keys in [
+        "raw = \"400d\"\npersonal = \"never\"",
+        "raw = \"180d\"\npersonal = \"180d\"",
+    ] {
+        let good = with(keys).unwrap().summary;
+        assert!(!good.contains("WARNING: retention"), "{good}");
+    }
+    let both = with("raw = \"never\"\npersonal = \"never\"").unwrap();
     assert!(
-        own.summary
+        both.summary
             .contains("raw bytes of readings are kept for ever")
     );
     for (keys, message) in [

@@ -11,6 +11,7 @@ use super::shipment::{Parcel, Shipment};
 use super::tasks::{Tasks, words_or_none};
 use super::types::StockEntryRow;
 use super::view::View;
+use crate::action::Action;
 use crate::facts::ShipmentLine;
 
 /// One movement per row of a parcel. What a correction took out moves nothing, nor does what is told ahead, or a report
@@ -332,6 +333,16 @@ pub(crate) fn refusals(view: &View<'_>, tasks: &mut Tasks) -> Option<String> {
         };
         let rule = format!("rejected:{reference}");
         if view.fold.released_with_all_after(&rule, id) {
+            continue;
+        }
+        if view.purged() {
+            // A new instruction would be refused as this one was.
+            let what = format!(
+                "{reference} cannot be instructed again: the personal data of the order was purged, so it can no longer be shipped. End the order, or cancel it"
+            );
+            let task = tasks.add("instruction_rejected", what);
+            task.action(Action::End {}).action(Action::Cancel {});
+            first.get_or_insert(rule);
             continue;
         }
         let (warehouse, words) = (&shipment.fact.warehouse, words_or_none(words));

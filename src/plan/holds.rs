@@ -65,13 +65,12 @@ pub(crate) fn holds(view: &View<'_>, rules: &dyn HoldRules) -> Holds {
         open: open_holds(&view.fold),
         ..Holds::default()
     };
-    let purged = view.input.personal.is_none() && view.head.fact.personal_version > 0;
     let settled = view.all_under_way() || view.dropped();
     let waits_for_rule = holds
         .open
         .iter()
         .any(|hold| hold.release == HoldRelease::Auto);
-    if purged || (settled && !waits_for_rule) {
+    if view.purged() || (settled && !waits_for_rule) {
         return holds;
     }
     let context = view.rule_context();

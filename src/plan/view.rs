@@ -353,6 +353,11 @@ impl<'a> View<'a> {
         typed.or_else(|| self.ended_by_completion())
     }
 
+    /// Its names and addresses were told and are deleted, for good: nothing more of it can be shipped.
+    pub(crate) fn purged(&self) -> bool {
+        self.input.personal.is_none() && self.head.fact.personal_version > 0
+    }
+
     /// No more of it is to be shipped than what is under way.
     pub(crate) fn dropped(&self) -> bool {
         self.cancelling() || self.ended().is_some()

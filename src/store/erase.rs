@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
+use super::erase_records::erase_records;
 use super::purge::{Purged, forget_bytes, purge_of};
-use super::{Store, StoreError, Tx};
+use super::{Store, StoreError};
 
 /// What was erased of an order, and what is still there.
 #[derive(Clone, Debug, Serialize)]
@@ -53,15 +54,12 @@ impl Store {
         if row.stopped {
             return Err(StoreError::Refused("the database has lost recent commits: finish the recovery first (hikiate recover --help)".to_owned()));
         }
-        if row.closed_at.is_none() && row.purged_at.is_none() {
-            return Err(StoreError::Refused(format!(
-                "order {number} is still open ({}) and needs its address: wait until it has ended, or end it (hikiate order cancel {number} --reason TEXT, hikiate order end {number} --reason TEXT), then erase again; hikiate order explain {number} says what it waits for",
-                row.status
-            )));
-        }
         let call = sqlx::query_scalar!("SELECT min(id) FROM effects WHERE subject_id = $1", order)
             .fetch_one(&mut *tx)
             .await?;
+        if row.closed_at.is_none() && row.purged_at.is_none() {
+            return Err(StoreError::Refused(still_open(&number, &row.status, call)));
+        }
         if let Some(call) = call {
             return Err(StoreError::Refused(format!(
                 "call {call} of order {number} is still in the queue and may hold its address: settle it (hikiate effect list), then erase again"
@@ -105,39 +103,48 @@ impl Store {
     }
 }
 
-/// Settled records about an order and its shipments and payments; those that were dismissed keep their row. Returns how many went, and
-/// the ids of those that are not settled.
-async fn erase_records(tx: &mut Tx<'_>, order: i64) -> Result<(u64, Vec<i64>), StoreError> {
-    let about = sqlx::query!(
-        r#"SELECT q.id, q.resolved_at IS NOT NULL AS "settled!", q.dismissed_at IS NOT NULL AS "dismissed!" FROM quarantine q
-           WHERE EXISTS (SELECT FROM subjects s WHERE s.id = $1 AND s.account_id = q.account_id AND s.external_id = q.external_id AND q.stream IN ('orders', 'read'))
-             OR EXISTS (SELECT FROM aliases a WHERE a.subject_id = $1 AND a.account_id = q.account_id AND a.kind = 'shipment' AND a.external_id = q.external_id)
-             OR EXISTS (SELECT FROM payment_names n WHERE n.subject_id = $1 AND n.account_id = q.account_id AND n.kind = 'key' AND n.name = q.external_id)
-           ORDER BY q.id FOR UPDATE OF q"#,
-        order
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    let ids = |wanted: fn(bool, bool) -> bool| -> Vec<i64> {
-        let rows = about
-            .iter()
-            .filter(|row| wanted(row.settled, row.dismissed));
-        rows.map(|row| row.id).collect()
+/// Why an open order keeps its address, and what its state allows to be done about it.
+fn still_open(number: &str, status: &str, call: Option<i64>) -> String {
+    let queued = call.map_or_else(String::new, |call| {
+        format!("call {call} of it is still in the queue (hikiate effect list); ")
+    });
+    let until = match status {
+        "shipped" | "delivered" | "booked" => format!(
+            "it has shipped, so it can be neither cancelled nor ended; wait until what shipped is delivered, captured and booked, which ends it; {queued}"
+        ),
+        "cancelled" => format!(
+            "it is cancelled and ends once its channel shows that, no call of it is left in the queue, and no task about its money is open; {queued}"
+        ),
+        "received" => "wait until it has been fetched from its channel and has ended; ".to_owned(),
+        _ => format!(
+            "wait until it has ended, or end it (hikiate order cancel {number} --reason TEXT, hikiate order end {number} --reason TEXT); {queued}"
+        ),
     };
-    let gone = sqlx::query!(
-        "DELETE FROM quarantine WHERE id = ANY($1)",
-        &ids(|settled, dismissed| settled && !dismissed)
+    format!(
+        "order {number} is still open ({status}) and needs its address: {until}then erase again; hikiate order explain {number} says what it waits for"
     )
-    .execute(&mut **tx)
-    .await?;
-    let emptied = sqlx::query!(
-        "UPDATE quarantine SET raw = '' WHERE id = ANY($1) AND raw <> ''",
-        &ids(|settled, dismissed| settled && dismissed)
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok((
-        gone.rows_affected() + emptied.rows_affected(),
-        ids(|settled, _| !settled),
-    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_order_is_told_only_what_its_state_allows() {
+        let ends = ["order cancel", "order end"];
+        for status in ["shipped", "delivered", "booked", "cancelled", "received"] {
+            let said = still_open("HK1", status, None);
+            assert!(said.contains(&format!("still open ({status})")), "{said}");
+            assert!(!ends.iter().any(|word| said.contains(word)), "{said}");
+        }
+        for status in ["unallocated", "backordered", "allocated", "instructed"] {
+            let said = still_open("HK1", status, None);
+            assert!(ends.iter().all(|word| said.contains(word)), "{said}");
+        }
+        let said = still_open("HK1", "shipped", Some(7));
+        assert!(
+            said.contains("call 7 of it is still in the queue"),
+            "{said}"
+        );
+    }
 }

@@ -15,6 +15,7 @@ mod commit;
 mod deposits;
 mod elsewhere;
 mod erase;
+mod erase_records;
 mod error;
 mod facts;
 mod figures;
@@ -81,6 +82,7 @@ pub use deposits::{
     Added, DepositFilter, DepositMatch, DepositMove, DepositRow, DepositTerms, NewDeposit,
 };
 pub use erase::Erased;
+pub use erase_records::ErasedRecords;
 pub use error::StoreError;
 pub use figures::{Figures, MoneyFigures, QueueFigures, SlowFigures, TaskFigures, WaveFigures};
 pub use hook_inbox::{HookBacklog, HookKept, HookWork, MOST_WAITING, NewHook, WaitingHook};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::add::{LONGEST_AGO, LONGEST_REFERENCE, too_old};
 use crate::config::csv_cells as cells;
@@ -39,11 +40,11 @@ pub(super) fn decoded(bytes: &[u8]) -> Result<String, String> {
     Ok(text.into_owned())
 }
 
-/// The rows of a text, or every one that is bad.
-pub(super) fn rows(text: &str, today: NaiveDate) -> Result<Vec<Row>, Vec<Bad>> {
+/// The rows of a text, and those that are bad; an error where its heading cannot be read.
+pub(super) fn rows(text: &str, today: NaiveDate) -> Result<(Vec<Row>, Vec<Bad>), Bad> {
     let mut lines = text.lines().enumerate().map(|(n, line)| (n + 1, line));
     let heading = lines.next().map_or("", |(_, line)| line);
-    let places = heading_of(heading).map_err(|why| vec![(1, why)])?;
+    let places = heading_of(heading).map_err(|why| (1, why))?;
     let (mut rows, mut bad) = (Vec::new(), Vec::new());
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for (line, text) in lines.filter(|(_, text)| !text.trim_matches([',', ' ', '"']).is_empty()) {
@@ -61,7 +62,7 @@ pub(super) fn rows(text: &str, today: NaiveDate) -> Result<Vec<Row>, Vec<Bad>> {
             Err(why) => bad.push((line, why)),
         }
     }
-    if bad.is_empty() { Ok(rows) } else { Err(bad) }
+    Ok((rows, bad))
 }
 
 /// The place of each column by its name.
@@ -106,7 +107,7 @@ fn row(
     };
     let needed = |name: &str| cell(name).ok_or_else(|| format!("{name} is blank"));
     let date = needed("date")?;
-    let date = day(&date).ok_or_else(|| {
+    let date = day(&narrow(&date)).ok_or_else(|| {
         format!("date {date:?} is not a date; write it as 2026-11-19 or 2026/11/19")
     })?;
     if date > today {
@@ -122,7 +123,7 @@ fn row(
         ));
     }
     let amount = needed("amount")?;
-    let amount = without_thousands(&amount).ok_or_else(|| {
+    let amount = without_thousands(&narrow(&amount)).ok_or_else(|| {
         format!("amount {amount:?} is ambiguous; write it with a decimal point and without commas, as 5400 or 54.00")
     })?;
     Ok(Row {
@@ -133,6 +134,11 @@ fn row(
         order: cell("order"),
         currency: cell("currency"),
     })
+}
+
+/// Figures in full width are the same figures.
+fn narrow(text: &str) -> String {
+    text.nfkc().collect()
 }
 
 /// An amount without the separators of thousands that spreadsheets put in; `None` where a comma may be the decimal mark.
@@ -177,7 +183,8 @@ mod tests {
     #[test]
     fn a_file_is_read_whatever_a_spreadsheet_made_of_it() {
         let text = "date,amount,reference,payer,order\r\n2026/11/9,\"5,400\",F1,ヤマダ,#1001\r\n,,,,\r\n2026-11-20,300,F2,,\r\n";
-        let rows = rows(text, today()).unwrap();
+        let (rows, bad) = rows(text, today()).unwrap();
+        assert!(bad.is_empty(), "{bad:?}");
         assert_eq!(
             (
                 rows[0].date.to_string().as_str(),
@@ -192,6 +199,25 @@ mod tests {
             ("F2", &None, 4)
         );
         assert_eq!(rows.len(), 2);
+    }
+
+    #[test]
+    fn figures_in_full_width_are_the_same_figures() {
+        let text =
+            "date,amount,reference\n２０２６／１１／９,\"５，４００\",F1\n2026-11-20,１.5,F2\n";
+        let (rows, bad) = rows(text, today()).unwrap();
+        assert!(bad.is_empty(), "{bad:?}");
+        let read: Vec<(String, &str)> = rows
+            .iter()
+            .map(|row| (row.date.to_string(), row.amount.as_str()))
+            .collect();
+        assert_eq!(
+            read,
+            [
+                ("2026-11-09".to_owned(), "5400"),
+                ("2026-11-20".to_owned(), "1.5")
+            ]
+        );
     }
 
     #[test]
@@ -225,7 +251,12 @@ mod tests {
     #[test]
     fn every_bad_row_is_told_by_its_line() {
         let text = "date,amount,reference\n26/11/19,300,F1\n2026-11-21,300,F2\n2026-11-19,,F3\n2026-11-19,300,F4\n2026-11-19,300,F4\n2026-11-19,300,F5,x\n";
-        let bad = rows(text, today()).unwrap_err();
+        let (good, bad) = rows(text, today()).unwrap();
+        assert_eq!(
+            good.len(),
+            1,
+            "the good ones are there for more to be said of them"
+        );
         let lines: Vec<usize> = bad.iter().map(|(line, _)| *line).collect();
         assert_eq!(lines, [2, 3, 4, 6, 7], "{bad:?}");
         assert!(bad[3].1.contains("line 5"), "{bad:?}");
@@ -240,7 +271,7 @@ mod tests {
             ("", "unknown column"),
         ] {
             let bad = rows(heading, today()).unwrap_err();
-            assert!(bad[0].1.contains(word), "{bad:?}");
+            assert!(bad.1.contains(word), "{bad:?}");
         }
     }
 }

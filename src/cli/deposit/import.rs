@@ -24,22 +24,87 @@ pub(super) async fn run(
         .map_err(|error| Failure::NotFound(format!("{name} cannot be read: {error}")))?;
     let text = decoded(&bytes).map_err(|why| Failure::Usage(format!("{name} {why}")))?;
     let today = session.today().await?;
-    let rows = rows(&text, today).map_err(|bad| told(&name, &bad))?;
-    let mut new = Vec::with_capacity(rows.len());
-    let mut bad: Vec<Bad> = Vec::new();
-    for row in &rows {
-        match deposit(session, row, args).await {
-            Ok(deposit) => new.push(deposit),
+    let (written, mut bad) = rows(&text, today).map_err(|bad| told(&name, &[], &[bad]))?;
+    let options = wrong_options(session, args)?;
+    let (mut rows, mut new) = (Vec::new(), Vec::new());
+    for row in written {
+        // What is wrong with an option is said once.
+        if row.order.is_none() && !options.is_empty() {
+            let code = row.currency.as_deref().or(args.currency.as_deref());
+            match currency_or_shop(session, code) {
+                Ok(currency) => {
+                    bad.extend(
+                        minor(&row.amount, currency)
+                            .err()
+                            .map(|why| (row.line, why)),
+                    );
+                }
+                Err(why) if row.currency.is_some() => bad.push((row.line, why)),
+                Err(_) => {}
+            }
+            continue;
+        }
+        match deposit(session, &row, args).await {
+            Ok(deposit) => {
+                rows.push(row);
+                new.push(deposit);
+            }
             Err(Failure::Usage(why) | Failure::NotFound(why) | Failure::Refused(why)) => {
                 bad.push((row.line, why));
             }
             Err(other) => return Err(other),
         }
     }
-    if !bad.is_empty() {
-        return Err(told(&name, &bad));
+    if bad.is_empty() && options.is_empty() {
+        return added(session, &name, &rows, &new, today, dry_run).await;
     }
-    added(session, &name, &rows, &new, today, dry_run).await
+    // What the database would refuse of the others is told with the rest.
+    let tried = store(session, &new, today, true).await?;
+    bad.extend(refused(&rows, &tried));
+    bad.sort();
+    Err(told(&name, &options, &bad))
+}
+
+/// What is wrong with the options, whatever the rows say.
+fn wrong_options(session: &Session, args: &UnmatchedArgs) -> Result<Vec<String>, Failure> {
+    let mut wrong = Vec::new();
+    if args.channel.is_some() {
+        match account(session, args) {
+            Ok(_) => {}
+            Err(Failure::Usage(why) | Failure::NotFound(why) | Failure::Refused(why)) => {
+                wrong.push(format!("--channel: {why}"));
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    if let Err(why) = currency_or_shop(session, args.currency.as_deref()) {
+        wrong.push(format!("--currency: {why}"));
+    }
+    Ok(wrong)
+}
+
+/// Adds them all, or none where one is refused or in a dry run.
+async fn store(
+    session: &Session,
+    new: &[NewDeposit],
+    today: NaiveDate,
+    dry_run: bool,
+) -> Result<Vec<Added>, Failure> {
+    let directory = session.store.directory().await?;
+    let terms = terms(session, today, dry_run);
+    let add = || session.store.add_deposits(&directory, new, &terms);
+    Ok(session.store.retried("add_deposits", add).await?)
+}
+
+/// The rows that the database refuses.
+fn refused(rows: &[Row], added: &[Added]) -> Vec<Bad> {
+    rows.iter()
+        .zip(added)
+        .filter_map(|(row, added)| match added {
+            Added::Refused(why) => Some((row.line, why.clone())),
+            _ => None,
+        })
+        .collect()
 }
 
 async fn added(
@@ -50,20 +115,10 @@ async fn added(
     today: NaiveDate,
     dry_run: bool,
 ) -> Result<(), Failure> {
-    let directory = session.store.directory().await?;
-    let terms = terms(session, today, dry_run);
-    let add = || session.store.add_deposits(&directory, new, &terms);
-    let added = session.store.retried("add_deposits", add).await?;
-    let bad: Vec<Bad> = rows
-        .iter()
-        .zip(&added)
-        .filter_map(|(row, added)| match added {
-            Added::Refused(why) => Some((row.line, why.clone())),
-            _ => None,
-        })
-        .collect();
+    let added = store(session, new, today, dry_run).await?;
+    let bad = refused(rows, &added);
     if !bad.is_empty() {
-        return Err(told(name, &bad));
+        return Err(told(name, &[], &bad));
     }
     let numbers: Vec<&str> = added
         .iter()
@@ -172,11 +227,11 @@ async fn deposit(
     })
 }
 
-/// Every bad row with its place.
-fn told(name: &str, bad: &[Bad]) -> Failure {
-    let lines: Vec<String> = bad
+/// Every wrong option, and every bad row with its place.
+fn told(name: &str, options: &[String], bad: &[Bad]) -> Failure {
+    let rows = bad
         .iter()
-        .map(|(line, why)| format!("{name}:{line}: {why}"))
-        .collect();
+        .map(|(line, why)| format!("{name}:{line}: {why}"));
+    let lines: Vec<String> = options.iter().cloned().chain(rows).collect();
     Failure::Refused(format!("{}\nnothing was added", lines.join("\n")))
 }

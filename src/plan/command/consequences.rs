@@ -44,6 +44,10 @@ pub fn cancel(on: Now<'_>) -> Result<Wish, String> {
     if view.cancelled_at_channel.is_some() {
         wish.stays
             .push(format!("{channel} already shows it as cancelled"));
+    } else if view.ended().is_some() && view.purged() {
+        wish.stays.push(format!(
+            "{channel} is not notified of the cancellation: the order is ended, and its personal data was purged"
+        ));
     } else if view.ended().is_some() {
         wish.stays.push(format!(
             "{channel} is not notified of the cancellation: the order is ended; `hikiate order release {} --rule ended` undoes that first",

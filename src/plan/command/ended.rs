@@ -51,8 +51,13 @@ pub fn end(on: Now<'_>, reason: &str) -> Result<Wish, String> {
         wish.stays
             .push("what ships is reported to the channel, captured and booked as usual".to_owned());
     }
+    let undone = if view.purged() {
+        "nothing undoes this: the personal data of the order was purged".to_owned()
+    } else {
+        format!("`hikiate order release {number} --rule ended` undoes this")
+    };
     wish.stays.push(format!(
-        "{} is not notified and keeps the order as it is; `hikiate order release {number} --rule ended` undoes this",
+        "{} is not notified and keeps the order as it is; {undone}",
         view.input.channel
     ));
     let body = FactBody::Ended(EndedFact {

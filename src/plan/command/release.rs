@@ -9,9 +9,16 @@ use crate::action::Action;
 /// The rules that a release names: all open holds, or the one hold or gate that was asked for.
 ///
 /// # Errors
-/// Why there is nothing to release.
+/// Why there is nothing to release, or that what is released could not be shipped.
 pub fn release(on: Now<'_>, rule: Option<&str>) -> Result<Vec<String>, String> {
     let planned = on.planned()?;
+    let purged = planned.view.as_ref().is_some_and(|view| view.purged());
+    if purged && rule.is_some_and(ships_again) {
+        return Err(format!(
+            "the personal data of order {0} was purged: it can no longer be shipped, so this is not released; `hikiate order end {0}` or `hikiate order cancel {0}` settles it where it is not ended yet",
+            on.input.number
+        ));
+    }
     let named = named(on, &planned);
     let rules: Vec<String> = match rule {
         None => planned.holds.open.into_iter().map(|h| h.rule).collect(),
@@ -22,6 +29,11 @@ pub fn release(on: Now<'_>, rule: Option<&str>) -> Result<Vec<String>, String> {
         return Err(nothing(on, &what, &named));
     }
     Ok(rules)
+}
+
+/// Once it is let go, the order is instructed anew and nothing else.
+fn ships_again(rule: &str) -> bool {
+    rule == ENDED || rule.starts_with("rejected:")
 }
 
 /// Its open holds, the gates that its tasks name, its end, and refunds and voids that may be given up.
@@ -35,7 +47,8 @@ fn named(on: Now<'_>, planned: &Planned<'_>) -> BTreeSet<String> {
     // Many changes at once are one task of the account, and each shipment may still be let go.
     let many = on.input.many_changes.iter();
     let many = many.map(|of| format!("changed:{of}"));
-    let ended = planned.view.as_ref().and_then(|view| view.ended());
+    let view = planned.view.as_ref().filter(|view| !view.purged());
+    let ended = view.and_then(|view| view.ended());
     let ended = ended.map(|_| ENDED.to_owned());
     let given_up = planned.view.as_ref().map(|view| view.may_give_up());
     holds

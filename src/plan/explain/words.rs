@@ -55,9 +55,17 @@ pub(super) fn ended_by(view: &View<'_>) -> Option<String> {
         return None;
     };
     let at = minute(fact.happened_at, view.policy.shop.timezone);
+    let undone = if view.purged() {
+        "nothing undoes that: its personal data was purged".to_owned()
+    } else {
+        format!(
+            "`hikiate order release {} --rule ended --reason TEXT` undoes that",
+            view.input.number
+        )
+    };
     Some(format!(
-        "ended by {} at {at}: {}; nothing more of it is instructed; `hikiate order release {} --rule ended --reason TEXT` undoes that",
-        fact.actor, why.reason, view.input.number
+        "ended by {} at {at}: {}; nothing more of it is instructed; {undone}",
+        fact.actor, why.reason
     ))
 }
 

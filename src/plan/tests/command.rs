@@ -1,6 +1,6 @@
 //! What operators type about single shipments and parcels, and orders that they end.
 
-use hikiate_sdk::{Call, CancelVerdict, ChannelFulfilment, Op};
+use hikiate_sdk::{Call, CancelVerdict, ChannelFulfilment, Op, ReplyVerdict};
 
 use super::build::{at, order};
 use super::flow::ship_all;
@@ -339,6 +339,50 @@ fn an_ended_order_frees_its_stock_tells_nobody_and_can_be_taken_back() {
     let plan = world.settle();
     assert_eq!((plan.status, plan.closed), (Status::Allocated, false));
     assert_eq!(world.stage_of(S2), Some(ShipmentStage::Waiting));
+}
+
+#[test]
+fn an_ended_order_without_its_address_stays_ended() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.settle();
+    world.typed(|now| end(now, "not to be sent"));
+    world.plan();
+    assert_eq!(
+        world.asked_to_release(Some("ended")),
+        Ok(vec!["ended".to_owned()])
+    );
+    world.input.personal = None;
+    let refused = world.asked_to_release(Some("ended")).unwrap_err();
+    assert!(refused.contains("can no longer be shipped"), "{refused}");
+    let other = world.asked_to_release(Some("stock")).unwrap_err();
+    assert!(!other.contains("ended"), "{other}");
+}
+
+#[test]
+fn a_refused_instruction_of_a_purged_order_is_settled_by_its_end_and_not_released() {
+    let mut world = World::new(order(&[("A", 2, 1000)]));
+    world.settle();
+    world.wait(30);
+    world.seal();
+    world.push_all();
+    world.reply(S1, ReplyVerdict::Rejected);
+    world.input.personal = None;
+    let plan = world.plan();
+    assert_eq!(World::kinds(&plan), ["instruction_rejected"]);
+    assert!(plan.tasks[0].detail.contains("purged"), "{:?}", plan.tasks);
+    assert_eq!(plan.tasks[0].actions, [Action::End {}, Action::Cancel {}]);
+    let rule = format!("rejected:{S1}");
+    let refused = world.asked_to_release(Some(rule.as_str())).unwrap_err();
+    assert!(refused.contains("can no longer be shipped"), "{refused}");
+    let wish = world.typed(|now| end(now, "no address"));
+    assert!(
+        wish.stays
+            .iter()
+            .any(|said| said.contains("nothing undoes this")),
+        "{wish:?}"
+    );
+    let plan = world.plan();
+    assert_eq!((plan.status, plan.tasks.len()), (Status::Cancelled, 0));
 }
 
 #[test]

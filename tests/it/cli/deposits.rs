@@ -157,6 +157,16 @@ async fn a_file_is_imported_whole_or_not_at_all_and_once() {
     .unwrap();
     let bad = import(&world, &[]);
     bad.refused(5, &format!("{path}:3: date"));
+    // All mistakes at once: of the rows as written, of what they name, and of the options.
+    assert!(bad.err.contains(&format!("{path}:2: no order")), "{bad:?}");
+    let nowhere = import(&world, &["--channel", "nope"]);
+    for words in [
+        "--channel: there is no channel \"nope\"".to_owned(),
+        format!("{path}:2: no order"),
+        format!("{path}:3: date"),
+    ] {
+        assert!(nowhere.err.contains(&words), "{words:?} {nowhere:?}");
+    }
     std::fs::write(&file, good.replace(&number, "HK404")).unwrap();
     import(&world, &[]).refused(5, &format!("{path}:2: no order"));
     assert_eq!(

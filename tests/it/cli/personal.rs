@@ -126,8 +126,17 @@ async fn an_address_is_erased_on_demand_and_the_act_does_not_name_it() {
     run(&world, &["personal", "erase", "nobody@example.jp"])
         .refused(4, "no order has this mail address");
 
-    let erased = run(&world, &["personal", "erase", "quelmann@EXAMPLE.jp"]);
-    let said = erased.ended(0);
+    // Who acts may have the address too: the words that are replaced are the orders' alone.
+    let erase = [
+        "--actor",
+        "quelmann@EXAMPLE.jp",
+        "personal",
+        "erase",
+        "quelmann@EXAMPLE.jp",
+    ];
+    let erased = run(&world, &erase);
+    let said = erased.ended(5);
+    assert!(erased.err.contains(&waiting), "{erased:?}");
     for words in [
         format!("{number}: erased personal 1, raw "),
         format!("not erased: order {waiting} is still open"),
@@ -139,18 +148,8 @@ async fn an_address_is_erased_on_demand_and_the_act_does_not_name_it() {
         .fetch_all(&pool)
         .await
         .unwrap();
-    let mut numbers = [number.clone(), waiting.clone()];
-    numbers.sort();
-    let [act] = acts.as_slice() else {
-        unreachable!("{acts:?}")
-    };
-    let mut named: Vec<&str> = act
-        .strip_prefix("personal erase ")
-        .unwrap()
-        .split(' ')
-        .collect();
-    named.sort_unstable();
-    assert_eq!(named, numbers);
+    // What was refused is not done.
+    assert_eq!(acts, [format!("personal erase {number}")]);
     // What is left is the open order's.
     world.shop.cancel_order(&open);
     world.rounds(5).await;
@@ -158,4 +157,98 @@ async fn an_address_is_erased_on_demand_and_the_act_does_not_name_it() {
     assert_eq!(rest["erased"][0]["number"], waiting.as_str());
     assert_eq!(traces(&pool, &ADDRESS).await, [""; 0]);
     run(&world, &["personal", "erase", "quelmann@example.jp"]).refused(4, "deleted already");
+}
+
+#[tokio::test]
+async fn an_address_that_stands_in_quarantine_alone_is_erased_or_the_record_is_named() {
+    let world = world().await;
+    let pool = world.engine.store.pool().clone();
+    let record = async |hash: &str, raw: &str, out: bool| -> i64 {
+        sqlx::query_scalar(
+            "INSERT INTO quarantine (account_id, stream, hash, raw, reason, first_at, last_at, resolved_at, dismissed_at)
+             SELECT id, 'orders', $1, $2, 'no JSON', hk_now(), hk_now(), CASE WHEN $3 THEN hk_now() END, CASE WHEN $3 THEN hk_now() END
+             FROM accounts WHERE slug = 'shop' RETURNING id",
+        )
+        .bind(hash.as_bytes())
+        .bind(raw.as_bytes())
+        .bind(out)
+        .fetch_one(&pool)
+        .await
+        .unwrap()
+    };
+    let erase = ["personal", "erase", "quelmann@example.jp"];
+    let open = record("a", "{\"email\":\"Quelmann@example.jp\"", false).await;
+    run(&world, &erase).refused(5, &format!("quarantined record {open} holds the address"));
+
+    let dismissed = record("b", "<Quelmann\\u0040Example.jp>", true).await;
+    let said = run(&world, &erase);
+    for words in [
+        "erased the bytes of 1 records".to_owned(),
+        format!("left: quarantined record {open}"),
+    ] {
+        assert!(said.ended(0).contains(&words), "{words:?} {said:?}");
+    }
+    let bytes: Vec<(i64, bool)> =
+        sqlx::query_as("SELECT id, raw <> '' FROM quarantine WHERE reason = 'no JSON' ORDER BY id")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+    assert_eq!(bytes, [(open, true), (dismissed, false)]);
+    let acts: Vec<String> = sqlx::query_scalar("SELECT command FROM operator_acts")
+        .fetch_all(&pool)
+        .await
+        .unwrap();
+    assert_eq!(acts, ["personal erase ADDRESS"]);
+
+    let id = open.to_string();
+    run(&world, &["quarantine", "dismiss", &id, "--reason", "x"]).ended(0);
+    run(&world, &erase).ended(0);
+    run(&world, &erase).refused(4, "deleted already");
+    run(&world, &["personal", "erase", "@"]).refused(2, "before and after its @");
+}
+
+#[tokio::test]
+async fn an_error_in_the_middle_leaves_an_act_of_what_was_erased_until_then() {
+    let mut world = world().await;
+    let ids = [(); 2].map(|()| world.shop.place_order(planted("APPLE")));
+    world.rounds(25).await;
+    for id in &ids {
+        assert!(world.is(id, Status::Booked).await);
+    }
+    let numbers = ids.map(|id| number_of(&world, &id));
+    let pool = world.engine.store.pool().clone();
+    // They are erased in the order in which they came.
+    let numbers: Vec<String> =
+        sqlx::query_scalar("SELECT number FROM subjects WHERE number = ANY($1) ORDER BY id")
+            .bind(numbers.to_vec())
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+    let last: i64 = sqlx::query_scalar("SELECT id FROM subjects WHERE number = $1")
+        .bind(&numbers[1])
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    let broken = format!(
+        "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           IF old.subject_id = {last} THEN RAISE EXCEPTION 'broken'; END IF; RETURN old; END $$;
+         CREATE TRIGGER broken BEFORE DELETE ON personal FOR EACH ROW EXECUTE FUNCTION broken()"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(broken))
+        .execute(&pool)
+        .await
+        .unwrap();
+    let stopped = run(&world, &["personal", "erase", "quelmann@example.jp"]);
+    for words in [
+        format!("{}: erased personal 1", numbers[0]),
+        format!("{}: perhaps erased in part", numbers[1]),
+        "run this command again".to_owned(),
+    ] {
+        assert!(stopped.ended(1).contains(&words), "{words:?} {stopped:?}");
+    }
+    let acts: Vec<String> = sqlx::query_scalar("SELECT command FROM operator_acts")
+        .fetch_all(&pool)
+        .await
+        .unwrap();
+    assert_eq!(acts, [format!("personal erase {}", numbers.join(" "))]);
 }

@@ -541,6 +541,60 @@ async fn a_mail_address_names_its_orders_whatever_its_case() {
     assert_eq!(ids, [shop.subject("A").await, shop.subject("B").await]);
 }
 
+/// Bytes that nobody could decode, in no certain encoding, and of no order.
+#[tokio::test]
+async fn an_address_is_found_in_the_bytes_of_records_that_name_no_order() {
+    let shop = Shop::open().await;
+    let told = |raw: &[u8]| {
+        let mut told = page(0, Vec::new());
+        let source = Source {
+            raw: raw.to_vec(),
+            file: None,
+        };
+        let bad = BadRecord::new(None, "not JSON");
+        told.bad.push(IncomingBad::new(bad, source));
+        told
+    };
+    let raws: [&[u8]; 4] = [
+        b"\x8eR\x93c,Taro@Example.jp\0",
+        b"mail=taro%40example.jp&x=1",
+        b"jiro@example.jp",
+        b"\xff{\"email\": \"taro@example.jp\"",
+    ];
+    let mut ids = Vec::new();
+    for raw in raws {
+        shop.pull("shop", &told(raw)).await;
+        let all = shop.store().list_quarantine().await.unwrap();
+        ids.extend(all.iter().map(|row| row.id).max());
+    }
+    for id in &ids[..3] {
+        let dismissed = shop.store().dismiss_quarantined(*id, "ops", "known");
+        dismissed.await.unwrap();
+    }
+    let done = shop.store().erase_quarantined(" TARO@example.jp").await;
+    let done = done.unwrap();
+    assert_eq!((done.erased, done.open), (2, vec![ids[3]]));
+    let kept: Vec<i64> =
+        sqlx::query_scalar("SELECT id FROM quarantine WHERE raw <> '' ORDER BY id")
+            .fetch_all(shop.pool())
+            .await
+            .unwrap();
+    assert_eq!(kept, ids[2..]);
+    // The same bytes stay out, and bring nothing back.
+    shop.pull("shop", &told(raws[0])).await;
+    let again = shop.store().erase_quarantined("taro@example.jp").await;
+    assert_eq!(again.unwrap().erased, 0);
+    sqlx::query("UPDATE recovery SET phase = 'suspected'")
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    let refused = shop.store().erase_quarantined("taro@example.jp").await;
+    assert!(
+        matches!(refused, Err(StoreError::Refused(_))),
+        "{refused:?}"
+    );
+}
+
 /// PostgreSQL's detail quotes the row that it refuses.
 #[tokio::test]
 async fn what_a_debug_line_says_of_a_refused_row_quotes_nothing_of_it() {
