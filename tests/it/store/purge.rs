@@ -327,6 +327,29 @@ async fn a_purged_order_that_is_shown_again_brings_nothing_of_anybody() {
     assert_eq!(shop.store().quarantined(id).await.unwrap().raw, b"");
 }
 
+/// It is planned like an order of which no address is known and none will be: units that it cannot ship are for others.
+#[tokio::test]
+async fn what_is_added_to_a_purged_order_is_a_task_and_takes_no_units() {
+    let shop = Shop::open().await;
+    shop.count("TEA", 5, 0).await;
+    shop.pull("shop", &page(0, vec![order("A", 1)])).await;
+    shop.settle().await;
+    let taken = "SELECT coalesce(sum(qty), 0)::bigint FROM reservations";
+    assert_eq!(shop.number(taken).await, 1);
+    let a = ended(&shop, "A", 0).await;
+    assert_eq!(purge(&shop, 181).await.orders, 1);
+    shop.pull("shop", &page(182 * DAY, vec![order("A", 2)]))
+        .await;
+    shop.settle().await;
+    assert_eq!(shop.status(a).await, "unallocated");
+    let tasks = shop.store().list_tasks().await.unwrap();
+    let kinds: Vec<&str> = tasks.iter().map(|task| task.kind.as_str()).collect();
+    assert!(kinds.contains(&"personal_data_purged"), "{tasks:?}");
+    assert_eq!(shop.number(taken).await, 0);
+    let waiting = "SELECT count(*) FROM shipments WHERE state = 'waiting'";
+    assert_eq!(shop.number(waiting).await, 0);
+}
+
 /// Bytes of ship confirmations and payments may name somebody too.
 #[tokio::test]
 async fn reports_about_a_purged_order_are_facts_without_their_bytes() {
