@@ -207,6 +207,38 @@ async fn the_bytes_of_a_wave_go_with_the_last_of_its_orders_and_its_hash_stays()
     assert!(journal.is_err(), "journals are books: {journal:?}");
 }
 
+/// A shipment whose reply is awaited keeps its wave open long after its order has ended by hand; the bytes serve nobody then.
+#[tokio::test]
+async fn the_bytes_of_a_wave_of_ended_orders_are_erased_unless_they_may_be_sent_again() {
+    let shop = shop_with(&["A"]).await;
+    let wave = wave_of(&shop, &["A"]).await;
+    sqlx::query("UPDATE subjects SET closed_at = NULL, plan_at = hk_now() + interval '3 days' WHERE id = $1")
+        .bind(wave)
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    let a = ended(&shop, "A", 0).await;
+    let state = async |state: &'static str| {
+        let set = sqlx::query("UPDATE batches SET state = $2 WHERE subject_id = $1");
+        set.bind(wave)
+            .bind(state)
+            .execute(shop.pool())
+            .await
+            .unwrap();
+    };
+    state("sealed").await;
+    let left = shop.store().erase(a).await.unwrap();
+    assert_eq!(
+        (left.waves, left.unsettled),
+        (vec![], vec!["wave-1".to_owned()])
+    );
+    assert_eq!(left.purged.batches, 0);
+    state("done").await;
+    let done = shop.store().erase(a).await.unwrap();
+    assert_eq!((done.waves, done.unsettled), (vec![], vec![]));
+    assert_eq!(done.purged.batches, 1);
+}
+
 /// A wave that was sent and is done, with the orders' shipments.
 async fn wave_of(shop: &Shop, orders: &[&str]) -> i64 {
     let wave: i64 = sqlx::query_scalar(
