@@ -5,11 +5,15 @@ use tracing::{info, warn};
 use crate::engine::Engine;
 use crate::store::{Phase, Purged, StoreError};
 
-/// One round: what is older than it is kept, up to a bound. Says what it deleted, if anything, in one line.
+/// One round: what is older than it is kept, up to a bound. Says what it deleted, if anything, in one line. Nothing while another
+/// policy is in force: it may keep things longer, and what is deleted does not come back.
 ///
 /// # Errors
 /// The database's; the next round goes on.
 pub async fn purge_step(engine: &Engine) -> Result<Purged, StoreError> {
+    if !engine.store.in_force(engine.policy_id).await? {
+        return Ok(Purged::default());
+    }
     let mut done = engine.store.purge(&engine.retention).await?;
     done.files = clear_archives(engine).await?;
     engine.metrics.count_purged(&done);

@@ -1,5 +1,6 @@
 //! What names somebody goes when it has served, and what is still needed stays.
 
+use hikiate::daemon::purge_step;
 use hikiate::policy::Retention;
 use hikiate::store::{IncomingBad, IncomingPage, Purged, Source, StoreError};
 use hikiate_sdk::{BadRecord, PaymentRef, PaymentSnapshot};
@@ -153,6 +154,23 @@ async fn a_queued_call_keeps_the_address_and_lost_commits_keep_everything() {
         .unwrap();
     let done = purge(&shop, 201).await;
     assert_eq!((done.orders, done.payments), (1, 1));
+}
+
+/// A daemon that was not restarted keeps addresses as long as its own configuration says, which is no longer the one in force.
+#[tokio::test]
+async fn a_daemon_whose_configuration_is_not_in_force_deletes_nothing() {
+    let shop = shop_with(&["A"]).await;
+    ended(&shop, "A", 0).await;
+    shop.clock(181 * DAY).await;
+    let in_force = async |policy: &'static [u8]| {
+        let document = serde_json::json!({});
+        let started = shop.store().activate_policy(policy, &document, &[]);
+        started.await.unwrap();
+    };
+    in_force(b"another").await;
+    assert_eq!(purge_step(&shop.engine).await.unwrap(), Purged::default());
+    in_force(b"policy").await;
+    assert_eq!(purge_step(&shop.engine).await.unwrap().orders, 1);
 }
 
 #[tokio::test]
