@@ -50,7 +50,8 @@ impl Policy {
     }
 }
 
-/// How long what names somebody is kept; `None` keeps it for ever. It decides nothing about an order: each process has its own.
+/// How long what names somebody is kept; `None` keeps it for ever. It is part of what a policy is known by: only processes with the one
+/// in force delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     /// Raw bytes of readings, from when they were read.

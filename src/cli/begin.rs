@@ -368,6 +368,13 @@ fn classes(
             ));
         }
         references.push(&one.reference);
+        if row.order.purged && one.class == "adopted" {
+            wrong.push(format!(
+                "{}: order {number} was purged: without its names and addresses it can no longer be shipped from here; ship it by hand, and class it as history",
+                one.place
+            ));
+            continue;
+        }
         match class_of(session, &row.listing, one) {
             Ok(class) => classes.push(Classed {
                 order: row.order.clone(),

@@ -219,13 +219,19 @@ fn says(text: &mut String, order: &Erased) {
     for wave in &order.waves {
         let _ = writeln!(
             text,
-            "  left: the bytes of wave {wave}, which hold open orders too: they go once all of its orders have ended and their time is up, or when this command is run again then"
+            "  left: the bytes of wave {wave}, which hold open orders too: they go once all of its orders have ended and their time is up, or with `hikiate personal erase {number}` as soon as they have ended"
+        );
+    }
+    for wave in &order.unsettled {
+        let _ = writeln!(
+            text,
+            "  left: the bytes of wave {wave}, which is not known to have arrived, or has a call in the queue: settle it (hikiate tasks, hikiate effect list), then run `hikiate personal erase {number}`"
         );
     }
     for id in &order.quarantined {
         let _ = writeln!(
             text,
-            "  left: quarantined record {id}: settle it (hikiate quarantine show {id}), then run this command again"
+            "  left: quarantined record {id}: settle it (hikiate quarantine show {id}), then run `hikiate personal erase {number}`"
         );
     }
 }

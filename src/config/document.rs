@@ -3,17 +3,24 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::policy::Policy;
+use crate::policy::{Policy, Retention};
 
-/// The policy and the account tables; secrets are only named in them.
+/// The policy, how long what names somebody is kept, and the account tables; secrets are only named in them.
 ///
 /// # Errors
 /// serde's, which these types do not provoke.
 pub(super) fn document(
     policy: &Policy,
+    retention: Retention,
     accounts: &Map<String, Value>,
 ) -> Result<Value, serde_json::Error> {
-    Ok(json!({ "policy": serde_json::to_value(policy)?, "accounts": accounts }))
+    let seconds = |kept: Option<chrono::Duration>| kept.map(|kept| kept.num_seconds());
+    let kept = json!({
+        "raw": seconds(retention.raw),
+        "personal": seconds(retention.personal),
+        "quarantine": seconds(retention.quarantine),
+    });
+    Ok(json!({ "policy": serde_json::to_value(policy)?, "retention": kept, "accounts": accounts }))
 }
 
 /// SHA-256 of the canonical text: keys sorted, no blanks.

@@ -124,7 +124,7 @@ pub fn load(
 
     match (policy, settings, rules) {
         (Some(policy), Some(settings), Some(rules)) if problems.is_empty() => {
-            let document = document::document(&policy, &tables);
+            let document = document::document(&policy, settings.retention, &tables);
             let Some(policy_document) = problems.value(&[], document) else {
                 return Err(problems.into_sorted());
             };

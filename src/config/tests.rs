@@ -621,6 +621,11 @@ fn the_hash_is_of_what_decides_and_of_nothing_else() {
             "offers = [\"mail\"]\nurl = \"https://x\""
         ))
     );
+    // Two daemons that keep addresses for another time are not of one mind.
+    let kept = |raw: &str| hash(&format!("{GOOD}\n[retention]\nraw = \"{raw}\"\n"));
+    assert_eq!(base, kept("30d"), "what is kept without a word");
+    assert_ne!(base, kept("7d"));
+    assert_ne!(base, kept("never"));
 }
 
 #[test]

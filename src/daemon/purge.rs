@@ -7,12 +7,16 @@ use crate::engine::Engine;
 use crate::store::{Phase, Purged, StoreError};
 
 /// One round: what is older than it is kept, up to a bound. Says what it deleted, if anything, in one line. What fails keeps nothing
-/// else from being deleted.
+/// else from being deleted. Nothing while another policy is in force: it may keep things longer, and what is deleted does not come
+/// back.
 ///
 /// # Errors
 /// The database's, the first one; the next round goes on.
 pub async fn purge_step(engine: &Engine) -> Result<Purged, StoreError> {
     let mut done = Purged::default();
+    if !engine.store.in_force(engine.policy_id).await? {
+        return Ok(done);
+    }
     let rows = engine.store.purge_into(&engine.retention, &mut done).await;
     let files = clear_archives(engine, &mut done.files).await;
     engine.metrics.count_purged(&done);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use hikiate_sdk::text::quoted;
 use hikiate_sdk::{ChannelGate, ChannelState, DeliveryGroup, OrderLine, Tender};
 
+use super::begin::Whose;
 use super::provider_tasks::doubts;
 use super::tasks::Tasks;
 use super::types::{NotWritten, Written};
@@ -17,8 +18,8 @@ use crate::policy::Catalogue;
 pub(crate) struct Check {
     pub(crate) kind: &'static str,
     pub(crate) detail: String,
-    /// What may be typed about it.
-    pub(crate) action: Option<Action>,
+    /// What may be typed about it, the likeliest first.
+    pub(crate) actions: Vec<Action>,
 }
 
 impl Check {
@@ -26,7 +27,7 @@ impl Check {
         Self {
             kind,
             detail,
-            action: None,
+            actions: Vec::new(),
         }
     }
 }
@@ -35,6 +36,7 @@ impl Check {
 pub(crate) fn checks(view: &View<'_>) -> Vec<Check> {
     let of = |kind| move |detail| Check::new(kind, detail);
     let failed = [
+        purged(view),
         channel_state(view).map(of("channel_state_unknown")),
         unmapped(view),
         payment_methods(view).map(of("payment_method_unmapped")),
@@ -75,7 +77,47 @@ fn not_writable(view: &View<'_>) -> Option<Check> {
     (!told.is_empty()).then(|| Check {
         kind: "not_writable",
         detail: told.into_iter().collect::<Vec<_>>().join("; "),
-        action: names.then_some(Action::SetName {}),
+        actions: names.then_some(Action::SetName {}).into_iter().collect(),
+    })
+}
+
+/// What is open of it was purged of names and addresses: it can be shipped by hand only, and takes no units until then.
+pub(crate) fn unshippable(view: &View<'_>) -> bool {
+    let ours = view.whose == Whose::Ours && !view.dropped();
+    view.input.purged && ours && view.lines.iter().any(to_instruct)
+}
+
+fn purged(view: &View<'_>) -> Option<Check> {
+    if !unshippable(view) {
+        return None;
+    }
+    let open: Vec<String> = view
+        .lines
+        .iter()
+        .filter(|line| to_instruct(line))
+        .map(|line| {
+            let n = line.open(false).saturating_sub(line.instructed);
+            format!("{n} × {}", view.label(&line.key))
+        })
+        .collect();
+    let shipped = view.any_shipped();
+    let otherwise = if shipped {
+        "end the order"
+    } else {
+        "cancel or end the order"
+    };
+    let detail = format!(
+        "The names and addresses of this order were purged, so it can no longer be shipped from here; not shipped: {}. If it was shipped by hand, record the shipment; otherwise {otherwise}",
+        open.join(", ")
+    );
+    let mut actions = vec![Action::Shipped { reference: None }];
+    if !shipped {
+        actions.push(Action::Cancel {});
+    }
+    actions.push(Action::End {});
+    Some(Check {
+        actions,
+        ..Check::new("personal_data_purged", detail)
     })
 }
 
@@ -216,7 +258,7 @@ fn unmapped(view: &View<'_>) -> Option<Check> {
         same_code: !listed,
     };
     Some(Check {
-        action: codes.map(map),
+        actions: codes.map(map).into_iter().collect(),
         ..Check::new("unmapped_sku", detail)
     })
 }
@@ -336,7 +378,7 @@ fn addresses(view: &View<'_>) -> Option<String> {
 pub(crate) fn tasks(failed: &[Check], tasks: &mut Tasks) {
     for check in failed {
         let task = tasks.add(check.kind, check.detail.clone());
-        if let Some(action) = &check.action {
+        for action in &check.actions {
             task.action(action.clone());
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hikiate_sdk::LineKey;
 
+use super::checks::unshippable;
 use super::payment::Payment;
 use super::types::DemandRow;
 use super::view::{Line, View};
@@ -41,7 +42,7 @@ pub(crate) fn rows(
     released: bool,
     taken_out: &BTreeMap<LineKey, u32>,
 ) -> Vec<DemandRow> {
-    let stopped = stopped(view, payment);
+    let stopped = stopped(view, payment) || unshippable(view);
     let mut rows = Vec::new();
     for line in &view.lines {
         let out = taken_out.get(&line.key).copied().unwrap_or(0);

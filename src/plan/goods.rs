@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use hikiate_sdk::{LineKey, ReplyVerdict, ShipmentReference};
 
+use super::checks::unshippable;
 use super::departures::Departure;
 use super::on_delivery::paid_on_delivery;
 use super::parcels::CLOCKS;
@@ -309,7 +310,8 @@ impl View<'_> {
 
 /// Shipments a warehouse refused whose goods the order still wants, and whether one of them still waits for an operator.
 pub(crate) fn refusals(view: &View<'_>, tasks: &mut Tasks) -> Option<String> {
-    if view.dropped() {
+    // What cannot be written anew is not asked to be released for it.
+    if view.dropped() || unshippable(view) {
         return None;
     }
     let mut first = None;
@@ -362,7 +364,7 @@ pub(crate) fn refusals(view: &View<'_>, tasks: &mut Tasks) -> Option<String> {
 }
 
 /// Whether it was hikiate that could not write the instruction when its batch was sealed.
-fn own_refusal(view: &View<'_>, reference: &ShipmentReference, id: i64) -> bool {
+pub(crate) fn own_refusal(view: &View<'_>, reference: &ShipmentReference, id: i64) -> bool {
     let key = format!("reply:{reference}:0");
     let mut facts = view.input.facts.iter();
     facts.any(|fact| fact.id == id && fact.key == key)

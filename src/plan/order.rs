@@ -45,7 +45,7 @@ use crate::facts::{FactBody, TaxRateFact};
 use crate::policy::Policy;
 use crate::rules::HoldRules;
 
-/// A code without an item is looked up again this often; an item that comes into being makes the orders that name it due.
+/// A code without an item is looked up again this often; an item that comes into being makes the orders that wait for it due at once.
 pub(super) const ITEMS: Duration = Duration::minutes(10);
 
 /// Why an order cannot be planned. It is this order's failure and no other's.

@@ -42,6 +42,8 @@ pub struct OrderInput {
     pub facts: Vec<Fact>,
     /// The newest personal row; `None` once purged or never told.
     pub personal: Option<Personal>,
+    /// Its names and addresses were deleted, and it takes none in again.
+    pub purged: bool,
     /// Its rows in the effect queue.
     pub queue: Vec<QueuedEffect>,
     /// Its demand rows with what is reserved for them.

@@ -69,6 +69,8 @@ pub struct Listed {
     pub seen: String,
     /// Nothing is open of it.
     pub closed: bool,
+    /// Its names and addresses were deleted.
+    pub purged: bool,
 }
 
 /// Whether hikiate acts for a channel, and since which orders.
@@ -207,7 +209,7 @@ impl Store {
         named: &[i64],
     ) -> Result<Vec<Listed>, StoreError> {
         Ok(sqlx::query!(
-            r#"SELECT s.id, s.number, h.revision, h.hash, s.closed_at IS NOT NULL AS "closed!" FROM subjects s JOIN accounts a ON a.id = s.account_id
+            r#"SELECT s.id, s.number, h.revision, h.hash, s.closed_at IS NOT NULL AS "closed!", s.purged_at IS NOT NULL AS "purged!" FROM subjects s JOIN accounts a ON a.id = s.account_id
                JOIN latest_observations h ON h.subject_id = s.id AND h.kind = 'order' AND h.series = ''
              WHERE a.slug = $1 AND s.kind = 'order' AND (s.closed_at IS NULL OR s.id = ANY($2)
                OR EXISTS (SELECT FROM facts f WHERE f.subject_id = s.id AND f.kind = 'order' AND f.happened_at >= $3)) ORDER BY s.id"#,
@@ -218,7 +220,7 @@ impl Store {
         .fetch_all(&self.pool)
         .await?
         .into_iter()
-        .map(|row| Listed { id: row.id, number: row.number, seen: seen(row.revision, &row.hash), closed: row.closed })
+        .map(|row| Listed { id: row.id, number: row.number, seen: seen(row.revision, &row.hash), closed: row.closed, purged: row.purged })
         .collect())
     }
 

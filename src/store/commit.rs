@@ -133,6 +133,7 @@ impl Store {
         )
         .execute(&mut **tx)
         .await?;
+        Self::wake_if_mapped(tx, plans).await?;
         plan_reads(tx, plans).await?;
         Ok(changes)
     }

@@ -16,6 +16,8 @@ pub struct Erased {
     pub purged: Purged,
     /// Waves whose bytes hold the address beside those of orders that have not ended.
     pub waves: Vec<String>,
+    /// Waves all of whose orders have ended and whose sending is not settled: its bytes may be sent again.
+    pub unsettled: Vec<String>,
     /// Records about it in quarantine that are not settled.
     pub quarantined: Vec<i64>,
 }
@@ -69,38 +71,54 @@ impl Store {
         let (records, quarantined) = erase_records(&mut tx, order).await?;
         purged.quarantine = records;
         tx.commit().await?;
-        let (batches, waves) = self.erase_waves(order).await?;
-        purged.batches = batches;
+        let left = self.erase_waves(order).await?;
+        purged.batches = left.gone;
         Ok(Erased {
             number,
             purged,
-            waves,
+            waves: left.open,
+            unsettled: left.unsettled,
             quarantined,
         })
     }
 
-    /// The bytes of the order's waves, as far as all other orders in them have ended. Returns how many went, and the names of the others.
-    async fn erase_waves(&self, order: i64) -> Result<(u64, Vec<String>), StoreError> {
+    /// The bytes of the order's waves, as far as all other orders in them have ended and nothing of them may be sent again. A reply that
+    /// a warehouse still owes about one needs no bytes.
+    async fn erase_waves(&self, order: i64) -> Result<LeftWaves, StoreError> {
         let mut tx = self.pool.begin().await?;
         let waves = sqlx::query!(
-            r#"SELECT s.id, s.external_id, b.state IN ('done', 'abandoned') AND s.closed_at IS NOT NULL
-                 AND NOT EXISTS (SELECT FROM effects e WHERE e.subject_id = s.id)
-                 AND NOT EXISTS (SELECT FROM shipments p JOIN subjects o ON o.id = p.subject_id WHERE p.batch_id = s.id AND o.closed_at IS NULL) AS "over!"
+            r#"SELECT s.id, s.external_id, b.state IN ('done', 'abandoned') AND coalesce(s.plan_at > (SELECT hk_now()), true)
+                 AND NOT EXISTS (SELECT FROM effects e WHERE e.subject_id = s.id) AS "settled!",
+                 EXISTS (SELECT FROM shipments p JOIN subjects o ON o.id = p.subject_id WHERE p.batch_id = s.id AND o.closed_at IS NULL) AS "open!"
                FROM subjects s JOIN batches b ON b.subject_id = s.id
                WHERE b.body IS NOT NULL AND s.id IN (SELECT batch_id FROM shipments WHERE subject_id = $1) ORDER BY s.id FOR NO KEY UPDATE OF s"#,
             order
         )
         .fetch_all(&mut *tx)
         .await?;
-        let (over, left): (Vec<_>, Vec<_>) = waves.into_iter().partition(|wave| wave.over);
-        let over: Vec<i64> = over.into_iter().map(|wave| wave.id).collect();
-        let gone = forget_bytes(&mut tx, &over).await?;
+        let (mut left, mut over) = (LeftWaves::default(), Vec::new());
+        for wave in waves {
+            match (wave.open, wave.settled) {
+                (true, _) => left.open.push(wave.external_id),
+                (false, false) => left.unsettled.push(wave.external_id),
+                (false, true) => over.push(wave.id),
+            }
+        }
+        left.gone = forget_bytes(&mut tx, &over).await?;
         tx.commit().await?;
-        Ok((
-            gone,
-            left.into_iter().map(|wave| wave.external_id).collect(),
-        ))
+        Ok(left)
     }
+}
+
+/// What became of the bytes of an order's waves.
+#[derive(Default)]
+struct LeftWaves {
+    /// So many went.
+    gone: u64,
+    /// These hold open orders too.
+    open: Vec<String>,
+    /// These may be sent again.
+    unsettled: Vec<String>,
 }
 
 /// Why an open order keeps its address, and what its state allows to be done about it.

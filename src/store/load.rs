@@ -173,7 +173,7 @@ impl Store {
             });
         }
         let subjects = sqlx::query!(
-            r#"SELECT s.id, s.kind, s.account_id, s.external_id, s.number, s.origin, s.created_at, (SELECT r.due_at FROM reads r WHERE r.account_id = s.account_id AND r.kind = 'order' AND r.external_id = s.external_id) AS read_at, s.planned_fact, (SELECT w.at_once FROM channel_window w WHERE w.subject_id = s.id) AS at_once,
+            r#"SELECT s.id, s.kind, s.account_id, s.external_id, s.number, s.origin, s.created_at, s.purged_at IS NOT NULL AS "purged!", (SELECT r.due_at FROM reads r WHERE r.account_id = s.account_id AND r.kind = 'order' AND r.external_id = s.external_id) AS read_at, s.planned_fact, (SELECT w.at_once FROM channel_window w WHERE w.subject_id = s.id) AS at_once,
                  b.kind AS "batch_kind?", b.state AS "batch_state?"
                FROM subjects s LEFT JOIN batches b ON b.subject_id = s.id WHERE s.id = ANY($1) ORDER BY s.id"#,
             ids
@@ -366,6 +366,7 @@ impl Store {
                     },
                     facts,
                     personal: persons.remove(&row.id),
+                    purged: row.purged,
                     queue: queue.remove(&row.id).unwrap_or_default(),
                     demands: demands.remove(&row.id).unwrap_or_default(),
                     shipments: shipments.remove(&row.id).unwrap_or_default(),

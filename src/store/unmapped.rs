@@ -1,13 +1,14 @@
 //! Codes of channels that no item is known for: many orders wait for few of them, so they are one task a channel.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hikiate_sdk::text::quoted;
 use serde::Serialize;
 
+use super::commit::PlannedOrder;
 use super::subjects::make_due;
 use super::tasks::TaskLine;
-use super::{Store, StoreError};
+use super::{Store, StoreError, Tx};
 use crate::action::{Action, stored, suggestions};
 use crate::suggest::nearest;
 
@@ -15,6 +16,8 @@ use crate::suggest::nearest;
 const KIND: &str = "unmapped_sku";
 /// Codes that a task names.
 const NAMED: usize = 10;
+/// The advisory lock that plans share while they leave a code unmapped, until they commit.
+const MAPPING: i64 = 0x68_6b_6d_61;
 
 /// A code that no item is known for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -42,12 +45,20 @@ impl Store {
         Ok(codes(tasks.into_iter().flat_map(stored), &items))
     }
 
-    /// Makes orders due that wait for a code which an item has by now. Returns how many.
+    /// Makes orders due that wait for a code which an item has by now. Returns how many. A plan that read before the item was there
+    /// and has not committed is waited for: its task is seen then. One that comes later looks for the item itself.
     ///
     /// # Errors
     /// The database's.
     pub async fn wake_mapped(&self) -> Result<usize, StoreError> {
         self.retried("wake_mapped", || async {
+            // By itself: held together with orders, it would wait for plans that wait for it.
+            sqlx::query!(
+                r#"SELECT pg_advisory_xact_lock($1) AS "locked?: ()""#,
+                MAPPING
+            )
+            .fetch_one(&self.pool)
+            .await?;
             let mut tx = self.pool.begin().await?;
             let orders = sqlx::query_scalar!(
                 "SELECT id FROM subjects WHERE id IN (
@@ -66,6 +77,48 @@ impl Store {
             Ok(orders.len())
         })
         .await
+    }
+
+    /// Makes those of these planned orders due again whose plan left a code unmapped that an item has by now: whoever brought it into
+    /// being after the plan was loaded cannot see its task yet.
+    pub(super) async fn wake_if_mapped(
+        tx: &mut Tx<'_>,
+        plans: &[PlannedOrder],
+    ) -> Result<(), StoreError> {
+        let mut wanted: BTreeMap<(i16, String), Vec<i64>> = BTreeMap::new();
+        for planned in plans {
+            let tasks = planned.plan.tasks.iter().filter(|task| task.kind == KIND);
+            for action in tasks.flat_map(|task| &task.actions) {
+                let Action::MapCodes { codes, .. } = action else {
+                    continue;
+                };
+                for code in codes {
+                    let orders = wanted.entry((planned.channel_id, code.clone()));
+                    orders.or_default().push(planned.subject_id);
+                }
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        sqlx::query!(
+            r#"SELECT pg_advisory_xact_lock_shared($1) AS "locked?: ()""#,
+            MAPPING
+        )
+        .fetch_one(&mut **tx)
+        .await?;
+        // A statement of its own, so that it sees what was committed before the lock was granted.
+        let codes: BTreeSet<(i16, String)> = wanted.keys().cloned().collect();
+        let known = Self::items_of(tx, &codes).await?;
+        let orders: BTreeSet<i64> = wanted
+            .into_iter()
+            .filter(|(code, _)| known.contains_key(code))
+            .flat_map(|(_, orders)| orders)
+            .collect();
+        if orders.is_empty() {
+            return Ok(());
+        }
+        make_due(tx, &orders.into_iter().collect::<Vec<_>>()).await
     }
 
     /// The tasks with those of unmapped codes joined.

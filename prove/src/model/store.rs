@@ -112,6 +112,7 @@ impl Order {
             origin: Origin::Live,
             facts: Vec::new(),
             personal: Some(shape::personal(1)),
+            purged: false,
             queue: Vec::new(),
             demands: Vec::new(),
             shipments: Vec::new(),

@@ -184,6 +184,7 @@ mod tests {
                 number: number.to_owned(),
                 seen: "1-abcd".to_owned(),
                 closed: false,
+                purged: false,
             },
             listing: Listing {
                 number: number.to_owned(),

@@ -10,6 +10,7 @@ use hikiate_sdk::{AccountSlug, CancelVerdict, ChannelState, LineKey};
 use super::elsewhere::{Elsewhere, SealedBatch, Sending};
 use crate::facts::{FactBody, ShipmentFact};
 use crate::operations::{ANNOTATE, MAIL, NOT_NEEDED, NOTICE, of};
+use crate::plan::goods::own_refusal;
 use crate::plan::order::Next;
 use crate::plan::shipment::Shipment;
 use crate::plan::stop::stopped;
@@ -136,7 +137,17 @@ pub(super) fn shipment(view: &View<'_>, elsewhere: &Elsewhere, shipment: &Shipme
         ShipmentStage::Rejected if shipment.abandoned().is_some() => {
             "abandoned with its batch".to_owned()
         }
-        ShipmentStage::Rejected => "rejected by the warehouse".to_owned(),
+        ShipmentStage::Rejected => {
+            let own = shipment
+                .refusal()
+                .is_some_and(|(id, _)| own_refusal(view, &fact.reference, id));
+            let words = if own {
+                "cannot be written, and the warehouse has received nothing"
+            } else {
+                "rejected by the warehouse"
+            };
+            words.to_owned()
+        }
         ShipmentStage::Shipped => "shipped".to_owned(),
     };
     let lines: Vec<String> = fact

@@ -3,9 +3,12 @@
 use hikiate_sdk::{ChannelGate, ChannelState, FulfilledBy};
 
 use super::build::{features, order, pay};
+use super::flow::ship_all;
 use super::others::{by_hand, show};
 use super::world::World;
+use crate::action::Action;
 use crate::facts::{FactBody, HoldRelease, OrderFact};
+use crate::plan::command::{cancel, end};
 use crate::plan::types::{OrderPlan, Status};
 use crate::policy::Release;
 use crate::rules::RuleContext;
@@ -182,13 +185,79 @@ fn a_rule_that_cannot_be_decided_holds_until_it_can() {
 #[test]
 fn rules_do_not_look_again_once_instructed_or_purged() {
     let mut world = World::new(order(&[("A", 1, 1000)]));
-    super::flow::ship_all(&mut world);
+    ship_all(&mut world);
     world.rules.0.push(("all", Release::Manual, |_| Ok(true)));
     assert!(world.plan().decisions.is_empty(), "instructed");
     let mut world = World::new(order(&[("A", 1, 1000)]));
     world.rules.0.push(("all", Release::Manual, |_| Ok(true)));
     world.input.personal = None;
     assert!(world.plan().decisions.is_empty(), "purged");
+}
+
+impl World {
+    fn purge(&mut self) {
+        self.input.purged = true;
+        self.input.personal = None;
+    }
+}
+
+/// What may be typed about its task, and units that it wants and has.
+fn purged(world: &World, plan: &OrderPlan) -> (Vec<Action>, u32, u32) {
+    assert_eq!(
+        blocked(plan),
+        (Status::Unallocated, "check:personal_data_purged")
+    );
+    let task = plan.tasks.iter();
+    let mut task = task.filter(|task| task.kind == "personal_data_purged");
+    let task = task.next().unwrap();
+    assert!(
+        task.detail.contains("can no longer be shipped from here") && task.detail.contains("1 × A"),
+        "{}",
+        task.detail
+    );
+    let because = world.explain().because;
+    assert!(because.contains("personal_data_purged"), "{because}");
+    let reserved = world.input.demands.iter().flat_map(|row| &row.reserved);
+    (
+        task.actions.clone(),
+        plan.demands[0].wanted,
+        reserved.map(|row| row.1).sum(),
+    )
+}
+
+#[test]
+fn what_is_added_to_a_purged_order_takes_no_units_and_no_instruction() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    ship_all(&mut world);
+    world.push_all();
+    world.purge();
+    let plan = world.plan();
+    assert!(!World::kinds(&plan).contains(&"personal_data_purged"));
+    world.read(order(&[("A", 2, 1000)]));
+    let plan = world.settle();
+    let by_hand = vec![Action::Shipped { reference: None }, Action::End {}];
+    assert_eq!(purged(&world, &plan), (by_hand, 1, 0));
+    assert_eq!(world.input.shipments.len(), 1, "nothing else is decided");
+    world.typed(|now| end(now, "the customer took it in the shop"));
+    let plan = world.plan();
+    assert!(!World::kinds(&plan).contains(&"personal_data_purged"));
+}
+
+#[test]
+fn a_purged_order_that_never_shipped_is_held_and_can_be_cancelled_or_ended() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.settle();
+    world.purge();
+    let plan = world.settle();
+    let all = vec![
+        Action::Shipped { reference: None },
+        Action::Cancel {},
+        Action::End {},
+    ];
+    assert_eq!(purged(&world, &plan), (all, 0, 0));
+    assert!(world.seal().is_empty(), "its shipment left the next wave");
+    world.asked(cancel).unwrap();
+    world.asked(|now| end(now, "x")).unwrap();
 }
 
 #[test]

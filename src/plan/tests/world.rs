@@ -86,6 +86,7 @@ impl World {
             origin: Origin::Live,
             facts: Vec::new(),
             personal: Some(Personal::default()),
+            purged: false,
             queue: Vec::new(),
             demands: Vec::new(),
             shipments: Vec::new(),

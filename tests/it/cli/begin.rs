@@ -184,6 +184,14 @@ async fn what_cannot_be_meant_is_refused_and_says_so() {
     .refused(4, "channels: shop");
     go(&["--adopt", "shop/nowhere"]).refused(4, "nothing was done");
     go(&["--adopt", &three]).refused(5, "hikiate acts on it anyway");
+    let second_number = number(&world, &second);
+    let purge = async |sql: &'static str| {
+        let purge = sqlx::query(sql).bind(&second_number);
+        purge.execute(world.engine.store.pool()).await.unwrap();
+    };
+    purge("UPDATE subjects SET purged_at = hk_now() WHERE number = $1").await;
+    go(&["--adopt", &two]).refused(5, "was purged");
+    purge("UPDATE subjects SET purged_at = NULL WHERE number = $1").await;
     go(&["--adopt", &one, "--history", &one]).refused(2, "named with --adopt");
     run(&world, &["unbegin", "shop", "--reason", "x"]).refused(5, "has not begun");
     let explained = run(&world, &["order", "explain", &one]);

@@ -1,5 +1,6 @@
 //! What names somebody goes when it has served, and what is still needed stays.
 
+use hikiate::daemon::purge_step;
 use hikiate::policy::Retention;
 use hikiate::store::{IncomingBad, IncomingPage, Purged, Source, StoreError};
 use hikiate_sdk::{BadRecord, PaymentRef, PaymentSnapshot};
@@ -193,6 +194,23 @@ async fn a_queued_call_keeps_the_address_and_lost_commits_keep_everything() {
     assert_eq!((done.orders, done.payments), (1, 1));
 }
 
+/// A daemon that was not restarted keeps addresses as long as its own configuration says, which is no longer the one in force.
+#[tokio::test]
+async fn a_daemon_whose_configuration_is_not_in_force_deletes_nothing() {
+    let shop = shop_with(&["A"]).await;
+    ended(&shop, "A", 0).await;
+    shop.clock(181 * DAY).await;
+    let in_force = async |policy: &'static [u8]| {
+        let document = serde_json::json!({});
+        let started = shop.store().activate_policy(policy, &document, &[]);
+        started.await.unwrap();
+    };
+    in_force(b"another").await;
+    assert_eq!(purge_step(&shop.engine).await.unwrap(), Purged::default());
+    in_force(b"policy").await;
+    assert_eq!(purge_step(&shop.engine).await.unwrap().orders, 1);
+}
+
 #[tokio::test]
 async fn a_kind_that_fails_keeps_no_other_from_being_deleted_and_what_was_deleted_is_counted() {
     let shop = shop_with(&["A", "B"]).await;
@@ -334,6 +352,38 @@ async fn the_bytes_of_a_wave_go_with_the_last_of_its_orders_and_its_hash_stays()
     assert!(journal.is_err(), "journals are books: {journal:?}");
 }
 
+/// A shipment whose reply is awaited keeps its wave open long after its order has ended by hand; the bytes serve nobody then.
+#[tokio::test]
+async fn the_bytes_of_a_wave_of_ended_orders_are_erased_unless_they_may_be_sent_again() {
+    let shop = shop_with(&["A"]).await;
+    let wave = wave_of(&shop, &["A"]).await;
+    sqlx::query("UPDATE subjects SET closed_at = NULL, plan_at = hk_now() + interval '3 days' WHERE id = $1")
+        .bind(wave)
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    let a = ended(&shop, "A", 0).await;
+    let state = async |state: &'static str| {
+        let set = sqlx::query("UPDATE batches SET state = $2 WHERE subject_id = $1");
+        set.bind(wave)
+            .bind(state)
+            .execute(shop.pool())
+            .await
+            .unwrap();
+    };
+    state("sealed").await;
+    let left = shop.store().erase(a).await.unwrap();
+    assert_eq!(
+        (left.waves, left.unsettled),
+        (vec![], vec!["wave-1".to_owned()])
+    );
+    assert_eq!(left.purged.batches, 0);
+    state("done").await;
+    let done = shop.store().erase(a).await.unwrap();
+    assert_eq!((done.waves, done.unsettled), (vec![], vec![]));
+    assert_eq!(done.purged.batches, 1);
+}
+
 /// A wave that was sent and is done, with the orders' shipments.
 async fn wave_of(shop: &Shop, orders: &[&str]) -> i64 {
     let wave: i64 = sqlx::query_scalar(
@@ -452,6 +502,29 @@ async fn a_purged_order_that_is_shown_again_brings_nothing_of_anybody() {
     assert_eq!(versions, [1, 1]);
     let id = shop.store().list_quarantine().await.unwrap()[0].id;
     assert_eq!(shop.store().quarantined(id).await.unwrap().raw, b"");
+}
+
+/// It is planned like an order of which no address is known and none will be: units that it cannot ship are for others.
+#[tokio::test]
+async fn what_is_added_to_a_purged_order_is_a_task_and_takes_no_units() {
+    let shop = Shop::open().await;
+    shop.count("TEA", 5, 0).await;
+    shop.pull("shop", &page(0, vec![order("A", 1)])).await;
+    shop.settle().await;
+    let taken = "SELECT coalesce(sum(qty), 0)::bigint FROM reservations";
+    assert_eq!(shop.number(taken).await, 1);
+    let a = ended(&shop, "A", 0).await;
+    assert_eq!(purge(&shop, 181).await.orders, 1);
+    shop.pull("shop", &page(182 * DAY, vec![order("A", 2)]))
+        .await;
+    shop.settle().await;
+    assert_eq!(shop.status(a).await, "unallocated");
+    let tasks = shop.store().list_tasks().await.unwrap();
+    let kinds: Vec<&str> = tasks.iter().map(|task| task.kind.as_str()).collect();
+    assert!(kinds.contains(&"personal_data_purged"), "{tasks:?}");
+    assert_eq!(shop.number(taken).await, 0);
+    let waiting = "SELECT count(*) FROM shipments WHERE state = 'waiting'";
+    assert_eq!(shop.number(waiting).await, 0);
 }
 
 /// Bytes of ship confirmations and payments may name somebody too.

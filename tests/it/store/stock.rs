@@ -1,11 +1,13 @@
 //! Counts: each code for itself, the later one stands, and a list of all stock says what is gone.
 
 use hikiate::facts::FactBody;
+use hikiate::plan::plan_order;
 use hikiate::policy::{Catalogue, ItemCode, Policy};
-use hikiate::store::{IncomingBad, IncomingPage, Source, StoreError};
+use hikiate::store::{IncomingBad, IncomingPage, PlannedOrder, Source, Store, StoreError, Tx};
 use hikiate_sdk::{AccountSlug, BadRecord, InFile, InstructionReply, Listing, ReplyVerdict};
 
 use crate::support::shop::{Shop, at, order, page, parcel};
+use crate::support::turns::{ended, session, start_blocked};
 
 async fn on_hand(shop: &Shop, item: &str) -> Option<i64> {
     let rows = shop.store().list_stock(Some(item)).await.unwrap();
@@ -735,4 +737,79 @@ async fn an_order_whose_code_becomes_known_is_planned_at_once() {
     assert_eq!(shop.store().wake_mapped().await.unwrap(), 1);
     shop.settle().await;
     assert_eq!(shop.status(subject).await, "allocated");
+}
+
+/// Plans an order in a transaction that stays open, as far as before it is written.
+async fn loaded_before(shop: &Shop, subject: i64) -> (Tx<'static>, Vec<PlannedOrder>) {
+    let engine = &shop.engine;
+    let mut tx = shop.claim(subject).await;
+    let loaded = Store::load(&mut tx, &[subject], &engine.directory)
+        .await
+        .unwrap();
+    let now = loaded.now;
+    let mut input = loaded.orders.into_iter().next().unwrap().2.unwrap();
+    input.see_payments(&engine.policy);
+    let plan = plan_order(&input, &engine.policy, engine.rules.as_ref(), now).unwrap();
+    assert_eq!(plan.blocked_by.as_deref(), Some("check:unmapped_sku"));
+    let planned = PlannedOrder {
+        subject_id: subject,
+        channel_id: shop.account("shop"),
+        plan,
+    };
+    (tx, vec![planned])
+}
+
+async fn write(shop: &Shop, tx: &mut Tx<'_>, plans: &[PlannedOrder]) {
+    let engine = &shop.engine;
+    let zone = engine.policy.shop.timezone;
+    let (directory, policy) = (&engine.directory, engine.policy_id);
+    Store::commit_plans(tx, plans, directory, policy, zone, at(0))
+        .await
+        .unwrap();
+}
+
+/// The order is due at once, and the item that it waited for is given to it.
+async fn goes_on(shop: &Shop, subject: i64) {
+    assert_eq!(shop.planned_for(subject).await, Some(at(0)));
+    shop.settle().await;
+    assert_eq!(shop.status(subject).await, "allocated");
+}
+
+/// Its item comes into being and whoever waits for it is woken, between what a plan reads and what it writes.
+#[tokio::test]
+async fn a_plan_that_did_not_see_a_new_item_is_made_again() {
+    let shop = Shop::open().await;
+    shop.pull("shop", &page(0, vec![order("A", 1)])).await;
+    let subject = shop.subject("A").await;
+    let (mut tx, plans) = loaded_before(&shop, subject).await;
+    let tea = shop.counted("TEA", 5, 0);
+    assert!(shop.pull("wms", &tea).await.new_items);
+    let woken = shop.store().wake_mapped().await.unwrap();
+    assert_eq!(woken, 0, "no task is committed yet");
+    write(&shop, &mut tx, &plans).await;
+    tx.commit().await.unwrap();
+    goes_on(&shop, subject).await;
+}
+
+/// The plan has looked for the item before it was there, and is not committed when those who wait for it are woken.
+#[tokio::test]
+async fn waking_waits_for_a_plan_that_has_looked_before() {
+    let shop = Shop::open().await;
+    shop.pull("shop", &page(0, vec![order("A", 1)])).await;
+    let subject = shop.subject("A").await;
+    let (mut tx, plans) = loaded_before(&shop, subject).await;
+    write(&shop, &mut tx, &plans).await;
+    let tea = shop.counted("TEA", 5, 0);
+    assert!(shop.pull("wms", &tea).await.new_items);
+    let holder = session(&mut tx).await;
+    let store = shop.store().clone();
+    let waking = start_blocked(
+        shop.pool(),
+        holder,
+        async move { store.wake_mapped().await },
+    )
+    .await;
+    tx.commit().await.unwrap();
+    assert_eq!(ended(waking).await.unwrap(), 1);
+    goes_on(&shop, subject).await;
 }
