@@ -1,8 +1,10 @@
 //! `hikiate run` with its private cluster, seen from beside it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::ffi::OsStrExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -343,8 +345,8 @@ async fn the_log_names_what_is_not_read_and_accounts_that_change_hands() {
         "folder = \"wh\"\ninterval = \"1s\"\nstable_for = \"1s\"",
     );
     let incoming = shop.dir.path().join("wh/incoming");
-    let name = std::os::unix::ffi::OsStrExt::from_bytes(b"\x8d\xdd\x8c\xc9-1.csv");
-    let stray = incoming.join::<&std::ffi::OsStr>(name);
+    // No name that can be read: told at once, not after some minutes.
+    let stray = incoming.join(OsStr::from_bytes(b"\x8d\xdd\x8c\xc9-1.csv"));
     fs::write(&stray, "x\r\n").unwrap();
     let count = "商品コード,倉庫コード,在庫数,集計日時\r\nAPPLE,,many,\r\n";
     fs::write(incoming.join("zaiko-1.csv"), count).unwrap();
