@@ -199,6 +199,20 @@ mod tests {
     }
 
     #[test]
+    fn every_word_that_blocks_an_order_is_documented() {
+        let text = include_str!("../docs/commands.md");
+        let table = text.split("| blocked by |").nth(1).unwrap();
+        let table = table.split("\n\n").next().unwrap();
+        for gate in GATES {
+            let named = [format!("`{gate}`"), format!("`{gate}:")];
+            assert!(
+                named.iter().any(|name| table.contains(name)),
+                "{gate} is not in the table of docs/commands.md"
+            );
+        }
+    }
+
+    #[test]
     fn the_kind_of_a_metric_names_no_shipment_and_no_number() {
         for (kind, bounded) in [
             ("wave_missed", "wave_missed"),
