@@ -330,9 +330,10 @@ async fn a_wave_is_looked_into_without_names_and_addresses() {
     world.round().await;
     let sealed = run(&world, &["wave", "show", &wave.name]);
     assert!(sealed.ended(0).contains(&number_of(&ids[0])), "{sealed:?}");
-    for (more, is_preview) in [(&[][..], true), (&["--with-addresses"], false)] {
-        let words = ["wave", "show", &wave.name, "--preview"];
-        let shown = run(&world, &[&words[..], more].concat());
+    for (more, is_preview) in [(None, true), (Some("--with-addresses"), false)] {
+        let mut words = vec!["wave", "show", wave.name.as_str(), "--preview"];
+        words.extend(more);
+        let shown = run(&world, &words);
         shown.ended(0);
         let told = shown.err.contains("this is a preview");
         assert_eq!(told, is_preview, "{shown:?}");
