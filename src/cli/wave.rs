@@ -301,6 +301,11 @@ fn print(
     if with_addresses {
         out::note("this output contains names and addresses: do not share it");
     }
+    if row.sealed_at.is_none() || !with_addresses {
+        out::note(
+            "this is a preview: if the name of a file has a hash, it is of these bytes, and the file that is sent has another name",
+        );
+    }
     if let Some(at) = row.sealed_at {
         out::note(&format!(
             "sealed at {}{}; the warehouse knows it as {}",

@@ -83,6 +83,18 @@ impl Building<'_> {
                 takers.insert(what, &account.slug);
             }
         }
+        let mut leavers: BTreeMap<String, &AccountSlug> = BTreeMap::new();
+        for account in &built {
+            for place in account.instance.leaves() {
+                if let Some(other) = leavers.get(&place) {
+                    problems.at(
+                        &["accounts", account.slug.as_str()],
+                        format!("writes its files into {place}, and so does accounts.{other}: whoever reads them there would get those of both; give each account its own folder"),
+                    );
+                }
+                leavers.entry(place).or_insert(&account.slug);
+            }
+        }
         built
     }
 

@@ -3,15 +3,21 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+use tokio::sync::Mutex;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tracing::{debug, warn};
 
+use super::inputs::{LoggedInputs, log_inputs};
 use super::purge::purge_step;
 use crate::engine::Engine;
 use crate::store::StoreError;
 
-/// Starts the scheduler.
-pub(super) async fn start(engine: Arc<Engine>) -> Result<JobScheduler, JobSchedulerError> {
+/// Starts the scheduler, in a daemon that has started then.
+pub(super) async fn start(
+    engine: Arc<Engine>,
+    started: DateTime<Utc>,
+) -> Result<JobScheduler, JobSchedulerError> {
     let scheduler = JobScheduler::new().await?;
     let purging = Arc::clone(&engine);
     scheduler
@@ -35,11 +41,12 @@ pub(super) async fn start(engine: Arc<Engine>) -> Result<JobScheduler, JobSchedu
             })
         })?)
         .await?;
+    let logged = Arc::new(Mutex::new(LoggedInputs::since(started)));
     scheduler
         .add(Job::new_async("*/20 * * * * *", move |_, _| {
-            let engine = Arc::clone(&often);
+            let (engine, logged) = (Arc::clone(&often), Arc::clone(&logged));
             Box::pin(async move {
-                if let Err(error) = refresh(&engine).await {
+                if let Err(error) = refresh(&engine, &logged).await {
                     debug!(%error, "could not refresh gauges");
                 }
             })
@@ -59,15 +66,15 @@ pub(super) async fn start(engine: Arc<Engine>) -> Result<JobScheduler, JobSchedu
     Ok(scheduler)
 }
 
-async fn refresh(engine: &Engine) -> Result<(), StoreError> {
+async fn refresh(engine: &Engine, logged: &Mutex<LoggedInputs>) -> Result<(), StoreError> {
     engine.metrics.set_figures(&engine.store.figures().await?);
     engine
         .metrics
         .set_queues(&engine.store.queue_figures().await?);
-    engine.metrics.set_streams(
-        &engine.store.list_streams().await?,
-        engine.store.now().await?,
-    );
+    let streams = engine.store.list_streams().await?;
+    engine
+        .metrics
+        .set_streams(&streams, engine.store.now().await?);
     engine
         .metrics
         .set_automations(&engine.store.list_automations().await?);
@@ -76,6 +83,8 @@ async fn refresh(engine: &Engine) -> Result<(), StoreError> {
         engine.store.count_quarantine().await?,
     );
     engine.metrics.set_tasks(&tasks, &bad);
+    let mut logged = logged.lock().await;
+    log_inputs(engine, &mut logged, &streams, !bad.is_empty()).await?;
     engine.metrics.set_retries(engine.store.retries());
     let hooked = engine.accounts.values().filter(|account| {
         let hooks = account.connector.hooks();

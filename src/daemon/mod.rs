@@ -5,6 +5,7 @@ mod acts;
 mod allocate;
 mod batches;
 mod housekeeping;
+mod inputs;
 mod plan;
 mod purge;
 mod recover;

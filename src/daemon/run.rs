@@ -118,7 +118,7 @@ pub async fn run(
         let rounds = rounds("acts".to_owned(), Idle::For(ACTS_PAUSE));
         loops.spawn(rounds.every(move || acts_step(Arc::clone(&engine), Arc::clone(&logged))));
     }
-    let mut housekeeping = super::housekeeping::start(Arc::clone(&engine)).await?;
+    let mut housekeeping = super::housekeeping::start(Arc::clone(&engine), started).await?;
     stop.cancelled().await;
     info!("stopping: no new work is started; waiting for calls in progress");
     let drained = tokio::time::timeout(engine.drain, async {
@@ -218,6 +218,56 @@ async fn recovery(
 
 async fn renew(engine: Arc<Engine>, owned: Owned) -> Result<bool, StoreError> {
     let now_owned = engine.own(false).await?;
-    *owned.write().await = now_owned;
+    let mut owned = owned.write().await;
+    let (taken, given_up) = (lacking(&owned, &now_owned), lacking(&now_owned, &owned));
+    *owned = now_owned;
+    if !(taken.is_empty() && given_up.is_empty()) {
+        let instance = &engine.instance.0;
+        info!(
+            accounts = owned.len(),
+            instance, taken, given_up, "accounts owned"
+        );
+    }
     Ok(false)
+}
+
+/// Accounts that the first list lacks and the second one has, in words.
+fn lacking(from: &[OwnedAccount], among: &[OwnedAccount]) -> String {
+    let lacks = |account: &&OwnedAccount| from.iter().all(|has| has.id != account.id);
+    let mut slugs: Vec<&str> = among
+        .iter()
+        .filter(lacks)
+        .map(|a| a.slug.as_str())
+        .collect();
+    slugs.sort_unstable();
+    slugs.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owned(id: i16, slug: &str, token: i64) -> OwnedAccount {
+        OwnedAccount {
+            id,
+            slug: slug.to_owned(),
+            token,
+            paused: None,
+            taken: false,
+        }
+    }
+
+    #[test]
+    fn accounts_that_are_owned_as_before_are_no_change() {
+        let before = [owned(1, "wh", 7), owned(2, "shop", 8)];
+        let after = [
+            owned(2, "shop", 9),
+            owned(3, "mail", 1),
+            owned(4, "books", 1),
+        ];
+        assert_eq!(lacking(&before, &after), "books, mail");
+        assert_eq!(lacking(&after, &before), "wh");
+        assert_eq!(lacking(&before, &before), "");
+        assert_eq!(lacking(&[], &before), "shop, wh");
+    }
 }

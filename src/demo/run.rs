@@ -30,7 +30,7 @@ pub struct DemoArgs {
     /// Measure instead: this many plain orders, from the daemon's start until all are booked
     #[arg(long, value_name = "ORDERS", conflicts_with = "orders", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub bench: Option<u32>,
-    /// Give up after this many seconds
+    /// Give up after this many seconds [default: 55; with --bench 600]
     #[arg(long, value_name = "SECONDS")]
     pub limit: Option<u64>,
 }

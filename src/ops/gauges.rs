@@ -13,6 +13,7 @@ use super::metrics::{
     AccountLabel, AutomationLabel, CurrencyLabel, HookLabel, HookOutcome, Metrics, StatusLabel,
     StreamLabel, TaskLabel, WarehouseLabel,
 };
+use crate::names::bounded_kind;
 use crate::store::read::StreamRow;
 use crate::store::{
     AutomationRow, Figures, HookBacklog, MoneyFigures, QueueFigures, SlowFigures, TaskFigures,
@@ -150,16 +151,24 @@ impl Metrics {
         self.replace(&self.stream_age, ages.collect());
     }
 
-    /// Sets how many tasks are open by kind and for how long, and how many records are in quarantine by account.
+    /// Sets how many tasks are open by kind and for how long, and how many records are in quarantine by account. Kinds that differ
+    /// only in what they are about are one.
     pub fn set_tasks(&self, kinds: &[TaskFigures], quarantined: &[(String, i64)]) {
-        let each = |value: fn(&TaskFigures) -> i64| {
-            let label = |row: &TaskFigures| TaskLabel {
-                kind: row.kind.clone(),
+        let mut bounded: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
+        for row in kinds {
+            let (count, age) = bounded.entry(bounded_kind(&row.kind)).or_default();
+            *count += row.count;
+            *age = (*age).max(row.age_seconds);
+        }
+        let each = |value: fn(&(i64, i64)) -> i64| {
+            let label = |kind: &str| TaskLabel {
+                kind: kind.to_owned(),
             };
-            kinds.iter().map(|row| (label(row), value(row))).collect()
+            let rows = bounded.iter();
+            rows.map(|(kind, row)| (label(kind), value(row))).collect()
         };
-        self.replace(&self.tasks_open, each(|row| row.count));
-        self.replace(&self.task_age, each(|row| row.age_seconds));
+        self.replace(&self.tasks_open, each(|row| row.0));
+        self.replace(&self.task_age, each(|row| row.1));
         let quarantined = quarantined.iter().map(|(account, n)| {
             let account = account.clone();
             (AccountLabel { account }, *n)
@@ -291,6 +300,25 @@ mod tests {
                 .unwrap()
                 .contains("hikiate_quarantine_open{")
         );
+    }
+
+    #[test]
+    fn tasks_about_single_shipments_make_one_series() {
+        let metrics = Metrics::new();
+        let kinds = [
+            tasks("hold:recalled:HKTZR0MKGT97NAP-S1", 1, 90),
+            tasks("hold:recalled:HKTZR0MKGT97NAP-S2", 2, 30),
+            tasks("hold:large", 4, 7),
+        ];
+        metrics.set_tasks(&kinds, &[]);
+        for line in [
+            r#"hikiate_tasks_open{kind="hold:recalled"} 3"#,
+            r#"hikiate_task_age_seconds{kind="hold:recalled"} 90"#,
+            r#"hikiate_tasks_open{kind="hold:large"} 4"#,
+        ] {
+            assert!(has(&metrics, line), "{line}");
+        }
+        assert!(!metrics.render().unwrap().contains("HKTZR0MKGT97NAP"));
     }
 
     fn tasks(kind: &str, count: i64, age_seconds: i64) -> TaskFigures {

@@ -136,6 +136,17 @@ pub struct QuarantineRow {
     pub seen: i32,
 }
 
+/// A record that is in quarantine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenRecord {
+    /// Names it.
+    pub id: i64,
+    /// Account.
+    pub account: String,
+    /// First seen.
+    pub first_at: DateTime<Utc>,
+}
+
 /// What `quarantine show` has beside a row of the list.
 #[derive(Clone, Debug)]
 pub struct Quarantined {
@@ -261,6 +272,19 @@ impl Store {
             QuarantineRow,
             "SELECT q.id, a.slug AS account, q.stream, q.external_id, q.file, q.reason, q.first_at, q.last_at, q.seen
              FROM quarantine q JOIN accounts a ON a.id = q.account_id WHERE q.resolved_at IS NULL ORDER BY q.id"
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Which records are in quarantine; without what the list says of them, as this is asked often.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn open_quarantine(&self) -> Result<Vec<OpenRecord>, StoreError> {
+        Ok(sqlx::query_as!(
+            OpenRecord,
+            "SELECT q.id, a.slug AS account, q.first_at FROM quarantine q JOIN accounts a ON a.id = q.account_id WHERE q.resolved_at IS NULL ORDER BY q.id"
         )
         .fetch_all(&self.pool)
         .await?)

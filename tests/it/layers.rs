@@ -72,7 +72,11 @@ const RULES: &[(&str, &[&str], &str)] = &[
         ],
         "SQL knows the planner's types; nothing below knows SQL",
     ),
-    ("ops", &["store"], "metrics and health read the database"),
+    (
+        "ops",
+        &["names", "store"],
+        "metrics and health read the database, and show kinds of tasks by their bounded names",
+    ),
     (
         "account",
         &["ops", "store"],

@@ -7,7 +7,7 @@ use hikiate_sdk::budget::{Budget, Limit};
 use hikiate_sdk::{AccountConfig, Connector, ConnectorKind, Operations, Problem, Source};
 
 use crate::client::Folder;
-use crate::config::{Place, Places, Settings, read};
+use crate::config::{Place, Places, Settings, read, real};
 use crate::layout::Layout;
 use crate::map::inbound::Reading;
 use crate::map::outgoing::Outgoing;
@@ -29,6 +29,8 @@ pub struct FilesAccount {
     outbox: Option<Outbox>,
     /// What it reads and puts into the archive.
     takes: Vec<String>,
+    /// Where it writes.
+    leaves: Vec<String>,
     /// Which of its folders hold names and addresses.
     keeps: Vec<String>,
 }
@@ -87,6 +89,10 @@ impl FilesAccount {
         } else {
             None
         };
+        let leaves = layout.writes().then(|| {
+            let outgoing = &ready.places.outgoing;
+            real(&ready.place, &ready.root, outgoing)
+        });
         let folder: Arc<dyn Folder> = wrap(match ready.place {
             Place::Local(folder) => Arc::new(folder),
             Place::Sftp(folder) => folder,
@@ -130,6 +136,7 @@ impl FilesAccount {
             inbox,
             outbox,
             takes,
+            leaves: leaves.into_iter().collect(),
             keeps,
         })
     }
@@ -163,6 +170,10 @@ impl Connector for FilesAccount {
 
     fn takes(&self) -> Vec<String> {
         self.takes.clone()
+    }
+
+    fn leaves(&self) -> Vec<String> {
+        self.leaves.clone()
     }
 
     fn keeps(&self) -> Vec<String> {

@@ -406,6 +406,16 @@ fn root(base: &Path, folder: Option<&str>, sftp: Option<&Map<String, Value>>) ->
     )
 }
 
+/// A folder below an account's, by one name for all accounts that reach it, through a link as well.
+pub(crate) fn real(place: &Place, root: &str, below: &str) -> String {
+    let name = format!("{root}/{below}");
+    let found = match place {
+        Place::Local(_) => Path::new(&name).canonicalize().ok(),
+        Place::Sftp(_) => None,
+    };
+    found.map_or(name, |real| real.display().to_string())
+}
+
 /// Where files are looked for and written.
 fn root_in_words(root: &str, local: bool, places: &Places) -> String {
     let there = !local || Path::new(root).is_dir();

@@ -91,6 +91,12 @@ pub trait Connector: Send + Sync {
         Vec::new()
     }
 
+    /// Where it leaves files for others, each by one name for all accounts that reach it: who reads what one account leaves there
+    /// would get what another one leaves, too. Empty where it leaves none.
+    fn leaves(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Where copies of names and addresses stay outside the database, and for how long, a sentence each, for `hikiate check` and
     /// `hikiate personal erase`.
     fn keeps(&self) -> Vec<String> {

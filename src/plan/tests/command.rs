@@ -179,7 +179,7 @@ fn a_recall_that_is_declined_or_too_late_is_a_task_and_the_parcel_goes_its_way()
 #[test]
 fn a_recall_without_an_answer_in_time_is_a_task_that_says_what_to_type() {
     let mut world = instructed();
-    world.reply(S1, hikiate_sdk::ReplyVerdict::Accepted);
+    world.reply(S1, ReplyVerdict::Accepted);
     world.typed(|now| recall(now, S1, "wrong label"));
     world.plan();
     world.end_op(Op::CancelInstruction, Verdict::Accepted);

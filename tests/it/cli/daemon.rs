@@ -1,8 +1,10 @@
 //! `hikiate run` with its private cluster, seen from beside it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::ffi::OsStrExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -340,4 +342,68 @@ async fn the_log_names_what_runs_and_who_typed_what_and_no_reason() {
     let ran = daemon.stop();
     assert!(!ran.err.contains("Taro"), "{}", ran.err);
     ran.ended(0);
+}
+
+/// Each is one line, however often the folder is looked at, and another one when it is over.
+#[tokio::test]
+async fn the_log_names_what_is_not_read_and_accounts_that_change_hands() {
+    const WAITS: &str = "files wait and are not read: see `hikiate tasks`";
+    const BAD: &str = "a record is in quarantine: see `hikiate quarantine list`";
+    let db = db().await;
+    let mut shop = Shop::new(Some(&db.url));
+    shop.edit(
+        "folder = \"wh\"",
+        "folder = \"wh\"\ninterval = \"1s\"\nstable_for = \"1s\"",
+    );
+    let incoming = shop.dir.path().join("wh/incoming");
+    // No name that can be read: told at once, not after some minutes.
+    let stray = incoming.join(OsStr::from_bytes(b"\x8d\xdd\x8c\xc9-1.csv"));
+    fs::write(&stray, "x\r\n").unwrap();
+    let count = "商品コード,倉庫コード,在庫数,集計日時\r\nAPPLE,,many,\r\n";
+    fs::write(incoming.join("zaiko-1.csv"), count).unwrap();
+    let mut daemon = Daemon::start(&shop);
+    let told = |message: &'static str, times: usize| {
+        move |shop: &Shop| lines(shop, message).len() >= times
+    };
+    daemon.until("told of the file", told(WAITS, 1));
+    daemon.until("told of the record", told(BAD, 1));
+    let waits = &lines(&shop, WAITS)[0];
+    assert_eq!(waits["level"], "WARN", "{waits}");
+    assert_eq!(waits["account"], "wh", "{waits}");
+    let files = waits["files"].as_str().unwrap();
+    assert!(files.contains("-1.csv: not fetched"), "{waits}");
+    let bad = &lines(&shop, BAD)[0];
+    assert_eq!(bad["account"], "wh", "{bad}");
+    assert_eq!(bad["stream"], "stock", "{bad}");
+    assert!(
+        bad["file"].as_str().unwrap().contains("zaiko-1.csv"),
+        "{bad}"
+    );
+    assert!(!bad["reason"].as_str().unwrap().is_empty(), "{bad}");
+    let id = bad["record"].as_i64().unwrap().to_string();
+    fs::remove_file(&stray).unwrap();
+    shop.run(&["quarantine", "dismiss", &id, "--reason", "x"])
+        .ended(0);
+    daemon.until("told that it is over", told("no file waits any more", 1));
+    daemon.until("out", told("the record is out of quarantine", 1));
+    assert_eq!(lines(&shop, WAITS).len(), 1);
+    assert_eq!(lines(&shop, BAD).len(), 1);
+    // As if another daemon had taken them, and then died.
+    let pool = sqlx::PgPool::connect(&db.url).await.unwrap();
+    sqlx::query("UPDATE accounts SET owner = 'other', lease_token = nextval('lease_tokens'), lease_until = hk_now() + interval '25 s'")
+        .execute(&pool)
+        .await
+        .unwrap();
+    daemon.until(
+        "without accounts, and with them again",
+        told("accounts owned", 3),
+    );
+    let owned = lines(&shop, "accounts owned");
+    let lost = &owned[1];
+    assert_eq!(lost["accounts"], 0, "{lost}");
+    assert_eq!(lost["given_up"], "shop, wh", "{lost}");
+    let again = &owned[2];
+    assert_eq!(again["accounts"], 2, "{again}");
+    assert_eq!(again["taken"], "shop, wh", "{again}");
+    daemon.stop().ended(0);
 }

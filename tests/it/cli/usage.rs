@@ -86,6 +86,40 @@ fn two_accounts_that_read_one_folder_are_refused() {
     );
 }
 
+/// Journals would go to the warehouse that reads the folder; another spelling or a link is the same folder.
+#[test]
+fn two_accounts_that_write_into_one_folder_are_refused() {
+    let shop = Shop::new(None);
+    let good = std::fs::read_to_string(shop.config()).unwrap();
+    let books = |keys: &str| {
+        let more =
+            format!("[accounts.ledger]\nconnector = \"files\"\nlayout = \"hledger\"\n{keys}\n");
+        std::fs::write(shop.config(), format!("{good}{more}")).unwrap();
+        shop.run(&["check", "--allow-missing-secrets"])
+    };
+    let at = |path: &str| shop.dir.path().join(path);
+    std::fs::create_dir_all(at("wh/outgoing")).unwrap();
+    std::fs::create_dir_all(at("other")).unwrap();
+    std::os::unix::fs::symlink(at("wh/outgoing"), at("other/linked")).unwrap();
+    for keys in [
+        "folder = \"wh\"",
+        "folder = \"./other/../wh\"",
+        "folder = \"other\"\noutgoing = \"linked\"",
+    ] {
+        let said = books(keys);
+        said.refused(3, ": writes its files into ");
+        let both = |text: &str| text.contains("accounts.wh") && text.contains("accounts.ledger");
+        assert!(said.err.lines().any(both), "{said:?}");
+    }
+    for keys in [
+        "folder = \"other\"",
+        "folder = \"wh\"\noutgoing = \"books\"",
+    ] {
+        let said = books(keys);
+        assert!(!said.err.contains("writes its files into"), "{said:?}");
+    }
+}
+
 #[test]
 fn root_is_refused_unless_root_is_meant() {
     // Another user's daemon would start: `tests/it/cli/daemon.rs`.

@@ -9,7 +9,7 @@ use hikiate::account::Account;
 use hikiate::daemon::purge_step;
 use hikiate::pull::pull_account;
 use hikiate_sdk::budget::Budget;
-use hikiate_sdk::faulty::{Fault, FaultSeam as _, When};
+use hikiate_sdk::faulty::{Fault, When};
 use hikiate_sdk::{
     Connector, Error, ErrorClass, Here, InFile, Operations, Page, Record, Source, StreamSpec,
 };

@@ -320,12 +320,24 @@ async fn a_wave_is_looked_into_without_names_and_addresses() {
         &["wave", "show", &wave.name, "--preview", "--with-addresses"],
     );
     assert!(whole.ended(0).contains("山田"));
+    // The name in it is of these bytes, which are not the ones that are sent.
+    for shown in [&preview, &whole] {
+        assert!(shown.err.contains("this is a preview"), "{shown:?}");
+    }
     // Nothing was written by looking.
     assert!(files(&world).is_empty());
     until(&mut world, "2026-11-20T04:00:00Z").await;
     world.round().await;
     let sealed = run(&world, &["wave", "show", &wave.name]);
     assert!(sealed.ended(0).contains(&number_of(&ids[0])), "{sealed:?}");
+    for (more, is_preview) in [(None, true), (Some("--with-addresses"), false)] {
+        let mut words = vec!["wave", "show", wave.name.as_str(), "--preview"];
+        words.extend(more);
+        let shown = run(&world, &words);
+        shown.ended(0);
+        let told = shown.err.contains("this is a preview");
+        assert_eq!(told, is_preview, "{shown:?}");
+    }
     let closed = run(&world, &["wave", "show", "nothing"]);
     closed.refused(4, "wave list --all");
 }
