@@ -145,7 +145,8 @@ async fn with_store(
         let listen = http.listen.map_or("off".to_owned(), |at| at.to_string());
         let engine = match prepared(store, loaded, database, &ops.metrics, held).await {
             Ok(engine) => Arc::new(engine),
-            Err(error) if error.is_away() => {
+            Err(error) if error.passes() => {
+                store.renew_sessions(&error);
                 patience.wait(&error, stop).await;
                 continue;
             }
@@ -165,7 +166,8 @@ async fn with_store(
         );
         match drained(engine, &ops.readiness, stop, drain).await {
             // It was away just then; what the loops meet later they wait for themselves.
-            Err(daemon::RunError::Store(error)) if error.is_away() => {
+            Err(daemon::RunError::Store(error)) if error.passes() => {
+                store.renew_sessions(&error);
                 patience.wait(&error, stop).await;
             }
             ended => return Ok(ended?),

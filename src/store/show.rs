@@ -111,4 +111,19 @@ impl Store {
             Err(_) => Err(StoreError::Database(sqlx::Error::PoolTimedOut)),
         }
     }
+
+    /// What stands in the way of a new connection, which the pool keeps to itself while it tries again.
+    pub async fn connection_error(&self) -> Option<StoreError> {
+        use sqlx::Connection as _;
+        let options = self.pool.connect_options();
+        let asking = sqlx::PgConnection::connect_with(&options);
+        match tokio::time::timeout(std::time::Duration::from_secs(5), asking).await {
+            Ok(Ok(connection)) => {
+                connection.close().await.ok();
+                None
+            }
+            Ok(Err(error)) => Some(error.into()),
+            Err(_) => None,
+        }
+    }
 }
