@@ -30,8 +30,9 @@ use crate::ops::{shutdown, telemetry};
 use crate::store::witness::Witness;
 use crate::store::{Instance, Store, StoreError};
 
-/// What libraries say of their insides at `info`; a filter that names them wins.
-const QUIET: &str = "sqlx=warn,tokio_cron_scheduler=warn";
+/// What libraries say of their insides at `info`; a filter that names them wins. The pool repeats several times a second why a
+/// connection is of no use, which the loops tell once a minute.
+const QUIET: &str = "sqlx=warn,sqlx_core::pool::inner=off,tokio_cron_scheduler=warn";
 
 /// Runs until told to stop.
 pub(crate) async fn run(global: &Global, as_root: bool) -> Result<(), Failure> {
@@ -147,6 +148,13 @@ async fn with_store(
             Ok(engine) => Arc::new(engine),
             Err(error) if error.passes() => {
                 store.renew_sessions(&error);
+                // The pool keeps to itself why it has no connection.
+                let asked = if error.is_timeout() {
+                    store.connection_error().await
+                } else {
+                    None
+                };
+                let error = asked.unwrap_or(error);
                 patience.wait(&error, stop).await;
                 continue;
             }

@@ -27,6 +27,8 @@ pub struct Store {
     pub(super) retries: Arc<AtomicU64>,
     /// Sessions that began before this are used no more.
     stale: Arc<Mutex<Option<Instant>>>,
+    /// What new connections are compared with.
+    pub(super) witness: Witness,
 }
 
 /// Ids of what the configuration names. Slugs are never reused, so this never goes stale.
@@ -252,7 +254,7 @@ impl Store {
             ("lock_timeout", "30s"),
             ("timezone", "UTC"),
         ]);
-        let witness = witness.clone();
+        let (witness, kept) = (witness.clone(), witness.clone());
         let stale: Arc<Mutex<Option<Instant>>> = Arc::default();
         let asked = Arc::clone(&stale);
         let pool = PgPoolOptions::new()
@@ -276,6 +278,7 @@ impl Store {
             .connect_lazy_with(options);
         Ok(Self {
             stale,
+            witness: kept,
             ..Self::over(pool)
         })
     }
@@ -302,6 +305,7 @@ impl Store {
             pool,
             retries: Arc::default(),
             stale: Arc::default(),
+            witness: Witness::none(),
         }
     }
 

@@ -3,6 +3,8 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use hikiate::store::Store;
+use hikiate::store::witness::{self, Kept, Witness};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::Shop;
@@ -133,4 +135,25 @@ async fn a_database_that_takes_no_connections_is_waited_for() {
     run(&mut admin, allow(true)).await;
     daemon.until("ready again", is_ready);
     daemon.stop().ended(0);
+}
+
+#[tokio::test]
+async fn why_no_connection_can_be_compared_with_the_witness_is_told() {
+    let db = db().await;
+    let (mut admin, name) = beside(&db).await;
+    let dir = tempfile::tempdir().unwrap();
+    drop(Witness::open(dir.path()).unwrap());
+    // What it says would have to be noted in the database.
+    let file = dir.path().join(witness::FILE);
+    let length = std::fs::metadata(&file).unwrap().len();
+    std::fs::write(&file, vec![7; usize::try_from(length).unwrap()]).unwrap();
+    let witness = Witness::open(dir.path()).unwrap();
+    assert!(matches!(witness.kept(), Some(Kept::Damaged)));
+    read_only(&mut admin, &name, true).await;
+    let store = Store::connect_with(&db.url, 1, &witness).unwrap();
+    let error = store.now().await.unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    let why = store.connection_error().await.unwrap();
+    assert!(why.is_read_only(), "{why}");
+    store.close().await;
 }
