@@ -248,9 +248,69 @@ impl super::Store {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+    use std::error::Error;
+    use std::fmt;
     use std::io;
 
+    use sqlx::error::{DatabaseError, ErrorKind};
+
     use super::*;
+
+    /// An answer with this code.
+    #[derive(Debug)]
+    struct Answer(&'static str);
+
+    impl fmt::Display for Answer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Answer {}
+
+    impl DatabaseError for Answer {
+        fn message(&self) -> &str {
+            self.0
+        }
+
+        fn code(&self) -> Option<Cow<'_, str>> {
+            Some(Cow::Borrowed(self.0))
+        }
+
+        fn as_error(&self) -> &(dyn Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn as_error_mut(&mut self) -> &mut (dyn Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn into_error(self: Box<Self>) -> Box<dyn Error + Send + Sync + 'static> {
+            self
+        }
+
+        fn kind(&self) -> ErrorKind {
+            ErrorKind::Other
+        }
+    }
+
+    #[test]
+    fn what_an_operator_must_correct_first_ends_a_start_and_is_waited_for_later() {
+        let answered = |code| StoreError::Database(sqlx::Error::Database(Box::new(Answer(code))));
+        for code in ["28000", "28P01", "3D000", "42501"] {
+            let error = answered(code);
+            assert!(error.is_away() && !error.passes(), "{code}");
+            let text = error.connection_settings().unwrap_or_default();
+            assert!(text.contains("refuses us"), "{code}: {text}");
+        }
+        for code in ["08006", "25006", "53100", "53300", "57P03"] {
+            let error = answered(code);
+            assert!(error.is_away() && error.passes(), "{code}");
+            assert_eq!(error.connection_settings(), None, "{code}");
+        }
+        assert!(!answered("42703").is_away() && !answered("55000").is_away());
+    }
 
     #[test]
     fn a_database_that_goes_away_during_a_migration_is_waited_for() {
