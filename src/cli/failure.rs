@@ -81,11 +81,12 @@ impl From<anyhow::Error> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        if error.is_away() {
-            return Self::Away(format!("the database is unavailable: {error}"));
-        }
+        // First what does not go away by itself: the URL, the login, the rights.
         if let Some(text) = error.connection_settings() {
             return Self::Settings(text);
+        }
+        if let Some(why) = error.away() {
+            return Self::Away(format!("the database is unavailable: {why} ({error})"));
         }
         if error.lacks_tables() {
             let text = "the database has no schema for this version: run `hikiate migrate`";

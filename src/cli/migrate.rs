@@ -45,7 +45,7 @@ pub(crate) async fn migrate(global: &Global, wait: bool) -> Result<(), Failure> 
 async fn apply(url: &str, wait: bool, out: Out) -> Result<(), Failure> {
     let mut asked = 0;
     while let Err(error) = Store::reach(url).await {
-        if !(wait && error.is_away()) {
+        if !(wait && error.passes()) {
             return Err(error.into());
         }
         if asked % LINE_EVERY == 0 {

@@ -30,8 +30,9 @@ use crate::ops::{shutdown, telemetry};
 use crate::store::witness::Witness;
 use crate::store::{Instance, Store, StoreError};
 
-/// What libraries say of their insides at `info`; a filter that names them wins.
-const QUIET: &str = "sqlx=warn,tokio_cron_scheduler=warn";
+/// What libraries say of their insides at `info`; a filter that names them wins. The pool repeats several times a second why a
+/// connection is of no use, which the loops tell once a minute.
+const QUIET: &str = "sqlx=warn,sqlx_core::pool::inner=off,tokio_cron_scheduler=warn";
 
 /// Runs until told to stop.
 pub(crate) async fn run(global: &Global, as_root: bool) -> Result<(), Failure> {
@@ -145,7 +146,15 @@ async fn with_store(
         let listen = http.listen.map_or("off".to_owned(), |at| at.to_string());
         let engine = match prepared(store, loaded, database, &ops.metrics, held).await {
             Ok(engine) => Arc::new(engine),
-            Err(error) if error.is_away() => {
+            Err(error) if error.passes() => {
+                store.renew_sessions(&error);
+                // The pool keeps to itself why it has no connection.
+                let asked = if error.is_timeout() {
+                    store.connection_error().await
+                } else {
+                    None
+                };
+                let error = asked.unwrap_or(error);
                 patience.wait(&error, stop).await;
                 continue;
             }
@@ -165,7 +174,8 @@ async fn with_store(
         );
         match drained(engine, &ops.readiness, stop, drain).await {
             // It was away just then; what the loops meet later they wait for themselves.
-            Err(daemon::RunError::Store(error)) if error.is_away() => {
+            Err(daemon::RunError::Store(error)) if error.passes() => {
+                store.renew_sessions(&error);
                 patience.wait(&error, stop).await;
             }
             ended => return Ok(ended?),

@@ -160,16 +160,27 @@ fn database(
         }
         (None, None) => None,
     };
-    let unverified = url.as_ref().and_then(transport::unverified);
+    let name = if variable("DATABASE_URL").is_some() {
+        "DATABASE_URL"
+    } else {
+        "the URL"
+    };
+    let options = url.as_ref().and_then(|url| {
+        transport::read(url)
+            .map_err(|why| {
+                p.at(
+                    &["database", "url"],
+                    format!("{name} cannot be used: {why}; write postgres://user:secret@host/database, or for a socket \
+                             postgres:///database?host=/run/postgresql&user=name"),
+                );
+            })
+            .ok()
+    });
+    let unverified = options.as_ref().and_then(transport::unverified);
     if let Some((host, mode)) = unverified
         .as_ref()
         .filter(|_| !file.database.allow_insecure)
     {
-        let name = if variable("DATABASE_URL").is_some() {
-            "DATABASE_URL"
-        } else {
-            "the URL"
-        };
         p.at(
             &["database", "url"],
             format!(

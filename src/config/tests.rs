@@ -518,6 +518,29 @@ fn a_database_over_a_network_needs_a_verified_certificate_or_an_operator_who_tru
 }
 
 #[test]
+fn a_database_url_that_no_connection_takes_is_a_problem_with_its_key() {
+    let folder = Folder::new(GOOD);
+    for (url, why) in [
+        ("host=10.1.2.3 dbname=x", "relative URL without a base"),
+        ("postgres://hk:topsecret@/x", "empty host"),
+        (
+            "mysql://hk:topsecret@127.0.0.1/x",
+            "not a URL of PostgreSQL",
+        ),
+    ] {
+        let problems = folder
+            .load_with(&variables(&[("DATABASE_URL", url)]))
+            .unwrap_err();
+        let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(said.len(), 1, "{said:?}");
+        for part in ["database.url", "DATABASE_URL cannot be used", why] {
+            assert!(said[0].contains(part), "{part} is not in {said:?}");
+        }
+        assert!(!said[0].contains("topsecret"), "{said:?}");
+    }
+}
+
+#[test]
 fn the_environment_wins_and_is_named_in_problems() {
     let folder = Folder::new(GOOD);
     let given = variables(&[

@@ -5,10 +5,34 @@ use std::net::IpAddr;
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-/// The host and the mode of a URL that leads over a network without a verified certificate. One that cannot be read is for the
-/// connection to refuse.
-pub(super) fn unverified(url: &SecretString) -> Option<(String, &'static str)> {
-    let options: PgConnectOptions = url.expose_secret().parse().ok()?;
+/// Schemes of a PostgreSQL URL; the driver itself takes any.
+const SCHEMES: [&str; 2] = ["postgres", "postgresql"];
+
+/// What a URL says of the connection.
+///
+/// # Errors
+/// Why the connection would refuse the URL, without repeating it.
+pub(super) fn read(url: &SecretString) -> Result<PgConnectOptions, String> {
+    let text = url.expose_secret();
+    let options = text
+        .parse::<PgConnectOptions>()
+        .map_err(|error| match error {
+            sqlx::Error::Configuration(why) => why.to_string(),
+            other => other.to_string(),
+        })?;
+    let scheme = text.trim_start().split(':').next().unwrap_or_default();
+    if SCHEMES
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known))
+    {
+        Ok(options)
+    } else {
+        Err("it is not a URL of PostgreSQL".to_owned())
+    }
+}
+
+/// The host and the mode of a URL that leads over a network without a verified certificate.
+pub(super) fn unverified(options: &PgConnectOptions) -> Option<(String, &'static str)> {
     let host = options.get_host();
     if options.get_socket().is_some() || host.starts_with('/') || is_loopback(host) {
         return None;
@@ -32,10 +56,16 @@ fn is_loopback(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
+    fn parsed(url: &str) -> Result<PgConnectOptions, String> {
+        read(&SecretString::from(url.to_owned()))
+    }
+
     fn judged(url: &str) -> Option<(String, &'static str)> {
-        unverified(&SecretString::from(url.to_owned()))
+        unverified(&parsed(url).unwrap())
     }
 
     #[test]
@@ -74,6 +104,24 @@ mod tests {
         ] {
             assert_eq!(judged(url), None, "{url}");
         }
-        assert_eq!(judged("no url"), None);
+    }
+
+    #[test]
+    fn what_the_connection_would_refuse_is_refused() {
+        for (url, why) in [
+            ("no url", "relative URL without a base"),
+            ("host=10.1.2.3 dbname=x", "relative URL without a base"),
+            ("postgres://hk:geheim@/x", "empty host"),
+            ("postgres://hk:geheim@h:port/x", "invalid port number"),
+            ("mysql://hk:geheim@127.0.0.1/x", "not a URL of PostgreSQL"),
+            ("https://hk:geheim@127.0.0.1/x", "not a URL of PostgreSQL"),
+        ] {
+            let refused = parsed(url).map(drop).unwrap_err();
+            assert!(refused.contains(why), "{url}: {refused}");
+            assert!(!refused.contains("geheim"), "{refused}");
+        }
+        for url in ["postgresql://u@127.0.0.1/d", "Postgres://u@127.0.0.1/d"] {
+            assert!(parsed(url).is_ok(), "{url}");
+        }
     }
 }

@@ -10,6 +10,7 @@ use tracing::{debug, warn};
 
 use super::inputs::{LoggedInputs, log_inputs};
 use super::purge::purge_step;
+use super::trouble::{Outage, Trouble};
 use crate::engine::Engine;
 use crate::store::StoreError;
 
@@ -17,15 +18,26 @@ use crate::store::StoreError;
 pub(super) async fn start(
     engine: Arc<Engine>,
     started: DateTime<Utc>,
+    outage: &Outage,
 ) -> Result<JobScheduler, JobSchedulerError> {
     let scheduler = JobScheduler::new().await?;
+    let trouble = |name: &str| Arc::new(Mutex::new(Trouble::new(name.to_owned(), outage.clone())));
+    let (purge, figures, slow) = (
+        trouble("purge"),
+        trouble("figures"),
+        trouble("slow figures"),
+    );
     let purging = Arc::clone(&engine);
     scheduler
         .add(Job::new_async("0 17 * * * *", move |_, _| {
-            let engine = Arc::clone(&purging);
+            let (engine, purge) = (Arc::clone(&purging), Arc::clone(&purge));
             Box::pin(async move {
-                if let Err(error) = purge_step(&engine).await {
-                    warn!(%error, "could not delete what is no longer kept; retrying");
+                match purge_step(&engine).await {
+                    // Its next round is an hour away; the loops see the end of an outage sooner.
+                    Err(error) if error.is_away() => {
+                        warn!(%error, "could not delete what is no longer kept; retrying");
+                    }
+                    ended => judge(&purge, &engine, ended.map(drop)).await,
                 }
             })
         })?)
@@ -45,25 +57,27 @@ pub(super) async fn start(
     scheduler
         .add(Job::new_async("*/20 * * * * *", move |_, _| {
             let (engine, logged) = (Arc::clone(&often), Arc::clone(&logged));
-            Box::pin(async move {
-                if let Err(error) = refresh(&engine, &logged).await {
-                    debug!(%error, "could not refresh gauges");
-                }
-            })
+            let figures = Arc::clone(&figures);
+            Box::pin(async move { judge(&figures, &engine, refresh(&engine, &logged).await).await })
         })?)
         .await?;
     scheduler
         .add(Job::new_async("5 * * * * *", move |_, _| {
-            let engine = Arc::clone(&engine);
-            Box::pin(async move {
-                if let Err(error) = refresh_slowly(&engine).await {
-                    debug!(%error, "could not refresh gauges");
-                }
-            })
+            let (engine, slow) = (Arc::clone(&engine), Arc::clone(&slow));
+            Box::pin(async move { judge(&slow, &engine, refresh_slowly(&engine).await).await })
         })?)
         .await?;
     scheduler.start().await?;
     Ok(scheduler)
+}
+
+/// Gauges that stand still and data that stays are trouble like that of the loops.
+async fn judge(trouble: &Mutex<Trouble>, engine: &Engine, ended: Result<(), StoreError>) {
+    let mut trouble = trouble.lock().await;
+    match ended {
+        Ok(()) => trouble.over(),
+        Err(error) => trouble.met(&error, &engine.store).await,
+    }
 }
 
 async fn refresh(engine: &Engine, logged: &Mutex<LoggedInputs>) -> Result<(), StoreError> {

@@ -14,6 +14,7 @@ mod run;
 mod schedule;
 mod seal;
 mod start;
+mod trouble;
 mod wake;
 
 pub use allocate::allocate_step;

@@ -4,11 +4,12 @@ use std::future::Future;
 use std::time::Duration;
 
 use tokio::task::JoinError;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
+use super::trouble::{Outage, Trouble};
 use super::wake::{Pause, Wake};
 use crate::ops::health::Readiness;
 use crate::store::{Store, StoreError};
@@ -18,9 +19,6 @@ const FAILED: Duration = Duration::from_secs(1);
 
 /// The longest pause after rounds that panicked, each of which doubles it.
 const PANICKED: Duration = Duration::from_secs(60);
-
-/// How often it is logged that the database is away.
-const SAID: Duration = Duration::from_secs(60);
 
 /// What a loop does after a round that found nothing.
 pub(super) enum Idle {
@@ -60,6 +58,8 @@ pub(super) struct Rounds {
     pub(super) idle: Idle,
     /// Where it says what stands in its way.
     pub(super) readiness: Readiness,
+    /// The database as all loops meet it.
+    pub(super) outage: Outage,
     /// Ends it between two rounds.
     pub(super) stop: CancellationToken,
     /// Keeps that a round panicked.
@@ -68,13 +68,14 @@ pub(super) struct Rounds {
 
 impl Rounds {
     /// Repeats a round: at once while it finds work, after a pause when it finds none, with patience while the database is away
-    /// (one log line a minute), and after growing pauses when it panics: then the process is not ready until a round ends.
+    /// or a fault stays (one log line a minute), and after growing pauses when it panics. The process is not ready until a round
+    /// ends well.
     pub(super) async fn every<F, Fut>(mut self, mut round: F)
     where
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<bool, StoreError>> + Send + 'static,
     {
-        let mut away: Option<Instant> = None;
+        let mut trouble = Trouble::new(self.name.clone(), self.outage.clone());
         let mut panics = 0;
         while !self.stop.is_cancelled() {
             self.idle.round();
@@ -94,30 +95,23 @@ impl Rounds {
             }
             let wait = match ended {
                 Ok(busy) => {
-                    if away.take().is_some() {
-                        self.readiness.clear("database");
-                        info!(name = self.name, "the database is available again");
-                    }
+                    trouble.over();
                     if busy {
                         self.idle.worked();
                         continue;
                     }
                     None
                 }
-                Err(StoreError::Replan) => continue,
-                Err(StoreError::LostLease(_)) => None,
-                Err(error) if error.is_away() => {
-                    let now = Instant::now();
-                    if away.is_none_or(|said| now - said >= SAID) {
-                        self.readiness.block("database", error.to_string());
-                        warn!(name = self.name, %error, "the database is unavailable; waiting for it");
-                        away = Some(now);
-                    }
-                    Some(FAILED)
+                Err(StoreError::Replan) => {
+                    trouble.over();
+                    continue;
+                }
+                Err(StoreError::LostLease(_)) => {
+                    trouble.over();
+                    None
                 }
                 Err(error) => {
-                    warn!(name = self.name, %error, "a round failed; retrying");
-                    debug!(name = self.name, at = error.place(), "in detail");
+                    trouble.met(&error, &self.store).await;
                     Some(FAILED)
                 }
             };
@@ -181,8 +175,8 @@ fn why(error: JoinError) -> String {
 mod tests {
     #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::{Arc, Mutex};
 
     use super::*;
 
@@ -192,6 +186,7 @@ mod tests {
             name: "plan".to_owned(),
             idle: Idle::For(Duration::from_secs(1)),
             readiness: readiness.clone(),
+            outage: Outage::new(readiness),
             stop: stop.clone(),
             store: Store::connect("postgres://nobody@127.0.0.1:1/none", 1).unwrap(),
         }
@@ -238,6 +233,30 @@ mod tests {
         rounds(&readiness, &stop).every(round).await;
         assert_eq!(seen.load(Ordering::SeqCst), 3);
         assert!(readiness.reasons().is_empty(), "{:?}", readiness.reasons());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_round_that_fails_again_and_again_is_told_until_it_ends_well() {
+        let (readiness, stop) = (Readiness::default(), CancellationToken::new());
+        let seen: Arc<Mutex<Vec<usize>>> = Arc::default();
+        let (counted, told, end) = (Arc::clone(&seen), readiness.clone(), stop.clone());
+        let round = move || {
+            let mut seen = counted.lock().unwrap();
+            seen.push(told.reasons().len());
+            let (n, end) = (seen.len(), end.clone());
+            async move {
+                match n {
+                    1..6 => Err(StoreError::NotFound("no warehouse with id 3".to_owned())),
+                    6 => Ok(false),
+                    _ => {
+                        end.cancel();
+                        Ok(false)
+                    }
+                }
+            }
+        };
+        rounds(&readiness, &stop).every(round).await;
+        assert_eq!(*seen.lock().unwrap(), [0, 0, 0, 1, 1, 1, 0]);
     }
 
     #[tokio::test]

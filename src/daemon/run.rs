@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use super::acts::{LoggedActs, acts_step};
 use super::rounds::{Idle, Rounds};
+use super::trouble::Outage;
 use super::wake::{Wake, listen, tell};
 use super::{allocate_step, batch_step, plan_step, recover_step, seal_step};
 use crate::account::Account;
@@ -56,10 +57,12 @@ pub async fn run(
     let wake = Wake::new();
     loops.spawn(tell(Arc::clone(&engine), wake.clone(), stop.clone()));
     loops.spawn(listen(Arc::clone(&engine), wake.clone(), stop.clone()));
+    let outage = Outage::new(&readiness);
     let rounds = |name: String, idle: Idle| Rounds {
         name,
         idle,
         readiness: readiness.clone(),
+        outage: outage.clone(),
         stop: stop.clone(),
         store: engine.store.clone(),
     };
@@ -118,7 +121,8 @@ pub async fn run(
         let rounds = rounds("acts".to_owned(), Idle::For(ACTS_PAUSE));
         loops.spawn(rounds.every(move || acts_step(Arc::clone(&engine), Arc::clone(&logged))));
     }
-    let mut housekeeping = super::housekeeping::start(Arc::clone(&engine), started).await?;
+    let mut housekeeping =
+        super::housekeeping::start(Arc::clone(&engine), started, &outage).await?;
     stop.cancelled().await;
     info!("stopping: no new work is started; waiting for calls in progress");
     let drained = tokio::time::timeout(engine.drain, async {

@@ -4,10 +4,20 @@ use std::future::Future;
 use std::sync::atomic::Ordering;
 
 use sqlx::migrate::MigrateError;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use tracing::debug;
 
 /// PostgreSQL's code of a table that is not there.
 const UNDEFINED_TABLE: &str = "42P01";
+
+/// Of a role that lacks a right.
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+
+/// Of a transaction that may change nothing.
+const READ_ONLY: &str = "25006";
+
+/// Of a database that is not there.
+const INVALID_CATALOG: &str = "3D000";
 
 /// Why the store could not do something.
 #[derive(Debug, thiserror::Error)]
@@ -51,15 +61,16 @@ impl StoreError {
     /// What is wrong with the settings by which the database is reached; `None` when they are not to blame.
     #[must_use]
     pub fn connection_settings(&self) -> Option<String> {
-        match self {
-            Self::Database(sqlx::Error::Configuration(why)) => {
+        match self.database()? {
+            sqlx::Error::Configuration(why) => {
                 Some(format!("the database's URL cannot be used: {why}"))
             }
-            Self::Database(sqlx::Error::Database(answer)) => {
-                let code = answer.code();
-                let refuses = |code: &str| code.starts_with("28") || code == "3D000";
-                code.is_some_and(|code| refuses(&code))
-                    .then(|| format!("the database refuses us: {answer}"))
+            sqlx::Error::Database(answer) => {
+                let refused = |code: &str| {
+                    code.starts_with("28")
+                        || [INVALID_CATALOG, INSUFFICIENT_PRIVILEGE].contains(&code)
+                };
+                refused(&answer.code()?).then(|| format!("the database refuses us: {answer}"))
             }
             _ => None,
         }
@@ -121,20 +132,48 @@ impl StoreError {
         known.collect::<Vec<_>>().join(", ")
     }
 
-    /// The server is away or going away: wait for it.
+    /// The database does not serve us, whatever it is asked: wait for it.
     #[must_use]
     pub fn is_away(&self) -> bool {
-        match self.database() {
-            Some(
-                sqlx::Error::Io(_)
-                | sqlx::Error::PoolTimedOut
-                | sqlx::Error::PoolClosed
-                | sqlx::Error::Tls(_),
-            ) => true,
-            _ => self
-                .code()
-                .is_some_and(|code| code.starts_with("08") || code.starts_with("57P")),
+        self.away().is_some()
+    }
+
+    /// The same at a start, where a URL, a login or rights that are refused are for the operator to correct first.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        self.is_away() && self.connection_settings().is_none()
+    }
+
+    /// Why the database does not serve us, where that is its own state and no fault of what it was asked: it is away, full,
+    /// takes no changes or refuses us.
+    #[must_use]
+    pub fn away(&self) -> Option<&'static str> {
+        match self.database()? {
+            sqlx::Error::Io(_) => Some("it cannot be reached"),
+            sqlx::Error::Tls(_) => Some("no verified connection to it can be made"),
+            sqlx::Error::PoolTimedOut => Some("it gives no connection in time"),
+            sqlx::Error::PoolClosed => Some("its connections are closed"),
+            sqlx::Error::Database(answer) => {
+                let answered = answer.try_downcast_ref::<PgDatabaseError>();
+                let ended = answered.is_some_and(|answer| {
+                    matches!(answer.severity(), PgSeverity::Fatal | PgSeverity::Panic)
+                });
+                unserved(&answer.code()?, ended)
+            }
+            _ => None,
         }
+    }
+
+    /// No connection was to be had in time; why not, the pool does not tell.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.database(), Some(sqlx::Error::PoolTimedOut))
+    }
+
+    /// The session takes no changes.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.code().is_some_and(|code| code == READ_ONLY)
     }
 
     /// PostgreSQL's or the connection's own error, also where a migration met it.
@@ -154,6 +193,27 @@ impl StoreError {
             _ => None,
         }
     }
+}
+
+/// What an answer with this code says of the database, if it says that it serves nobody, or not us; `ended`: the session ended
+/// with it.
+fn unserved(code: &str, ended: bool) -> Option<&'static str> {
+    Some(match code {
+        READ_ONLY => "it takes no changes: a standby, or default_transaction_read_only is on",
+        "53000" | "53100" => "it has no room",
+        "53300" => "it has no connection for us",
+        "57P04" | INVALID_CATALOG => "it is not there",
+        INSUFFICIENT_PRIVILEGE => "our role lacks a right",
+        _ if code.starts_with("08") => "its connection is broken",
+        _ if code.starts_with("28") => "it refuses our login",
+        _ if code.starts_with("57P") => "it is stopping or starting",
+        // A transaction of ours was left open too long.
+        _ if code.starts_with("25") => return None,
+        // The same code is an ordinary statement's, too.
+        "55000" if ended => "it takes no connections",
+        _ if ended => "it ends our sessions",
+        _ => return None,
+    })
 }
 
 impl super::Store {
@@ -188,9 +248,69 @@ impl super::Store {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+    use std::error::Error;
+    use std::fmt;
     use std::io;
 
+    use sqlx::error::{DatabaseError, ErrorKind};
+
     use super::*;
+
+    /// An answer with this code.
+    #[derive(Debug)]
+    struct Answer(&'static str);
+
+    impl fmt::Display for Answer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Answer {}
+
+    impl DatabaseError for Answer {
+        fn message(&self) -> &str {
+            self.0
+        }
+
+        fn code(&self) -> Option<Cow<'_, str>> {
+            Some(Cow::Borrowed(self.0))
+        }
+
+        fn as_error(&self) -> &(dyn Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn as_error_mut(&mut self) -> &mut (dyn Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn into_error(self: Box<Self>) -> Box<dyn Error + Send + Sync + 'static> {
+            self
+        }
+
+        fn kind(&self) -> ErrorKind {
+            ErrorKind::Other
+        }
+    }
+
+    #[test]
+    fn what_an_operator_must_correct_first_ends_a_start_and_is_waited_for_later() {
+        let answered = |code| StoreError::Database(sqlx::Error::Database(Box::new(Answer(code))));
+        for code in ["28000", "28P01", "3D000", "42501"] {
+            let error = answered(code);
+            assert!(error.is_away() && !error.passes(), "{code}");
+            let text = error.connection_settings().unwrap_or_default();
+            assert!(text.contains("refuses us"), "{code}: {text}");
+        }
+        for code in ["08006", "25006", "53100", "53300", "57P03"] {
+            let error = answered(code);
+            assert!(error.is_away() && error.passes(), "{code}");
+            assert_eq!(error.connection_settings(), None, "{code}");
+        }
+        assert!(!answered("42703").is_away() && !answered("55000").is_away());
+    }
 
     #[test]
     fn a_database_that_goes_away_during_a_migration_is_waited_for() {
@@ -199,5 +319,25 @@ mod tests {
         assert!(StoreError::Migrate(MigrateError::Execute(gone())).is_away());
         assert!(StoreError::Migrate(MigrateError::ExecuteMigration(gone(), 2)).is_away());
         assert!(!StoreError::Migrate(MigrateError::VersionMissing(1)).is_away());
+    }
+
+    #[test]
+    fn what_is_the_databases_own_state_is_told_from_a_statement_that_fails() {
+        for code in [
+            "08006", "08P01", "25006", "28000", "28P01", "3D000", "42501", "53000", "53100",
+            "53300", "57P01", "57P03", "57P04",
+        ] {
+            assert!(unserved(code, false).is_some(), "{code}");
+        }
+        for code in [
+            "22001", "23505", "25P02", "40001", "40P01", "42P01", "42703", "53200", "53400",
+            "54000", "55000", "55P03", "57014", "P0001", "XX000",
+        ] {
+            assert_eq!(unserved(code, false), None, "{code}");
+        }
+        for code in ["53200", "55000", "58P01", "XX000"] {
+            assert!(unserved(code, true).is_some(), "{code} ended the session");
+        }
+        assert_eq!(unserved("25P03", true), None, "we let a transaction lie");
     }
 }

@@ -1,13 +1,14 @@
 //! Connecting, migrating, and the rows that name what the configuration names.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use hikiate_sdk::{AccountSlug, OrderSnapshot};
-use sqlx::PgPool;
+use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgConnection, PgPool};
 use tracing::info;
 
 use super::codes::{free_codes, unlist};
@@ -24,6 +25,10 @@ pub(super) const CODE_LEVEL: i32 = 10;
 pub struct Store {
     pub(super) pool: PgPool,
     pub(super) retries: Arc<AtomicU64>,
+    /// Sessions that began before this are used no more.
+    stale: Arc<Mutex<Option<Instant>>>,
+    /// What new connections are compared with.
+    pub(super) witness: Witness,
 }
 
 /// Ids of what the configuration names. Slugs are never reused, so this never goes stale.
@@ -194,6 +199,37 @@ impl Directory {
 /// More than the program has: a connection that forgets some would parse and plan them again each time.
 const STATEMENTS: usize = 512;
 
+/// Runs what is missing.
+async fn apply(migrations: &Migrator, own: &PgPool) -> Result<(), MigrateError> {
+    let mut connection = own.acquire().await?;
+    let current = is_current(migrations, &mut connection).await?;
+    drop(connection);
+    if current {
+        return Ok(());
+    }
+    migrations.run(own).await
+}
+
+/// Whether every migration is applied as it is here. Only asked, since the migrator itself begins with a `CREATE TABLE` and a
+/// lock, which a database that takes no changes refuses also where there is nothing to do.
+async fn is_current(
+    migrations: &Migrator,
+    connection: &mut PgConnection,
+) -> Result<bool, MigrateError> {
+    let there: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+        .fetch_one(&mut *connection)
+        .await?;
+    let table = &migrations.table_name;
+    if !there || connection.dirty_version(table).await?.is_some() {
+        return Ok(false);
+    }
+    let applied = connection.list_applied_migrations(table).await?;
+    Ok(migrations.iter().all(|ours| {
+        let mut applied = applied.iter();
+        applied.any(|a| a.version == ours.version && a.checksum == ours.checksum)
+    }))
+}
+
 impl Store {
     /// Connects; the pool opens connections when they are needed.
     ///
@@ -218,10 +254,17 @@ impl Store {
             ("lock_timeout", "30s"),
             ("timezone", "UTC"),
         ]);
-        let witness = witness.clone();
+        let (witness, kept) = (witness.clone(), witness.clone());
+        let stale: Arc<Mutex<Option<Instant>>> = Arc::default();
+        let asked = Arc::clone(&stale);
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(10))
+            .before_acquire(move |_, session| {
+                let stale = *asked.lock().unwrap_or_else(PoisonError::into_inner);
+                let usable = stale.is_none_or(|at| at.elapsed() > session.age);
+                Box::pin(async move { Ok(usable) })
+            })
             .after_connect(move |connection, _| {
                 let witness = witness.clone();
                 Box::pin(async move {
@@ -233,7 +276,20 @@ impl Store {
                 })
             })
             .connect_lazy_with(options);
-        Ok(Self::over(pool))
+        Ok(Self {
+            stale,
+            witness: kept,
+            ..Self::over(pool)
+        })
+    }
+
+    /// After a session that takes no changes, others are opened: one that began so stays so when the database takes changes
+    /// again.
+    pub fn renew_sessions(&self, error: &StoreError) {
+        if error.is_read_only() {
+            let mut stale = self.stale.lock().unwrap_or_else(PoisonError::into_inner);
+            *stale = Some(Instant::now());
+        }
     }
 
     /// The pool, for tests.
@@ -248,6 +304,8 @@ impl Store {
         Self {
             pool,
             retries: Arc::default(),
+            stale: Arc::default(),
+            witness: Witness::none(),
         }
     }
 
@@ -274,7 +332,7 @@ impl Store {
         let own = PgPoolOptions::new()
             .max_connections(1)
             .connect_lazy_with(self.pool.connect_options().as_ref().clone());
-        let done = migrations.run(&own).await;
+        let done = apply(&migrations, &own).await;
         own.close().await;
         Ok(done?)
     }

@@ -111,4 +111,21 @@ impl Store {
             Err(_) => Err(StoreError::Database(sqlx::Error::PoolTimedOut)),
         }
     }
+
+    /// What stands in the way of a new connection, or of its comparison with the witness; the pool keeps that to itself while it
+    /// tries again.
+    pub async fn connection_error(&self) -> Option<StoreError> {
+        use sqlx::Connection as _;
+        let options = self.pool.connect_options();
+        let asking = sqlx::PgConnection::connect_with(&options);
+        match tokio::time::timeout(std::time::Duration::from_secs(5), asking).await {
+            Ok(Ok(mut connection)) => {
+                let watched = Self::watch(&mut connection, &self.witness).await;
+                connection.close().await.ok();
+                watched.err()
+            }
+            Ok(Err(error)) => Some(error.into()),
+            Err(_) => None,
+        }
+    }
 }

@@ -1,9 +1,13 @@
 //! Where a secret is: in the environment or in a file, never in the configuration itself; and a secret in use, which may be
 //! replaced while the process runs.
 
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::io::{self, ErrorKind, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use nix::fcntl::OFlag;
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -16,7 +20,7 @@ pub struct SecretRef {
     /// An environment variable.
     #[serde(default)]
     pub env: Option<String>,
-    /// A file; a byte-order mark and a trailing line break are dropped.
+    /// A regular file of one line, or a private key; a byte-order mark and a trailing line break are dropped.
     #[serde(default)]
     pub file: Option<PathBuf>,
     /// A second value that may be valid too. It need not be there.
@@ -31,37 +35,97 @@ pub struct SecretPlace {
     /// An environment variable.
     #[serde(default)]
     pub env: Option<String>,
-    /// A file; a byte-order mark and a trailing line break are dropped.
+    /// A regular file of one line, or a private key; a byte-order mark and a trailing line break are dropped.
     #[serde(default)]
     pub file: Option<PathBuf>,
 }
 
+/// Why a place has no value.
+enum Unread {
+    /// Nothing is there, or nothing that may be read.
+    Missing(String),
+    /// Something is there that is no secret.
+    Wrong(String),
+}
+
+impl Unread {
+    fn words(self) -> String {
+        match self {
+            Self::Missing(words) | Self::Wrong(words) => words,
+        }
+    }
+}
+
 impl SecretPlace {
     fn read(&self) -> Result<SecretString, String> {
-        let text = match (&self.env, &self.file) {
-            (Some(name), None) => std::env::var(name).map_err(|_| {
-                format!(
-                    "the environment variable {name} is not set: set it, or use {{ file = \"…\" }}"
-                )
-            })?,
-            (None, Some(path)) => std::fs::read_to_string(path)
-                .map(|text| {
-                    text.strip_prefix('\u{FEFF}')
-                        .map_or(text.clone(), str::to_owned)
-                })
-                .map_err(|e| format!("cannot read the secret file {}: {e}", path.display()))?,
+        self.value().map_err(Unread::words)
+    }
+
+    fn value(&self) -> Result<SecretString, Unread> {
+        let (place, text) = match (&self.env, &self.file) {
+            (Some(name), None) => {
+                let text = std::env::var(name).map_err(|_| {
+                    Unread::Missing(format!(
+                        "the environment variable {name} is not set: set it, or use {{ file = \"…\" }}"
+                    ))
+                })?;
+                (format!("the environment variable {name}"), text)
+            }
+            (None, Some(path)) => {
+                let place = format!("the secret file {}", path.display());
+                let text = text_of(path).map_err(|error| {
+                    let words = format!("cannot read {place}: {error}");
+                    match error.kind() {
+                        ErrorKind::InvalidInput | ErrorKind::InvalidData => Unread::Wrong(words),
+                        _ => Unread::Missing(words),
+                    }
+                })?;
+                (place, text)
+            }
             _ => {
-                return Err(
-                    "a secret is either { env = \"NAME\" } or { file = \"/path\" }".to_owned(),
-                );
+                let words = "a secret is either { env = \"NAME\" } or { file = \"/path\" }";
+                return Err(Unread::Wrong(words.to_owned()));
             }
         };
         let trimmed = text.trim_end_matches(['\r', '\n']);
         if trimmed.is_empty() {
-            return Err("the secret is empty".to_owned());
+            return Err(Unread::Missing("the secret is empty".to_owned()));
+        }
+        if trimmed.contains('\0') {
+            let words = format!("{place} contains a NUL byte: it is no text");
+            return Err(Unread::Wrong(words));
+        }
+        if trimmed.contains(['\r', '\n']) && !is_private_key(trimmed) {
+            let words =
+                format!("{place} has more than one line: a secret is one line, write it alone");
+            return Err(Unread::Wrong(words));
         }
         Ok(SecretString::from(trimmed.to_owned()))
     }
+}
+
+/// The text of a regular file, without its byte-order mark. Anything else is refused and not waited for.
+fn text_of(path: &Path) -> io::Result<String> {
+    let mut file = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        let words = "it is not a regular file";
+        return Err(io::Error::new(ErrorKind::InvalidInput, words));
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(match text.strip_prefix('\u{FEFF}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    })
+}
+
+/// A private key is the one secret of many lines.
+fn is_private_key(text: &str) -> bool {
+    text.starts_with("PuTTY-User-Key-File-")
+        || text.lines().any(|line| line.starts_with("-----BEGIN "))
 }
 
 impl SecretRef {
@@ -91,7 +155,8 @@ impl SecretRef {
     /// Opens the secret for use.
     ///
     /// # Errors
-    /// The first value's. A second one that is not there is none: most of the time nothing rotates.
+    /// The first value's, and a second one's that is there and is no secret. One that is not there is none: most of the time
+    /// nothing rotates.
     pub fn open(&self) -> Result<Secret, String> {
         let second = self.next.as_ref();
         if second.is_some_and(|next| next.env.is_some() == next.file.is_some()) {
@@ -101,6 +166,9 @@ impl SecretRef {
             .chain(second.cloned())
             .collect();
         self.read()?;
+        if let Some(Err(Unread::Wrong(why))) = second.map(SecretPlace::value) {
+            return Err(format!("next: {why}"));
+        }
         Ok(Secret::of(places))
     }
 }
@@ -456,6 +524,74 @@ mod tests {
         assert_eq!(secret.read().unwrap().expose_secret(), "sk_1");
         std::fs::write(&file, "\u{FEFF}").unwrap();
         assert!(secret.read().unwrap_err().contains("empty"));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_secret_of_two_lines_or_with_a_nul_is_refused_and_a_private_key_is_not() {
+        let folder = std::env::temp_dir().join(format!("hikiate-lines-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("secret");
+        let secret = SecretRef {
+            file: Some(file.clone()),
+            ..SecretRef::default()
+        };
+        for (text, why) in [
+            ("geheim\nold\n", "more than one line"),
+            ("geheim\rold", "more than one line"),
+            ("\ngeheim", "more than one line"),
+            ("ge\0heim\n", "NUL"),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            for refused in [secret.read().map(drop), secret.open().map(drop)] {
+                let refused = refused.unwrap_err();
+                assert!(refused.contains(why), "{text:?}: {refused}");
+                assert!(refused.contains("secret file /"), "{refused}");
+                assert!(!refused.contains("heim"), "{refused}");
+            }
+        }
+        let rotates = SecretRef {
+            env: Some("PATH".to_owned()),
+            next: Some(SecretPlace {
+                file: Some(file.clone()),
+                ..SecretPlace::default()
+            }),
+            ..SecretRef::default()
+        };
+        let refused = rotates.open().map(drop).unwrap_err();
+        assert!(refused.starts_with("next: the secret file"), "{refused}");
+        for key in [
+            "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Blbg==\n-----END OPENSSH PRIVATE KEY-----\n",
+            "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n",
+        ] {
+            std::fs::write(&file, key).unwrap();
+            assert_eq!(secret.read().unwrap().expose_secret(), key.trim_end());
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_and_not_waited_for() {
+        let folder = std::env::temp_dir().join(format!("hikiate-pipe-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (pipe, link) = (folder.join("pipe"), folder.join("link"));
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        let read = |file: &Path| {
+            let file = Some(file.to_owned());
+            let secret = SecretRef {
+                file,
+                ..SecretRef::default()
+            };
+            secret.read()
+        };
+        for place in [&pipe, &folder] {
+            let refused = read(place).map(drop).unwrap_err();
+            assert!(refused.contains("not a regular file"), "{refused}");
+            assert!(refused.contains(&place.display().to_string()), "{refused}");
+        }
+        std::fs::write(folder.join("target"), "sk_1\n").unwrap();
+        std::os::unix::fs::symlink(folder.join("target"), &link).unwrap();
+        assert_eq!(read(&link).unwrap().expose_secret(), "sk_1");
         std::fs::remove_dir_all(&folder).unwrap();
     }
 

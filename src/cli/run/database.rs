@@ -122,9 +122,10 @@ impl<'a> Patience<'a> {
 
     /// Waits a moment, or until it is over.
     pub(super) async fn wait(&mut self, error: &StoreError, stop: &CancellationToken) {
+        let why = error.away().unwrap_or("it cannot be used");
+        self.readiness.block("database", format!("{why} ({error})"));
         if self.said.is_none_or(|at| at.elapsed() >= LINE) {
-            self.readiness.block("database", error.to_string());
-            warn!(%error, "the database is unavailable; waiting for it");
+            warn!(why, %error, "the database is unavailable; waiting for it");
             self.said = Some(Instant::now());
         }
         tokio::select! {

@@ -33,7 +33,7 @@ impl<'a> Daemon<'a> {
         }
     }
 
-    fn log(&self) -> String {
+    pub(super) fn log(&self) -> String {
         fs::read_to_string(self.shop.dir.path().join("log")).unwrap()
     }
 

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use hikiate::store::launcher::{Cluster, ClusterOptions};
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tempfile::TempDir;
 
 use super::Shop;
+use super::daemon::Daemon;
 use crate::support::tls::{Authority, Certified};
 
 /// A server that takes connections over TLS only; ends with this.
@@ -156,4 +157,42 @@ async fn a_database_whose_certificate_has_ended_is_not_used() {
         75,
         "expired",
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_without_a_connection_for_us_is_waited_for() {
+    let authority = Authority::new();
+    let server = Server::start(&authority.server("localhost")).await;
+    let url = server.url("localhost", &verified(&authority));
+    migrate(&url).ended(0);
+    let mut owner = PgConnection::connect(&url).await.unwrap();
+    let shop = Shop::new(Some(&url));
+    limit(&mut owner, 0).await;
+    shop.run(&["tasks"])
+        .refused(75, "it has no connection for us");
+    let mut daemon = Daemon::start(&shop);
+    daemon.until("patient", |shop| {
+        let log = fs::read_to_string(shop.dir.path().join("log")).unwrap();
+        log.contains("it has no connection for us")
+    });
+    limit(&mut owner, -1).await;
+    daemon.until("owning", |shop| {
+        let ran = shop.run(&["stream", "list", "--json"]);
+        if ran.code != Some(0) {
+            return false;
+        }
+        let rows = ran.json();
+        let mut rows = rows.as_array().unwrap().iter();
+        rows.any(|row| row["owner"].is_string())
+    });
+    daemon.stop().ended(0);
+}
+
+/// How many may be connected to the database of the role that asks.
+async fn limit(owner: &mut PgConnection, most: i32) {
+    let sql = format!("ALTER DATABASE app CONNECTION LIMIT {most}");
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(owner)
+        .await
+        .unwrap();
 }

@@ -9,6 +9,7 @@ mod operators;
 mod orders;
 mod personal;
 mod recover;
+mod refusing;
 mod usage;
 
 use std::path::{Path, PathBuf};

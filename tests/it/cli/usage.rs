@@ -159,6 +159,10 @@ fn a_database_that_is_away_is_75_and_one_that_cannot_be_named_is_3() {
     Shop::new(Some("not a url"))
         .run(&["tasks"])
         .refused(3, "URL");
+    let mysql = Shop::new(Some("mysql://hk@127.0.0.1/x"));
+    let mut other = mysql.command(&["check"]);
+    other.env("SHOP_TOKEN", "sk");
+    Ran::of(other).refused(3, "database.url");
     let alone = Shop::new(None);
     alone.run(&["tasks"]).refused(75, "start `hikiate run`");
     assert!(
