@@ -412,13 +412,13 @@ pub(super) async fn lock_listed(
 }
 
 /// The account's row serialises those who open or rename its batches, so that numbers have no gap and no race.
-/// Returns the account's recoveries.
+/// Returns how many recoveries were begun.
 pub(super) async fn serialise_openers(
     tx: &mut Tx<'_>,
     place: Place<'_>,
 ) -> Result<i32, StoreError> {
     Ok(sqlx::query_scalar!(
-        "SELECT epoch FROM accounts WHERE id = $1 FOR NO KEY UPDATE",
+        "SELECT r.epoch FROM accounts a CROSS JOIN recovery r WHERE a.id = $1 FOR NO KEY UPDATE OF a",
         place.account_id
     )
     .fetch_one(&mut **tx)

@@ -65,6 +65,27 @@ fn nothing_twice_and_nothing_lost(world: &World, orders: &[String]) {
     assert_eq!(references.len(), orders.len());
 }
 
+/// Names of waves that their warehouses and the books have seen, without what tells files of one name apart.
+fn names_outside(world: &World) -> Vec<String> {
+    let folders = [
+        "tokyo/outgoing",
+        "tokyo/picked-up",
+        "osaka/outgoing",
+        "osaka/picked-up",
+        "books/outgoing",
+    ];
+    let mut names = Vec::new();
+    for folder in folders {
+        let files = std::fs::read_dir(world.dir.path().join(folder));
+        for file in files.into_iter().flatten() {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            let (wave, _hash) = name.rsplit_once('-').unwrap();
+            names.push(wave.to_owned());
+        }
+    }
+    names
+}
+
 #[tokio::test]
 async fn a_restored_backup_is_noticed_and_nothing_is_done_twice() {
     let mut world = World::new(Setup {
@@ -155,6 +176,12 @@ async fn a_restored_backup_is_noticed_and_nothing_is_done_twice() {
     world.rounds(10).await;
     assert_eq!(mailed(&world), 1);
     nothing_twice_and_nothing_lost(&world, &orders);
+
+    // No name of the lost window stands for something else.
+    let names = names_outside(&world);
+    let different: BTreeSet<&String> = names.iter().collect();
+    assert!(names.len() > 6, "{names:?}");
+    assert_eq!(different.len(), names.len(), "{names:?}");
 
     // The journals of the lost window stand in the books: an operator takes them out, and all is booked anew.
     assert_eq!(world.tasks().await, ["unrecorded_journal"]);
@@ -322,7 +349,11 @@ async fn a_position_far_ahead_stops_push_and_a_recovery_is_not_undone_by_an_olde
     let look = tokio::spawn(async move { looking.watch_now(&with).await });
     let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
     loop {
-        let waits: bool = sqlx::query_scalar(waits).fetch_one(&mut *tx).await.unwrap();
+        // Not in that transaction: it keeps its first picture of who waits.
+        let waits: bool = sqlx::query_scalar(waits)
+            .fetch_one(store.pool())
+            .await
+            .unwrap();
         if waits {
             break;
         }
