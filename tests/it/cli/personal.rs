@@ -155,6 +155,18 @@ async fn an_address_is_erased_on_demand_and_the_act_does_not_name_it() {
     world.rounds(5).await;
     let rest = run(&world, &["personal", "erase", &waiting, "--json"]).json();
     assert_eq!(rest["erased"][0]["number"], waiting.as_str());
+    // Who acted stays, whatever name that is.
+    let acted: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM operator_acts WHERE actor = 'quelmann@EXAMPLE.jp'",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    assert_eq!(acted, 1);
+    sqlx::query("UPDATE operator_acts SET actor = 'somebody'")
+        .execute(&pool)
+        .await
+        .unwrap();
     assert_eq!(traces(&pool, &ADDRESS).await, [""; 0]);
     run(&world, &["personal", "erase", "quelmann@example.jp"]).refused(4, "deleted already");
 }
