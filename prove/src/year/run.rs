@@ -12,7 +12,7 @@ use super::merchant::{PLANTED, Year};
 use crate::support::traces;
 
 /// Facts of an order with their indexes, in KiB, at the most: a bound that was set before it was measured.
-pub(super) const FACTS_KIB: i64 = 24;
+pub(super) const FACTS_KIB: i64 = 12;
 /// Tables with bodies on disk, those that keep space for the rows of the next days.
 const ON_DISK: [&str; 4] = [
     "personal",
