@@ -46,11 +46,12 @@ impl Failover {
         let claimed = self.follows == Follows::Synchronously;
         let lags = !claimed || self.broken == Some(Breakage::LaggingStandby);
         let how = if lags { Follows::Later } else { self.follows };
+        // Before the backup, so that its table is at the standby, however soon that is cut off.
+        let ledger = Ledger::begin(&stage.server.url).await?;
         stage.server.follow(how).await?;
         stage
             .notes
             .say(&format!("a standby follows ({:?})", self.follows));
-        let ledger = Ledger::begin(&stage.server.url);
         let since = SimClock::real().now();
         if lags {
             // Its line breaks, and nobody notices.

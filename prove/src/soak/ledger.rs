@@ -18,11 +18,22 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Begins anew at the server behind an address; while it is away, it waits.
-    pub(super) fn begin(address: &str) -> Self {
+    /// Begins anew at the server behind an address; while that is away, it waits.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(super) async fn begin(address: &str) -> anyhow::Result<Self> {
+        let mut connection = PgConnection::connect(address).await?;
+        sqlx::raw_sql(
+            "CREATE SCHEMA IF NOT EXISTS soak; DROP TABLE IF EXISTS soak.ledger; CREATE TABLE soak.ledger (n bigint)",
+        )
+        .execute(&mut connection)
+        .await
+        .context("make the ledger")?;
+        connection.close().await.ok();
         let stop = CancellationToken::new();
         let writing = tokio::spawn(write(address.to_owned(), stop.clone()));
-        Self { stop, writing }
+        Ok(Self { stop, writing })
     }
 
     /// Ends, and says how many rows were confirmed. Call it while no server answers: a row that is confirmed by the next one
@@ -63,14 +74,6 @@ async fn rows(address: &str, confirmed: &mut i64) {
     let Ok(mut connection) = PgConnection::connect(address).await else {
         return;
     };
-    let begin = if *confirmed == 0 {
-        "CREATE SCHEMA IF NOT EXISTS soak; DROP TABLE IF EXISTS soak.ledger; CREATE TABLE soak.ledger (n bigint)"
-    } else {
-        "SELECT"
-    };
-    if sqlx::raw_sql(begin).execute(&mut connection).await.is_err() {
-        return;
-    }
     loop {
         let row = sqlx::query("INSERT INTO soak.ledger VALUES ($1)").bind(*confirmed + 1);
         if row.execute(&mut connection).await.is_err() {
