@@ -191,6 +191,20 @@ impl WooShop {
                 given += amount;
             }
         }
+        // A record from before the capture lowered what was to be captured, unless staff captured more all the same.
+        let early = self.desk().early.get(id).cloned().unwrap_or_default();
+        for amount in early {
+            let kept: i64 = self
+                .cards(id)
+                .iter()
+                .filter_map(|card| self.provider.payment(&card.id))
+                .map(|payment| payment.captured - payment.refunded)
+                .sum();
+            let over = kept - (order.total - order.refunded);
+            if over >= amount && self.refund_at_provider(id, amount) {
+                given += amount;
+            }
+        }
         given
     }
 
