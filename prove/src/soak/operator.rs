@@ -174,17 +174,6 @@ pub(super) async fn settle(stage: &Stage) -> anyhow::Result<()> {
         let order = bought.iter().find(|order| order.placed.number == number);
         order.is_none_or(|order| order.cancelled)
     };
-    // First: a task that went away by itself is refused, and must not keep shipping stopped.
-    let stops: Vec<i64> = sqlx::query_scalar(
-        "SELECT id FROM shipping_stops WHERE lifted_at IS NULL AND since < hk_now() - interval '3 s' ORDER BY id",
-    )
-    .fetch_all(&stage.pool)
-    .await?;
-    for id in stops {
-        let id = id.to_string();
-        let words = [&["stop-shipping", "lift", &id][..], &WHY].concat();
-        stage.fleet.program().type_in(&words).await?;
-    }
     for kind in SETTLED {
         for (number, actions) in tasks_of(stage, kind).await? {
             if cancelled(&number) {

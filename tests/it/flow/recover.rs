@@ -86,8 +86,8 @@ fn names_outside(world: &World) -> Vec<String> {
     names
 }
 
-#[tokio::test]
-async fn a_restored_backup_is_noticed_and_nothing_is_done_twice() {
+/// Forty apples in Tokyo, counted; what ships is delivered at once.
+async fn stocked() -> World {
     let mut world = World::new(Setup {
         more: "[delivery]\npresume = \"0s\"\n",
         ..Setup::default()
@@ -96,7 +96,16 @@ async fn a_restored_backup_is_noticed_and_nothing_is_done_twice() {
     world.tokyo.set_stock("APPLE", 40);
     world.count_stock().await;
     world.round().await;
-    let place = |world: &World, n: u32| world.shop.place_order(order(&[("APPLE", n, "1000")]));
+    world
+}
+
+fn place(world: &World, apples: u32) -> String {
+    world.shop.place_order(order(&[("APPLE", apples, "1000")]))
+}
+
+#[tokio::test]
+async fn a_restored_backup_is_noticed_and_nothing_is_done_twice() {
+    let mut world = stocked().await;
     // One is through, one is half way, one was just placed when the backup is made.
     let mut orders = vec![place(&world, 1)];
     world.rounds(20).await;
@@ -223,15 +232,7 @@ fn switched(witness: &Witness) {
 /// A synchronous standby was promoted: what was queued was not sent, and a mail that counted as sent would never go out.
 #[tokio::test]
 async fn a_switch_that_lost_nothing_goes_on_as_it_was() {
-    let mut world = World::new(Setup {
-        more: "[delivery]\npresume = \"0s\"\n",
-        ..Setup::default()
-    })
-    .await;
-    world.tokyo.set_stock("APPLE", 40);
-    world.count_stock().await;
-    world.round().await;
-    let place = |world: &World, n: u32| world.shop.place_order(order(&[("APPLE", n, "1000")]));
+    let mut world = stocked().await;
     let mut orders = vec![place(&world, 1)];
     world.rounds(20).await;
     orders.push(place(&world, 2));
