@@ -729,6 +729,19 @@ macro_rules! kinds {
                     _ => Err(unknown("no such kind".to_owned())),
                 }
             }
+
+            /// The same from the JSON text of a stored body.
+            ///
+            /// # Errors
+            /// As [`FactBody::read`].
+            pub fn read_text(kind: &str, version: i16, text: &str) -> Result<Self, UnknownFact> {
+                let body = serde_json::from_str(text).map_err(|e| UnknownFact {
+                    kind: kind.to_owned(),
+                    version,
+                    reason: e.to_string(),
+                })?;
+                Self::read(kind, version, body)
+            }
         }
     };
 }
