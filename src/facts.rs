@@ -6,6 +6,7 @@
 mod corpus;
 mod operator;
 mod upgrade;
+pub(crate) mod words;
 
 use std::collections::BTreeMap;
 
@@ -735,11 +736,22 @@ macro_rules! kinds {
             /// # Errors
             /// As [`FactBody::read`].
             pub fn read_text(kind: &str, version: i16, text: &str) -> Result<Self, UnknownFact> {
-                let body = serde_json::from_str(text).map_err(|e| UnknownFact {
+                Self::read_with(kind, version, text, None)
+            }
+
+            /// The same with the words that were stored beside it.
+            ///
+            /// # Errors
+            /// As [`FactBody::read`].
+            pub fn read_with(kind: &str, version: i16, text: &str, said: Option<String>) -> Result<Self, UnknownFact> {
+                let mut body = serde_json::from_str(text).map_err(|e| UnknownFact {
                     kind: kind.to_owned(),
                     version,
                     reason: e.to_string(),
                 })?;
+                if let Some(said) = said {
+                    words::put(kind, &mut body, said);
+                }
                 Self::read(kind, version, body)
             }
         }

@@ -1,13 +1,13 @@
 //! Writing and reading fact rows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
 use sqlx::{Postgres, Transaction};
 
 use super::StoreError;
-use crate::facts::FactBody;
+use crate::facts::{FactBody, words};
 
 /// Facts to insert, column by column.
 #[derive(Default)]
@@ -21,6 +21,8 @@ pub(super) struct FactRows {
     happened: Vec<DateTime<Utc>>,
     told: Vec<DateTime<Utc>>,
     date: Vec<NaiveDate>,
+    /// What external systems said, by subject and key.
+    words: BTreeMap<(i64, String), String>,
 }
 
 impl FactRows {
@@ -33,11 +35,14 @@ impl FactRows {
         subject: i64,
         key: String,
         body: &FactBody,
-        json: Value,
+        mut json: Value,
         happened: DateTime<Utc>,
         told: DateTime<Utc>,
         date: NaiveDate,
     ) {
+        if let Some(said) = words::take(body.kind(), &mut json) {
+            self.words.insert((subject, key.clone()), said);
+        }
         self.subject.push(subject);
         self.key.push(key);
         self.class.push(body.class().as_str().to_owned());
@@ -70,30 +75,116 @@ pub(super) async fn insert_facts(
     if rows.is_empty() {
         return Ok(BTreeSet::new());
     }
-    let stored = if tolerant {
-        sqlx::query_scalar!(
+    let stored: Vec<(i64, String)> = if tolerant {
+        sqlx::query!(
             "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor, policy_id)
              SELECT t.s, t.k, t.c, t.d, t.v, t.b, t.h, t.t, (SELECT hk_now()), t.bd, $10, $11
              FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::timestamptz[], $7::timestamptz[], $8::date[], $9::smallint[])
                WITH ORDINALITY AS t (s, k, c, d, b, h, t, bd, v, o) ORDER BY t.o
-             ON CONFLICT (subject_id, key) DO NOTHING RETURNING subject_id",
+             ON CONFLICT (subject_id, key) DO NOTHING RETURNING subject_id, key",
             &rows.subject, &rows.key, &rows.class, &rows.kind, &rows.body, &rows.happened, &rows.told, &rows.date,
             &rows.version, actor, policy_id
         )
         .fetch_all(&mut **tx)
         .await?
+        .into_iter()
+        .map(|row| (row.subject_id, row.key))
+        .collect()
     } else {
-        sqlx::query_scalar!(
+        sqlx::query!(
             "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor, policy_id)
              SELECT t.s, t.k, t.c, t.d, t.v, t.b, t.h, t.t, (SELECT hk_now()), t.bd, $10, $11
              FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::timestamptz[], $7::timestamptz[], $8::date[], $9::smallint[])
                WITH ORDINALITY AS t (s, k, c, d, b, h, t, bd, v, o) ORDER BY t.o
-             RETURNING subject_id",
+             RETURNING subject_id, key",
             &rows.subject, &rows.key, &rows.class, &rows.kind, &rows.body, &rows.happened, &rows.told, &rows.date,
             &rows.version, actor, policy_id
         )
         .fetch_all(&mut **tx)
         .await?
+        .into_iter()
+        .map(|row| (row.subject_id, row.key))
+        .collect()
     };
-    Ok(stored.into_iter().collect())
+    insert_words(tx, rows, &stored).await?;
+    Ok(stored.into_iter().map(|(subject, _)| subject).collect())
+}
+
+/// What external systems said in the facts that were stored just now; nothing of an order that is purged.
+async fn insert_words(
+    tx: &mut Transaction<'_, Postgres>,
+    rows: &FactRows,
+    stored: &[(i64, String)],
+) -> Result<(), StoreError> {
+    if rows.words.is_empty() {
+        return Ok(());
+    }
+    let (mut subject, mut key, mut said) = (Vec::new(), Vec::new(), Vec::new());
+    for place in stored {
+        if let Some(words) = rows.words.get(place) {
+            subject.push(place.0);
+            key.push(place.1.clone());
+            said.push(words.clone());
+        }
+    }
+    sqlx::query!(
+        "INSERT INTO fact_words (subject_id, key, words) SELECT t.s, t.k, t.w FROM unnest($1::bigint[], $2::text[], $3::text[]) AS t (s, k, w)
+           JOIN subjects o ON o.id = t.s WHERE o.purged_at IS NULL",
+        &subject, &key, &said
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// What external systems said, by the fact that it belongs to.
+pub(super) async fn load_words(
+    tx: &mut Transaction<'_, Postgres>,
+    subjects: &[i64],
+) -> Result<BTreeMap<(i64, String), String>, StoreError> {
+    let rows = sqlx::query!(
+        "SELECT subject_id, key, words FROM fact_words WHERE subject_id = ANY($1)",
+        subjects
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let said = rows
+        .into_iter()
+        .map(|row| ((row.subject_id, row.key), row.words));
+    Ok(said.collect())
+}
+
+/// Deletes what external systems said of these orders, whose rows are locked, and has the tasks that repeat it written anew.
+pub(super) async fn forget_words(
+    tx: &mut Transaction<'_, Postgres>,
+    orders: &[i64],
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "SELECT hk_forget_words($1, '{reply,cancel_reply,outcome,member}')",
+        orders
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    sqlx::query!(
+        "UPDATE subjects s SET plan_at = (SELECT hk_now()), plan_class = CASE WHEN plan_class = 0 AND plan_at IS NOT NULL THEN 0 ELSE 1 END
+         WHERE id = ANY($1) AND EXISTS (SELECT FROM tasks t WHERE t.subject_id = s.id)",
+        orders
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Deletes what external systems said of these waves, whose rows are locked, also where an ended order of them was told.
+pub(super) async fn forget_words_of_waves(
+    tx: &mut Transaction<'_, Postgres>,
+    waves: &[i64],
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "SELECT hk_forget_words($1, '{outcome}'), hk_forget_words(ARRAY(SELECT subject_id FROM shipments WHERE batch_id = ANY($1)), '{member}')",
+        waves
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(())
 }

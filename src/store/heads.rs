@@ -75,15 +75,15 @@ async fn rehash(
     let subject: Vec<i64> = older.iter().map(|(place, _)| place.0).collect();
     let key: Vec<String> = older.iter().map(|(_, key)| key.clone()).collect();
     for row in sqlx::query!(
-        r#"SELECT t.o AS "at!", f.kind, f.version, f.body FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY AS t (s, k, o)
-           JOIN facts f ON f.subject_id = t.s AND f.key = t.k"#,
+        r#"SELECT t.o AS "at!", f.kind, f.version, f.body::text AS "body!", w.words AS "words?" FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY AS t (s, k, o)
+           JOIN facts f ON f.subject_id = t.s AND f.key = t.k LEFT JOIN fact_words w ON w.subject_id = f.subject_id AND w.key = f.key"#,
         &subject, &key
     )
     .fetch_all(&mut **tx)
     .await?
     {
         let at = usize::try_from(row.at - 1).unwrap_or_default();
-        let (Some((place, _)), Ok(body)) = (older.get(at), FactBody::read(&row.kind, row.version, row.body)) else {
+        let (Some((place, _)), Ok(body)) = (older.get(at), FactBody::read_with(&row.kind, row.version, &row.body, row.words)) else {
             continue;
         };
         if let Some(head) = heads.get_mut(place) {

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use hikiate_sdk::{AccountSlug, ExternalId, LineKey, Op, Personal, ShipmentReference};
 use sqlx::{Postgres, Transaction};
 
+use super::facts::load_words;
 use super::setup::CODE_LEVEL;
 use super::{Directory, Store, StoreError};
 use crate::facts::{Fact, FactBody, UnknownFact};
@@ -127,6 +128,7 @@ impl Store {
             return Ok(claimed);
         }
         let mut facts: BTreeMap<i64, Result<Vec<Fact>, UnknownFact>> = BTreeMap::new();
+        let mut words = load_words(tx, ids).await?;
         // As text: the tree of a body takes many times its bytes, and one of a batch's thousands is enough at a time.
         for row in sqlx::query!(
             r#"SELECT subject_id, id, key, kind, version, body::text AS "body!", happened_at, recorded_at, business_date, actor
@@ -137,12 +139,14 @@ impl Store {
         .await?
         {
             let list = facts.entry(row.subject_id).or_insert_with(|| Ok(Vec::new()));
-            match FactBody::read_text(&row.kind, row.version, &row.body) {
+            let place = (row.subject_id, row.key);
+            let said = words.remove(&place);
+            match FactBody::read_with(&row.kind, row.version, &row.body, said) {
                 Ok(body) => {
                     if let Ok(list) = list {
                         list.push(Fact {
                             id: row.id,
-                            key: row.key,
+                            key: place.1,
                             body,
                             happened_at: row.happened_at,
                             recorded_at: row.recorded_at,

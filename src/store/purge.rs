@@ -6,6 +6,7 @@ use std::ops::AddAssign;
 use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
 
+use super::facts::{forget_words, forget_words_of_waves};
 use super::{Store, StoreError, Tx};
 use crate::policy::Retention;
 
@@ -271,6 +272,7 @@ pub(super) async fn purge_of(tx: &mut Tx<'_>, ids: &[i64]) -> Result<Purged, Sto
     let personal = sqlx::query!("DELETE FROM personal WHERE subject_id = ANY($1)", ids)
         .execute(&mut **tx)
         .await?;
+    forget_words(tx, ids).await?;
     let orders = sqlx::query!(
         "UPDATE subjects SET purged_at = coalesce(purged_at, (SELECT hk_now())) WHERE id = ANY($1)",
         ids
@@ -285,11 +287,12 @@ pub(super) async fn purge_of(tx: &mut Tx<'_>, ids: &[i64]) -> Result<Purged, Sto
     })
 }
 
-/// Deletes the bytes of waves whose rows are locked.
+/// Deletes the bytes of waves whose rows are locked, and what was said of them.
 pub(super) async fn forget_bytes(tx: &mut Tx<'_>, ids: &[i64]) -> Result<u64, StoreError> {
     if ids.is_empty() {
         return Ok(0);
     }
+    forget_words_of_waves(tx, ids).await?;
     let gone = sqlx::query!(
         "UPDATE batches SET body = NULL, purged_at = (SELECT hk_now()) WHERE subject_id = ANY($1) AND body IS NOT NULL",
         ids

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{Store, StoreError};
+use crate::facts::words;
 
 /// A row of `order list`.
 #[derive(Clone, Debug, Serialize)]
@@ -343,12 +344,27 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn list_facts(&self, subject_id: i64) -> Result<Vec<FactLine>, StoreError> {
-        Ok(sqlx::query_as!(
-            FactLine,
-            "SELECT recorded_at, key, class, actor, body FROM facts WHERE subject_id = $1 ORDER BY id",
+        let rows = sqlx::query!(
+            r#"SELECT f.recorded_at, f.key, f.class, f.kind, f.actor, f.body, w.words AS "words?" FROM facts f
+                 LEFT JOIN fact_words w ON w.subject_id = f.subject_id AND w.key = f.key
+               WHERE f.subject_id = $1 ORDER BY f.id"#,
             subject_id
         )
         .fetch_all(&self.pool)
-        .await?)
+        .await?;
+        let mut lines = Vec::with_capacity(rows.len());
+        for mut row in rows {
+            if let Some(said) = row.words {
+                words::put(&row.kind, &mut row.body, said);
+            }
+            lines.push(FactLine {
+                recorded_at: row.recorded_at,
+                key: row.key,
+                class: row.class,
+                actor: row.actor,
+                body: row.body,
+            });
+        }
+        Ok(lines)
     }
 }

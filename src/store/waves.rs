@@ -127,7 +127,7 @@ impl Store {
                    WHEN b.state IN ('open', 'missed') THEN (SELECT count(*) FROM shipments w WHERE w.location_id = b.location_id AND w.state = 'waiting'
                      AND w.release_at <= greatest(b.seal_at, (SELECT hk_now())) AND hk_may_go(w.id, w.subject_id))
                    ELSE (SELECT count(*) FROM shipments w WHERE w.batch_id = b.subject_id) END AS "rows!",
-                 coalesce(e.error, b.seal_error, CASE WHEN s.status = 'refused' THEN (SELECT o.body->>'message' FROM facts o
+                 coalesce(e.error, b.seal_error, CASE WHEN s.status = 'refused' THEN (SELECT coalesce(w.words, o.body->>'message') FROM facts o LEFT JOIN fact_words w ON w.subject_id = o.subject_id AND w.key = o.key
                    WHERE o.subject_id = s.id AND o.kind = 'outcome' ORDER BY o.id DESC LIMIT 1) END) AS error,
                  CASE WHEN b.state IN ('open', 'missed') THEN hk_kept_back(b.account_id, b.location_id)
                    WHEN e.state = 'planned' THEN hk_kept_back(b.account_id, NULL) END AS kept_back,

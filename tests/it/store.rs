@@ -17,3 +17,4 @@ mod reservations;
 mod stock;
 mod versions;
 mod window;
+mod words;

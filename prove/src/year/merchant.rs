@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, Duration, Utc};
 use hikiate::config::{Surroundings, load};
@@ -85,7 +86,17 @@ impl Year {
             folder: &|name| disk_folder(dir.path(), name),
         };
         let stop = CancellationToken::new();
-        let ships = |_: &SimShipment| SimHandling::default();
+        let planted = AtomicUsize::new(0);
+        let ships = move |shipment: &SimShipment| {
+            let mut cells = shipment.cells.values();
+            let reject = cells.any(|cell| cell.contains(PLANTED[0]))
+                && planted.fetch_add(1, Ordering::Relaxed) == 1;
+            SimHandling {
+                // In words that repeat what was sent, as people at a desk do.
+                reject: reject.then(|| said(shipment)),
+                ..SimHandling::default()
+            }
+        };
         let mut systems = Systems::open(&merchant, &reach, &clock, ships, &stop)
             .await
             .unwrap();
@@ -227,4 +238,16 @@ impl Year {
         }
         any
     }
+}
+
+/// Why a warehouse does not ship, with all of the address.
+fn said(shipment: &SimShipment) -> String {
+    let address = |cell: &&String| PLANTED.iter().any(|word| cell.contains(word));
+    let cells: Vec<&str> = shipment
+        .cells
+        .values()
+        .filter(address)
+        .map(String::as_str)
+        .collect();
+    format!("cannot be delivered: {}", cells.join(" "))
 }

@@ -24,6 +24,9 @@ const ON_DISK: [&str; 4] = [
 const FLAT: i64 = 15;
 /// The longest that an order takes from its day to its end.
 const LIFE: i64 = 5;
+/// Orders of the planted address, on the second day: one ships, one is cancelled at once, and one is rejected by the warehouse,
+/// which repeats the address, and cancelled the day after.
+const PLANTS: usize = 3;
 /// Rounds a day: at 10:00, 14:00 and every four hours on, so that the cut-off is one of them and no wave is missed.
 const ROUNDS: u32 = 6;
 
@@ -107,8 +110,7 @@ pub async fn run(terms: &Terms, listener: &Listener) -> Done {
             if round < 3 {
                 for _ in 0..share(terms.orders, round) {
                     done.orders += 1;
-                    // One that ships and one that is cancelled.
-                    let plant = day == 1 && planted.len() < 2;
+                    let plant = day == 1 && planted.len() < PLANTS;
                     let id = world.place(done.orders, plant);
                     if plant {
                         planted.push(id.clone());
@@ -120,6 +122,9 @@ pub async fn run(terms: &Terms, listener: &Listener) -> Done {
                 if round == 0 {
                     world.shop.place_undecodable_order();
                 }
+                if day == 2 && round == 2 {
+                    world.shop.cancel_order(&planted[2]);
+                }
             }
             world
                 .pass(Duration::hours(24) / i32::try_from(ROUNDS).unwrap())
@@ -127,11 +132,16 @@ pub async fn run(terms: &Terms, listener: &Listener) -> Done {
         }
         dismiss(&world).await;
         done.purged += world.keep_house().await;
-        if planted.len() == 2 && after.is_none() {
+        if planted.len() == PLANTS && after.is_none() {
             after = gone_after(&world, &planted).await;
-            if after.is_some() && traces(world.pool(), &PLANTED).await.is_empty() {
-                done.wrong
-                    .push("the planted address was never stored".to_owned());
+            if after.is_some() {
+                let found = traces(world.pool(), &PLANTED).await;
+                for table in ["personal", "fact_words"] {
+                    if !found.iter().any(|row| row.starts_with(table)) {
+                        done.wrong
+                            .push(format!("the planted address was never in {table}"));
+                    }
+                }
             }
         }
         if !looked && after.is_some_and(|after| world.now >= after) {
@@ -185,7 +195,7 @@ async fn dismiss(world: &Year) {
 /// When nothing is to be left of the planted orders; `None` while one is open.
 async fn gone_after(world: &Year, planted: &[String]) -> Option<DateTime<Utc>> {
     let ended: Option<DateTime<Utc>> = sqlx::query_scalar(
-        "SELECT max(closed_at) FROM subjects WHERE external_id = ANY($1) HAVING count(closed_at) = 2",
+        "SELECT max(closed_at) FROM subjects WHERE external_id = ANY($1) HAVING count(closed_at) = cardinality($1)",
     )
     .bind(planted)
     .fetch_optional(world.pool())

@@ -9,10 +9,10 @@ use super::quarantine::paid;
 use crate::support::shop::{Shop, at, order, page, parcel, payments};
 use crate::support::traces;
 
-const DAY: i64 = 24 * 60;
+pub(super) const DAY: i64 = 24 * 60;
 
 /// What is in every order's address and in no other table.
-const ADDRESS: [&str; 2] = ["千代田1-1", "03-1234-5678"];
+pub(super) const ADDRESS: [&str; 2] = ["千代田1-1", "03-1234-5678"];
 
 /// Orders that were read at the first minute and planned.
 async fn shop_with(orders: &[&str]) -> Shop {
@@ -24,7 +24,7 @@ async fn shop_with(orders: &[&str]) -> Shop {
 }
 
 /// The order has ended at that minute.
-async fn ended(shop: &Shop, id: &str, minute: i64) -> i64 {
+pub(super) async fn ended(shop: &Shop, id: &str, minute: i64) -> i64 {
     let subject = shop.subject(id).await;
     sqlx::query("UPDATE subjects SET closed_at = $2, plan_at = NULL WHERE id = $1")
         .bind(subject)
@@ -35,7 +35,7 @@ async fn ended(shop: &Shop, id: &str, minute: i64) -> i64 {
     subject
 }
 
-async fn purge(shop: &Shop, day: i64) -> Purged {
+pub(super) async fn purge(shop: &Shop, day: i64) -> Purged {
     // A minute more: what is just as old as it is kept stays.
     shop.clock(day * DAY + 1).await;
     shop.store().purge(&Retention::default()).await.unwrap()
@@ -385,7 +385,7 @@ async fn the_bytes_of_a_wave_of_ended_orders_are_erased_unless_they_may_be_sent_
 }
 
 /// A wave that was sent and is done, with the orders' shipments.
-async fn wave_of(shop: &Shop, orders: &[&str]) -> i64 {
+pub(super) async fn wave_of(shop: &Shop, orders: &[&str]) -> i64 {
     let wave: i64 = sqlx::query_scalar(
         "WITH subject AS (
            INSERT INTO subjects (kind, account_id, external_id, number, status, created_at, closed_at)

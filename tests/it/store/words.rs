@@ -1,0 +1,154 @@
+//! What external systems say about an order may repeat its address: it is beside the facts and goes with the address.
+
+use hikiate::facts::FactBody;
+use hikiate::store::IncomingPage;
+use hikiate_sdk::{InstructionReply, ReplyVerdict};
+
+use super::purge::{ADDRESS, DAY, ended, purge, wave_of};
+use crate::support::shop::{Shop, order, page, parcel};
+use crate::support::traces;
+
+const SAID: &str = "この住所には届きません: 千代田1-1 03-1234-5678";
+
+/// The warehouse rejects a shipment and says why.
+fn rejected(reference: &str, minute: i64) -> IncomingPage {
+    let mut told = page(minute, Vec::new());
+    let mut reply = parcel(reference, 1, minute);
+    reply.body = FactBody::Reply(InstructionReply {
+        reference: reference.into(),
+        verdict: ReplyVerdict::Rejected,
+        message: SAID.to_owned(),
+        at: None,
+    });
+    reference.clone_into(&mut reply.series);
+    told.facts.push(reply);
+    told
+}
+
+/// An order whose shipment is instructed.
+async fn instructed() -> (Shop, i64, String) {
+    let shop = Shop::open().await;
+    shop.count("TEA", 10, 0).await;
+    shop.pull("shop", &page(0, vec![order("A", 1)])).await;
+    shop.settle().await;
+    let a = shop.subject("A").await;
+    let reference = shop.instructed(a).await;
+    (shop, a, reference)
+}
+
+async fn in_facts(shop: &Shop) -> bool {
+    let found = traces(shop.pool(), &ADDRESS).await;
+    found.iter().any(|row| row.starts_with("facts:"))
+}
+
+async fn tasks_say(shop: &Shop, what: &str) -> bool {
+    let tasks = shop.store().list_tasks().await.unwrap();
+    tasks.iter().any(|task| task.detail.contains(what))
+}
+
+#[tokio::test]
+async fn an_operator_reads_them_no_fact_has_them_and_they_go_with_the_address() {
+    let (shop, a, reference) = instructed().await;
+    shop.pull("wms", &rejected(&reference, 1)).await;
+    shop.settle().await;
+    assert!(tasks_say(&shop, SAID).await);
+    let shown = shop.store().list_facts(a).await.unwrap();
+    let replies: Vec<&str> = shown
+        .iter()
+        .filter(|fact| fact.key.starts_with("reply:"))
+        .map(|fact| fact.body["message"].as_str().unwrap())
+        .collect();
+    assert_eq!(replies, [SAID]);
+    assert!(!in_facts(&shop).await);
+    let again = shop.pull("wms", &rejected(&reference, 2)).await;
+    assert_eq!(again.new_facts, 0, "the same answer is no news");
+
+    ended(&shop, "A", DAY).await;
+    assert_eq!(purge(&shop, 182).await.orders, 1);
+    shop.settle().await;
+    assert_eq!(traces(shop.pool(), &ADDRESS).await, [""; 0]);
+    assert!(tasks_say(&shop, "reject").await, "the task itself stays");
+    // The same once more, and another one of which nothing was known.
+    shop.pull("wms", &rejected(&reference, 182 * DAY)).await;
+    let mut other = rejected(&reference, 182 * DAY + 1);
+    if let FactBody::Reply(reply) = &mut other.facts[0].body {
+        reply.message.push('!');
+    }
+    let news = shop.pull("wms", &other).await;
+    assert_eq!(news.new_facts, 1);
+    shop.settle().await;
+    assert_eq!(traces(shop.pool(), &ADDRESS).await, [""; 0]);
+}
+
+/// A daemon of the previous release, which runs beside, writes them into the facts.
+#[tokio::test]
+async fn what_the_previous_release_left_in_facts_goes_too_and_our_own_words_stay() {
+    let (shop, a, _) = instructed().await;
+    for (kind, body) in [
+        ("reply", r#"{ "message": "千代田1-1" }"#),
+        ("cancel_reply", r#"{ "message": "千代田1-1" }"#),
+        ("member", r#"{ "state": { "is": "refused", "message": "千代田1-1" } }"#),
+        ("outcome", r#"{ "verdict": "refused", "message": "the external system answered 422: 千代田1-1" }"#),
+        ("outcome", r#"{ "verdict": "refused", "message": "the external system answered 400: “…”" }"#),
+        ("outcome", r#"{ "verdict": "not_done", "message": "asked by telephone" }"#),
+    ] {
+        sqlx::query(
+            "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor)
+             VALUES ($1, gen_random_uuid()::text, 'outcome', $2, 1, $3::jsonb, hk_now(), hk_now(), hk_now(), '2026-11-20', 'push')",
+        )
+        .bind(a)
+        .bind(kind)
+        .bind(body)
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    }
+    ended(&shop, "A", DAY).await;
+    assert_eq!(purge(&shop, 182).await.orders, 1);
+    assert_eq!(traces(shop.pool(), &ADDRESS).await, [""; 0]);
+    let left: Vec<String> = sqlx::query_scalar(
+        "SELECT body ->> 'message' FROM facts WHERE subject_id = $1 AND kind = 'outcome' AND body ->> 'message' <> '' ORDER BY id",
+    )
+    .bind(a)
+    .fetch_all(shop.pool())
+    .await
+    .unwrap();
+    assert_eq!(
+        left,
+        [
+            "the external system answered 400: “…”",
+            "asked by telephone"
+        ]
+    );
+}
+
+/// A refusal of a whole wave is told to each order in it and may name any of them.
+#[tokio::test]
+async fn what_was_said_of_a_wave_goes_with_its_bytes_from_each_of_its_orders() {
+    let shop = Shop::open().await;
+    shop.pull("shop", &page(0, vec![order("A", 1), order("B", 1)]))
+        .await;
+    shop.settle().await;
+    let a = ended(&shop, "A", DAY).await;
+    let b = ended(&shop, "B", DAY).await;
+    let wave = wave_of(&shop, &["A", "B"]).await;
+    for (subject, kind) in [(wave, "outcome"), (a, "member"), (b, "member"), (b, "reply")] {
+        sqlx::query(
+            "WITH told AS (
+               INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor)
+               VALUES ($1, gen_random_uuid()::text, 'outcome', $2, 1, '{}', hk_now(), hk_now(), hk_now(), '2026-11-20', 'push') RETURNING subject_id, key)
+             INSERT INTO fact_words SELECT subject_id, key, $2 || ' 千代田1-1' FROM told",
+        )
+        .bind(subject)
+        .bind(kind)
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    }
+    assert_eq!(shop.store().erase(a).await.unwrap().purged.batches, 1);
+    let left: Vec<String> = sqlx::query_scalar("SELECT words FROM fact_words")
+        .fetch_all(shop.pool())
+        .await
+        .unwrap();
+    assert_eq!(left, ["reply 千代田1-1"], "which is about B alone");
+}
