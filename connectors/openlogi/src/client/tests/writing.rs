@@ -61,8 +61,8 @@ async fn several_are_created_in_one_call_and_a_bad_one_costs_the_others_nothing(
         assert_eq!(error.class, ErrorClass::Rejected);
         assert!(error.message.contains(words), "{error}");
     };
-    refused(1, "items.0.code: 商品が見つかりません");
-    refused(2, "items: 在庫が不足しています");
+    refused(1, "items.0.code: “商品が見つかりません");
+    refused(2, "items: “在庫が不足しています");
     for (at, n) in [(0, 40), (3, 43)] {
         assert!(matches!(&answers[at], Ok(Outcome::Done { .. })));
         assert_eq!(world.sim.created(&reference(n)), 1);
