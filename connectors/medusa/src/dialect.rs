@@ -47,9 +47,11 @@ impl Dialect for Shop {
                 kind: Some(kind),
                 message,
             }) => {
-                let words = message.unwrap_or_default();
-                let message = format!("the external system answered {status} {kind}: {words}");
-                Some(Error::new(plain.class, message).with_code(kind))
+                let words = answer.words(&message.unwrap_or_default());
+                let named = answer.code(&kind);
+                let message = format!("the external system answered {status} {named}: {words}");
+                let error = Error::new(plain.class, message).with_code(status.to_string());
+                Some(error.with_code(kind))
             }
             _ => Some(plain),
         }
@@ -192,7 +194,7 @@ mod tests {
                 .map(|e| (e.code.as_deref(), e.message.as_str())),
             Some((
                 Some("invalid_data"),
-                "the external system answered 400 invalid_data: no such line"
+                "the external system answered 400 invalid_data: “no such line”"
             ))
         );
         assert!(judged(200, r#"{"orders":[],"count":0}"#, None).is_none());

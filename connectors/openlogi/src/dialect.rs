@@ -71,16 +71,18 @@ impl Dialect for Answers {
             422 if refusal.errors.keys().any(|field| field == "identifier") => ErrorClass::Conflict,
             _ => plain.class,
         };
-        let mut message = format!("OPENLOGI answered {status} {}", refusal.error);
+        let code = answer.code(&refusal.error);
+        let mut message = format!("OPENLOGI answered {status} {code}");
         if !refusal.error_description.is_empty() {
-            message.push_str(&format!(": {}", refusal.error_description));
+            message.push_str(&format!(": {}", answer.words(&refusal.error_description)));
         }
         let fields = refusal.errors.iter().take(FIELDS);
         for (field, words) in fields {
+            let named = answer.code(field);
             if is_personal(field) {
-                message.push_str(&format!("; {field}: refused (its words may quote the value and are not kept: check it in the order)"));
+                message.push_str(&format!("; {named}: refused (its words may quote the value and are not kept: check it in the order)"));
             } else {
-                message.push_str(&format!("; {field}: {}", text(words)));
+                message.push_str(&format!("; {named}: {}", answer.words(&text(words))));
             }
         }
         if status == 402 {
@@ -88,7 +90,8 @@ impl Dialect for Answers {
                 "; register a way of paying in OPENLOGI's settings, then release the order",
             );
         }
-        Some(Error::new(class, message).with_code(refusal.error))
+        let error = Error::new(class, message).with_code(status.to_string());
+        Some(error.with_code(refusal.error))
     }
 
     fn reading(&self, answer: &Answer<'_>) -> Option<Reading> {
@@ -134,6 +137,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use hikiate_sdk::http::{Request, Response, classify};
+    use hikiate_sdk::text::without_quotes;
 
     use super::*;
 
@@ -159,7 +163,7 @@ mod tests {
         assert_eq!(error.code.as_deref(), Some("validation_failed"));
         assert_eq!(
             error.message,
-            "OPENLOGI answered 422 validation_failed: Invalid Request; items.0.code: その商品はありません; message: refused (its words may quote the value and are not kept: check it in the order); recipient.postcode: refused (its words may quote the value and are not kept: check it in the order); sender: refused (its words may quote the value and are not kept: check it in the order)"
+            "OPENLOGI answered 422 validation_failed: “Invalid Request”; items.0.code: “その商品はありません”; message: refused (its words may quote the value and are not kept: check it in the order); recipient.postcode: refused (its words may quote the value and are not kept: check it in the order); sender: refused (its words may quote the value and are not kept: check it in the order)"
         );
         assert!(judged(BULK, 422, body).is_none(), "read by the caller");
         let taken = r#"{"error":"validation_failed","errors":{"identifier":["使用されています"]}}"#;
@@ -173,6 +177,21 @@ mod tests {
             unpaid.message.contains("register a way of paying"),
             "{unpaid}"
         );
+    }
+
+    #[test]
+    fn what_openlogi_says_of_a_write_is_apart_from_our_words() {
+        let body = r#"{"error":"見本 花子","error_description":"recipient.name 見本 花子 is invalid","errors":{"order_no":"見本 花子","見本 花子":"?"}}"#;
+        let error = judged("/shipments", 422, body).unwrap();
+        assert!(
+            error.message.contains("recipient.name 見本 花子"),
+            "{error}"
+        );
+        assert_eq!(
+            without_quotes(&error.message),
+            "OPENLOGI answered 422 “…”: “…”; order_no: “…”; “…”: “…”"
+        );
+        assert_eq!(error.code.as_deref(), Some("422"), "no code");
     }
 
     #[test]

@@ -97,6 +97,11 @@ impl OpenlogiSim {
         self.state().garbles = on;
     }
 
+    /// While it is on, what is refused of a shipment is told with the name, address and phone number of its recipient.
+    pub fn repeats_names(&self, on: bool) {
+        self.state().repeats_names = on;
+    }
+
     /// From now on it knows this token and no other.
     pub fn exchange_token(&self, token: &str) {
         *self.token() = SecretString::from(token.to_owned());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::text::{sentence, words};
+use crate::text::{is_error_code, sentence};
 
 /// What the engine does about an error depends on its class alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub enum ErrorClass {
     Config,
 }
 
-/// An error of an external system, in words fit for a log: no secrets, no personal data.
+/// An error of an external system: no secrets, and no personal data but what stands between “ and ”.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
@@ -47,7 +47,8 @@ pub struct Error {
     pub class: ErrorClass,
     /// The external system's code, where it has one.
     pub code: Option<String>,
-    /// What happened and where; lower case, fits after "failed: ".
+    /// What happened and where; lower case, fits after "failed: ". The external system's words about a write are quoted
+    /// ([`text::quote`](crate::text::quote)), and a log has it [without them](crate::text::without_quotes).
     pub message: String,
 }
 
@@ -61,10 +62,14 @@ impl Error {
         }
     }
 
-    /// Adds the external system's code.
+    /// Adds the external system's code. What does not look like one ([`is_error_code`]) may be a sentence about a customer: it is
+    /// dropped, and a code that was added before stays.
     #[must_use]
     pub fn with_code(mut self, code: impl Into<String>) -> Self {
-        self.code = Some(words(&code.into()));
+        let code = code.into();
+        if is_error_code(&code) {
+            self.code = Some(code);
+        }
         self
     }
 
@@ -75,5 +80,26 @@ impl Error {
             self.class,
             ErrorClass::Transient | ErrorClass::RateLimited { .. } | ErrorClass::Busy { .. }
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_code_is_dropped() {
+        let error = || Error::new(ErrorClass::Rejected, "refused").with_code("422");
+        for (code, kept) in [
+            ("validation_failed", "validation_failed"),
+            ("rest.invalid-param:1/2", "rest.invalid-param:1/2"),
+            ("見本 花子は使えません", "422"),
+            ("No such name", "422"),
+            ("", "422"),
+        ] {
+            assert_eq!(error().with_code(code).code.as_deref(), Some(kept));
+        }
+        let long = Error::new(ErrorClass::Rejected, "refused").with_code("x".repeat(65));
+        assert_eq!(long.code, None);
     }
 }

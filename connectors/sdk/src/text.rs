@@ -18,6 +18,13 @@ const WORDS: usize = 300;
 /// Characters of a message that quotes them.
 const SENTENCE: usize = 1_000;
 
+/// Around the words of an external system that are no matter of a log.
+const OPEN: char = '\u{201C}';
+const CLOSE: char = '\u{201D}';
+
+/// Longest code of an error, in bytes.
+const ERROR_CODE: usize = 64;
+
 /// A field as it is stored: no NUL and no control characters but line breaks and tabs, a base letter and its combining
 /// mark as one character where there is one, at most [`FIELD_BYTES`].
 ///
@@ -180,6 +187,68 @@ pub fn sentence(text: &str) -> String {
     one_line(text, SENTENCE)
 }
 
+/// An external system's words about a write, as [`words`] gives them, between “ and ”. They may repeat a name, an address or a phone
+/// number that it was sent: an operator reads them, and [`without_quotes`] keeps them out of a log. Nothing where there are none.
+///
+/// ```
+/// use hikiate_sdk::text::quote;
+/// assert_eq!(quote("no such\n“address”"), "“no such \"address\"”");
+/// assert_eq!(quote(" \n"), "");
+/// ```
+#[must_use]
+pub fn quote(theirs: &str) -> String {
+    let theirs = words(theirs).replace([OPEN, CLOSE], "\"");
+    if theirs.is_empty() {
+        return theirs;
+    }
+    format!("{OPEN}{theirs}{CLOSE}")
+}
+
+/// A message for a log: of what stands between “ and ” (see [`quote`]) only that there was something. What a cut has left open is
+/// taken out to the end.
+///
+/// ```
+/// use hikiate_sdk::text::without_quotes;
+/// assert_eq!(without_quotes("refused: “recipient 見本 花子” (422)"), "refused: “…” (422)");
+/// assert_eq!(without_quotes("refused: “recipient 見本…"), "refused: “…”");
+/// ```
+#[must_use]
+pub fn without_quotes(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((ours, theirs)) = rest.split_once(OPEN) {
+        out.push_str(ours);
+        out.extend([OPEN, '…', CLOSE]);
+        rest = theirs.split_once(CLOSE).map_or("", |(_, after)| after);
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Whether a text has the form of a code, or of the name of a field, as programs write them: at most 64 ASCII letters, digits and
+/// `_-.:/`.
+///
+/// ```
+/// use hikiate_sdk::text::is_error_code;
+/// assert!(is_error_code("validation_failed") && is_error_code("422"));
+/// assert!(!is_error_code("見本 花子") && !is_error_code("No such name") && !is_error_code(""));
+/// ```
+#[must_use]
+pub fn is_error_code(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"_-.:/".contains(&b);
+    (1..=ERROR_CODE).contains(&text.len()) && text.bytes().all(fits)
+}
+
+/// A code of an external system, or the name of a field: as it is if it has that form ([`is_error_code`]), else quoted.
+#[must_use]
+pub fn error_code_or_quote(theirs: &str) -> String {
+    if is_error_code(theirs) {
+        theirs.to_owned()
+    } else {
+        quote(theirs)
+    }
+}
+
 /// A text that people read, in quotes and on one line: every letter and blank as it is, a full-width one too; of a line break, a
 /// tab or what cannot be seen, a blank.
 ///
@@ -227,7 +296,8 @@ fn without_addresses(word: &str) -> String {
         let run = &rest[start..];
         let end = run.find(|c| !part(c)).unwrap_or(run.len());
         out.push_str(&rest[..start]);
-        out.push_str(if run[..end].contains('@') {
+        // One alone is what is left of an address that was taken out before.
+        out.push_str(if end > 1 && run[..end].contains('@') {
             "***@***"
         } else {
             &run[..end]
@@ -284,11 +354,56 @@ mod tests {
     fn words_are_one_short_line_without_what_misleads() {
         assert_eq!(words("no\nsuch \u{202E}file\0 here"), "no such file here");
         assert_eq!(words("\u{FA19}戸 か\u{3099}"), "\u{FA19}戸 が");
-        assert_eq!(words("<hanako@docomo.ne.jp> unknown"), "<***@***> unknown");
+        let masked = "<***@***> unknown";
+        assert_eq!(words("<hanako@docomo.ne.jp> unknown"), masked);
+        assert_eq!(words(masked), masked, "a message is cleaned more than once");
         assert_eq!(words(&"あ".repeat(700)).chars().count(), WORDS + 1);
     }
 
+    #[test]
+    fn quoted_words_are_told_and_not_logged() {
+        let told = format!(
+            "answered 422: {}; again: {}",
+            quote("見本 花子\n“03-0000-0000” is invalid"),
+            quote("東池袋0-0-0")
+        );
+        assert_eq!(
+            told,
+            "answered 422: “見本 花子 \"03-0000-0000\" is invalid”; again: “東池袋0-0-0”"
+        );
+        assert_eq!(without_quotes(&told), "answered 422: “…”; again: “…”");
+        assert_eq!(quote(&"あ".repeat(700)).chars().count(), WORDS + 3);
+        let own = "the shop answered 500 ” with a mark of its own";
+        assert_eq!(without_quotes(own), own);
+        let twice = without_quotes(&told);
+        assert_eq!(without_quotes(&twice), twice);
+        // Quoted words that are quoted once more end with the outer quote.
+        let nested = format!("it failed: {}, try again", quote(&told));
+        assert_eq!(without_quotes(&nested), "it failed: “…”, try again");
+    }
+
+    #[test]
+    fn what_is_no_code_is_quoted() {
+        assert_eq!(error_code_or_quote("items.0.code"), "items.0.code");
+        assert_eq!(error_code_or_quote("Mr Sample"), "“Mr Sample”");
+        assert!(is_error_code(&"x".repeat(ERROR_CODE)));
+        assert!(!is_error_code(&"x".repeat(ERROR_CODE + 1)));
+    }
+
     proptest! {
+        /// Whatever an external system says, and wherever the whole was cut.
+        #[test]
+        fn nothing_quoted_outlives_the_quotes(theirs in "(?s)([“”… @a]|.){0,350}", limit in 0..400_usize) {
+            let whole = format!("a {} b", quote(&theirs));
+            let left = [
+                "…", "a…", "a …", "a “…”", "a “…”…", "a “…” …", "a “…” b", "a b", "a  b",
+            ];
+            for told in [&whole, &sentence(&whole), &one_line(&whole, limit)] {
+                let logged = without_quotes(told);
+                prop_assert!(left.contains(&logged.as_str()), "{logged:?} of {told:?}");
+            }
+        }
+
         #[test]
         fn any_text_becomes_storable(text in any::<String>()) {
             let (field, key, words) = (field(&text), key(&text), words(&text));

@@ -5,6 +5,7 @@ use std::io;
 use std::time::{Duration, SystemTime};
 
 use hikiate_sdk::http::{authorities, excerpt};
+use hikiate_sdk::text::quote;
 use hikiate_sdk::{Attempts, Error, ErrorClass, Outcome, Problem};
 use lettre::message::header::{Date, Header};
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
@@ -98,7 +99,7 @@ impl Client {
                 let id = response
                     .message()
                     .next()
-                    .map(|line| excerpt(line.as_bytes(), &[]));
+                    .map(|line| quote(&self.clean(line)));
                 Ok(Outcome::Done { id })
             }
         };
@@ -265,18 +266,23 @@ impl Client {
         )
     }
 
-    /// The server's words with addresses and the login taken out: servers repeat the recipient.
+    /// What went wrong. A reply of the server is quoted: servers repeat what they were told.
     fn words(&self, error: &lettre::transport::smtp::Error) -> String {
-        let mut text = error.to_string();
-        let mut cause = std::error::Error::source(error);
-        while let Some(inner) = cause {
-            let words = inner.to_string();
-            if !text.contains(&words) {
-                text.push_str(": ");
-                text.push_str(&words);
-            }
-            cause = inner.source();
+        let ours = match error.status() {
+            Some(code) => format!("it answered {code}"),
+            None if error.is_response() => "its reply cannot be read".to_owned(),
+            None => return self.clean(&chain(error)),
+        };
+        let theirs = std::error::Error::source(error).map(ToString::to_string);
+        let theirs = quote(&self.clean(&theirs.unwrap_or_default()));
+        if theirs.is_empty() {
+            return ours;
         }
+        format!("{ours}: {theirs}")
+    }
+
+    /// A text with mail addresses and the login taken out.
+    fn clean(&self, text: &str) -> String {
         let login = self.settings.login.as_ref();
         let values = login.map(|(_, password)| password.values());
         let values = values.unwrap_or_default();
@@ -288,6 +294,21 @@ impl Client {
             .collect();
         excerpt(text.as_bytes(), &secrets)
     }
+}
+
+/// An error of the connection with its causes.
+fn chain(error: &lettre::transport::smtp::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        let words = inner.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = inner.source();
+    }
+    text
 }
 
 fn unreached(error: io::Error) -> Error {

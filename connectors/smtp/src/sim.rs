@@ -52,6 +52,8 @@ struct State {
     injected: BTreeMap<Fault, u64>,
     /// Given to a connection that came to no such point, or ordered for reading.
     missed: Vec<Fault>,
+    /// A refusal tells whose mailbox it is.
+    repeats_names: bool,
 }
 
 impl SmtpSim {
@@ -62,6 +64,11 @@ impl SmtpSim {
             login: Some(base64(format!("\0{user}\0{password}").as_bytes())),
             ..Self::default()
         }
+    }
+
+    /// While it is on, a refusal of a recipient repeats who it was, in words that are no mail address.
+    pub fn repeats_names(&self, on: bool) {
+        self.state().repeats_names = on;
     }
 
     /// Every mail taken, in order.
@@ -195,7 +202,12 @@ impl Session {
                 self.say("250 ok").await?;
             } else if verb.starts_with("RCPT TO:") {
                 if self.fails(Fault::Refused) {
-                    self.say(&format!("550 5.1.1 <{}>: no such mailbox", address(&line)))
+                    let whose = if self.sim.state().repeats_names {
+                        address(&line).replace('@', " at ")
+                    } else {
+                        format!("<{}>", address(&line))
+                    };
+                    self.say(&format!("550 5.1.1 {whose}: no such mailbox"))
                         .await?;
                 } else {
                     to.push(address(&line));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use hikiate_sdk::conformance::{Verdict, run, sample_call};
 use hikiate_sdk::faulty::{Fault, FaultSeam, Target};
+use hikiate_sdk::text::without_quotes;
 use hikiate_sdk::{
     AccountConfig, AccountSlug, Call, Connector, Error, ErrorClass, MailMessage, Op, Outcome,
 };
@@ -82,7 +83,7 @@ async fn a_mail_arrives_whole_with_date_and_id() {
     assert_eq!(
         outcome,
         Outcome::Done {
-            id: Some("2.0.0 taken".to_owned())
+            id: Some("“2.0.0 taken”".to_owned())
         }
     );
     let mails = sim.mails();
@@ -158,6 +159,30 @@ async fn a_refused_recipient_is_told_without_the_address() {
         error.message.contains("no such mailbox") && !error.message.contains("someone"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn what_a_mail_server_repeats_is_told_and_not_logged() {
+    let sim = SmtpSim::default();
+    let account = account(&settings(serving(&sim).await));
+    sim.repeats_names(true);
+    sim.inject(Target::Write, Fault::Refused);
+    let error = send(account.as_ref()).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Rejected);
+    let whose = "someone at example.test";
+    assert!(error.message.contains(whose), "{error}");
+    for logged in [
+        error.message.clone(),
+        error.to_string(),
+        format!("{error:?}"),
+    ] {
+        let logged = without_quotes(&logged);
+        assert!(logged.contains("it answered 550: “…”"), "{logged}");
+        assert!(
+            !logged.contains("someone") && !logged.contains("example.test"),
+            "{logged}"
+        );
+    }
 }
 
 #[tokio::test]

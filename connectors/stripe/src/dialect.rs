@@ -82,8 +82,11 @@ impl Dialect for Words {
             return Some(Error { class, ..plain });
         };
         let error = Error::new(class, words(answer, &refused, class));
-        let code = refused.code().map(str::to_owned);
-        Some(error.with_code(code.unwrap_or_else(|| response.status.to_string())))
+        let error = error.with_code(response.status.to_string());
+        Some(match refused.code() {
+            Some(code) => error.with_code(code),
+            None => error,
+        })
     }
 }
 
@@ -134,18 +137,19 @@ fn is_other_mode(refused: &Refused) -> bool {
 fn words(answer: &Answer<'_>, refused: &Refused, class: ErrorClass) -> String {
     let status = answer.response.status;
     let code = [&refused.code, &refused.decline_code];
-    let code: Vec<&str> = code.into_iter().flatten().map(String::as_str).collect();
+    let code = code.into_iter().flatten().map(|code| answer.code(code));
+    let code: Vec<String> = code.collect();
     let code = if code.is_empty() {
-        refused.kind.clone().unwrap_or_default()
+        answer.code(refused.kind.as_deref().unwrap_or_default())
     } else {
         code.join(", ")
     };
     let mut words = format!("Stripe answered {status} {code}");
     if let Some(param) = &refused.param {
-        words.push_str(&format!(" at {param}"));
+        words.push_str(&format!(" at {}", answer.code(param)));
     }
     if let Some(message) = &refused.message {
-        words.push_str(&format!(": {message}"));
+        words.push_str(&format!(": {}", answer.words(message)));
     }
     let hint = match (status, class) {
         (401, _) => "; check the account's secret: it was rolled, expired or is of another account",
@@ -172,6 +176,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use hikiate_sdk::http::{Request, Response, classify};
+    use hikiate_sdk::text::without_quotes;
     use serde_json::{Value, json};
 
     use super::*;
@@ -261,6 +266,22 @@ mod tests {
     }
 
     #[test]
+    fn what_stripe_says_of_a_write_is_apart_from_our_words() {
+        let body = json!({ "error": { "type": "invalid_request_error", "code": "parameter invalid", "param": "metadata[見本 花子]",
+            "message": "Invalid string: 見本 花子 “東池袋0-0-0”" } });
+        let judged = judged(400, &[("request-id", "req_1")], &body).unwrap();
+        assert_eq!(
+            without_quotes(&judged.message),
+            "Stripe answered 400 “…” at “…”: “…” (req_1)"
+        );
+        assert!(
+            judged.message.contains("見本 花子 \"東池袋0-0-0\""),
+            "{judged}"
+        );
+        assert_eq!(judged.code.as_deref(), Some("400"), "no code");
+    }
+
+    #[test]
     fn a_key_of_the_other_mode_is_no_absence() {
         let message = "No such payment_intent: 'pi_1'; a similar object exists in live mode, but a test mode key was used to make this request.";
         let body = error("invalid_request_error", Some("resource_missing"), message);
@@ -277,7 +298,7 @@ mod tests {
         assert_eq!(judged.code.as_deref(), Some("insufficient_funds"));
         assert_eq!(
             judged.message,
-            "Stripe answered 402 card_declined, insufficient_funds at amount: Your card has insufficient funds. (req_1)"
+            "Stripe answered 402 card_declined, insufficient_funds at amount: “Your card has insufficient funds.” (req_1)"
         );
         let denied = judged_403();
         assert!(denied.contains("rak_refund_write"), "{denied}");

@@ -62,11 +62,11 @@ impl Dialect for Shop {
             {
                 Error {
                     class: ErrorClass::OutcomeUnknown,
-                    ..refused(status, plain, refusal)
+                    ..refused(answer, status, plain, &refusal)
                 }
             }
-            Some(refusal) => refused(status, plain, refusal),
-            None => page(status, plain, body),
+            Some(refusal) => refused(answer, status, plain, &refusal),
+            None => page(answer, status, plain),
         })
     }
 }
@@ -83,9 +83,10 @@ fn class_of(status: u16) -> ErrorClass {
 }
 
 /// A refusal in WordPress' own form.
-fn refused(status: u16, plain: Error, refusal: Refusal) -> Error {
+fn refused(answer: &Answer<'_>, status: u16, plain: Error, refusal: &Refusal) -> Error {
     let code = refusal.code();
-    let said = format!("the shop answered {status} {code}: {}", refusal.message);
+    let (named, words) = (answer.code(&code), answer.words(&refusal.message));
+    let said = format!("the shop answered {status} {named}: {words}");
     let (class, message) = match (status, code.as_str()) {
         (404, NO_ROUTE) => (
             ErrorClass::Config,
@@ -111,13 +112,18 @@ fn refused(status: u16, plain: Error, refusal: Refusal) -> Error {
         }
         _ => (plain.class, said),
     };
-    Error::new(class, message).with_code(code)
+    Error::new(class, message)
+        .with_code(status.to_string())
+        .with_code(code)
 }
 
 /// A page: of the host, a firewall, or WordPress when it could not start.
-fn page(status: u16, plain: Error, body: &[u8]) -> Error {
+fn page(answer: &Answer<'_>, status: u16, plain: Error) -> Error {
+    let body = answer.response.body.as_slice();
     let said = if body.trim_ascii_start().starts_with(b"<") {
-        format!("the shop answered {status} with a page{}", title(body))
+        let title = title(body).map(|title| format!(" ({})", answer.words(&title)));
+        let title = title.unwrap_or_default();
+        format!("the shop answered {status} with a page{title}")
     } else {
         plain.message.clone()
     };
@@ -150,14 +156,14 @@ fn page(status: u16, plain: Error, body: &[u8]) -> Error {
     Error::new(class, message).with_code(status.to_string())
 }
 
-/// The title of a page, in brackets.
-fn title(body: &[u8]) -> String {
+/// The title of a page.
+fn title(body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(body.get(..ERROR_BYTES).unwrap_or(body));
     let title = text
         .split_once("<title>")
         .and_then(|(_, rest)| rest.split_once("</title>"))
         .map(|(title, _)| title.trim());
-    title.map_or_else(String::new, |title| format!(" ({title})"))
+    title.map(str::to_owned)
 }
 
 fn is_throttle(status: u16, body: &[u8], refusal: Option<&Refusal>) -> bool {
@@ -188,11 +194,21 @@ fn is_throttle(status: u16, body: &[u8], refusal: Option<&Refusal>) -> bool {
 #[cfg(test)]
 mod tests {
     use hikiate_sdk::http::{Request, Response, classify};
+    use hikiate_sdk::text::without_quotes;
 
     use super::*;
 
     /// As the client asks: with what the status alone says.
     fn judged(status: u16, body: &str, is_write: bool) -> Option<Error> {
+        judged_with("", status, body, is_write)
+    }
+
+    /// With the words of the body in it.
+    fn said(status: u16, body: &str, is_write: bool) -> Option<Error> {
+        judged_with(body, status, body, is_write)
+    }
+
+    fn judged_with(words: &str, status: u16, body: &str, is_write: bool) -> Option<Error> {
         let response = Response {
             status,
             headers: vec![("retry-after".to_owned(), "7".to_owned())],
@@ -203,7 +219,7 @@ mod tests {
             response: &response,
             is_write,
         };
-        let plain = classify(status, response.retry_after(), "", is_write);
+        let plain = classify(status, response.retry_after(), words, is_write);
         Shop.judge(&answer, plain)
     }
 
@@ -326,6 +342,28 @@ mod tests {
         }
         let named = judged(403, firewall, false);
         assert!(named.is_some_and(|e| e.message.contains("(Attention Required! | Cloudflare)")));
+    }
+
+    #[test]
+    fn what_the_shop_says_of_a_write_is_apart_from_our_words() {
+        let body = r#"{"code":"invalid name","message":"見本 花子 is no tracking number","data":{"status":400}}"#;
+        let page = "<html><title>見本 花子 is blocked</title></html>";
+        for (status, body, ours) in [
+            (400, body, "the shop answered 400 “…”: “…”"),
+            (500, page, "the shop answered 500 with a page (“…”)"),
+            (
+                500,
+                "見本 花子: no",
+                "the external system answered 500: “…”",
+            ),
+        ] {
+            let error = said(status, body, true);
+            let told = error.as_ref().map(|e| e.message.as_str());
+            assert!(told.is_some_and(|told| told.contains("見本 花子")));
+            assert_eq!(told.map(without_quotes).as_deref(), Some(ours));
+            let code = error.and_then(|e| e.code);
+            assert_eq!(code, Some(status.to_string()));
+        }
     }
 
     #[test]

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use hikiate_sdk::text::{code, field, key};
+use hikiate_sdk::text::{code, field, key, quote};
 use hikiate_sdk::{BadRecord, ExternalId, is_rounded};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::when::{Dated, FileTimes, When};
 use crate::layout::{ColumnIn, Field};
+
+/// Characters of a cell that a reason shows.
+pub(crate) const SHOWN: usize = 40;
 
 /// Where the fields of a kind stand in a particular file.
 pub(crate) struct Places<'a> {
@@ -121,10 +124,15 @@ impl<'a> RowView<'a> {
         self.because(field, rule, rule)
     }
 
-    /// The same, with the cell, which is no part of the cause.
+    /// The same, with the cell, which is no part of the cause. What stands in place of a tracking number may be a name or a phone
+    /// number: it is quoted, so that no log repeats it.
     pub(crate) fn bad_value(&self, field: Field, rule: &str) -> BadRecord {
-        let shown: String = self.text(field).chars().take(40).collect();
-        self.because(field, &format!("{shown:?} {rule}"), rule)
+        let shown: String = self.text(field).chars().take(SHOWN).collect();
+        let shown = match field {
+            Field::Tracking => quote(&shown),
+            _ => format!("{shown:?}"),
+        };
+        self.because(field, &format!("{shown} {rule}"), rule)
     }
 
     fn because(&self, field: Field, why: &str, rule: &str) -> BadRecord {

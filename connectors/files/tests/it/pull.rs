@@ -144,7 +144,7 @@ async fn bad_rows_are_told_with_their_place_and_the_others_go_on() {
         reasons,
         [
             "",
-            "uketsuke-2.csv row 3, column 受付結果: \"たぶん\" is not one of the layout's verdicts: OK, 受付, 1, NG, 拒否, 9",
+            "uketsuke-2.csv row 3, column 受付結果: “たぶん” is not one of the layout's verdicts: OK, 受付, 1, NG, 拒否, 9",
             "uketsuke-2.csv row 4: has 2 cells, not 4",
             "uketsuke-2.csv row 5, column 出荷指示番号: is blank",
             "uketsuke-2.csv row 6: has an opening quote that is never closed",
@@ -160,7 +160,7 @@ async fn bad_rows_are_told_with_their_place_and_the_others_go_on() {
     assert_eq!(
         (cause(1), cause(2)),
         (
-            "reply, column 受付結果: \"たぶん\" is not one of the layout's verdicts: OK, 受付, 1, NG, 拒否, 9".to_owned(),
+            "reply, column 受付結果: “たぶん” is not one of the layout's verdicts: OK, 受付, 1, NG, 拒否, 9".to_owned(),
             "reply: has more or fewer cells than its file has columns".to_owned()
         )
     );
@@ -305,7 +305,7 @@ async fn a_tracking_number_is_a_number_none_or_a_bad_row() {
     let rounded = read[9].as_ref().unwrap_err();
     assert!(
         rounded.contains(
-            "row 11, column 送り状番号: \"4.01235E+11\" is a number that a spreadsheet has rounded"
+            "row 11, column 送り状番号: “4.01235E+11” is a number that a spreadsheet has rounded"
         ),
         "{rounded}"
     );

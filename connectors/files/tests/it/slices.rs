@@ -190,11 +190,11 @@ async fn more_than_a_thousand_bad_rows_are_one_record_and_the_good_ones_count() 
         let why = bad[0].parsed.as_ref().unwrap_err();
         assert_eq!(
             why.reason,
-            "uketsuke-1.csv: 1495 rows cannot be parsed, the first: uketsuke-1.csv row 3, column 受付結果: \"?\" is not one of the layout's verdicts: OK, 受付, 1, NG, 拒否, 9"
+            "uketsuke-1.csv: 1495 rows cannot be parsed, the first: uketsuke-1.csv row 3, column 受付結果: “?” is not one of the layout's verdicts: OK, 受付, 1, NG, 拒否, 9"
         );
         assert_eq!(
             why.cause,
-            "reply: column 受付結果: \"?\" is not one of the layout's verdicts: OK, 受付, 1, NG, 拒否, 9"
+            "reply: column 受付結果: “?” is not one of the layout's verdicts: OK, 受付, 1, NG, 拒否, 9"
         );
         assert!(site.names("incoming").is_empty());
     }

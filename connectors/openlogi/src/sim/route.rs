@@ -13,16 +13,16 @@ use super::{render, writes};
 pub(super) struct Refused {
     pub(super) status: u16,
     pub(super) error: &'static str,
-    pub(super) words: &'static str,
+    pub(super) words: String,
     pub(super) errors: Map<String, Value>,
 }
 
 impl Refused {
-    pub(super) fn new(status: u16, error: &'static str, words: &'static str) -> Self {
+    pub(super) fn new(status: u16, error: &'static str, words: impl Into<String>) -> Self {
         Self {
             status,
             error,
-            words,
+            words: words.into(),
             errors: Map::new(),
         }
     }

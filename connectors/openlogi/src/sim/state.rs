@@ -18,6 +18,8 @@ pub(super) struct State {
     pub(super) hides: bool,
     /// Every list has an entry that is no shipment.
     pub(super) garbles: bool,
+    /// Refusals say whom a shipment is for.
+    pub(super) repeats_names: bool,
     /// Calls a minute.
     pub(super) limit: Option<u32>,
     /// When the running minute began, and the calls in it.
@@ -92,6 +94,7 @@ impl State {
             pays: true,
             hides: false,
             garbles: false,
+            repeats_names: false,
             limit: None,
             minute: None,
             calls: 0,

@@ -27,7 +27,10 @@ pub(super) fn create(
     paid(state)?;
     let wrong = faults(state, body);
     if !wrong.is_empty() {
-        return Err(Refused::invalid(wrong));
+        return Err(Refused {
+            words: repeating(state, body, "Invalid Request"),
+            ..Refused::invalid(wrong)
+        });
     }
     Ok(make(state, body, now))
 }
@@ -66,7 +69,7 @@ pub(super) fn create_all(
     state.shipments.truncate(first);
     errors.insert("shipments.index".to_owned(), json!(places));
     Err(Refused {
-        words: "Bulk Shipments Validation Failed",
+        words: "Bulk Shipments Validation Failed".to_owned(),
         ..Refused::invalid(errors)
     })
 }
@@ -142,7 +145,20 @@ fn faults(state: &State, body: &Value) -> Map<String, Value> {
     {
         say("items", "在庫が不足しています。");
     }
+    for why in wrong.values_mut() {
+        *why = json!(repeating(state, body, why.as_str().unwrap_or_default()));
+    }
     wrong
+}
+
+/// The words of a refusal; with whom the shipment is for, where that is repeated.
+fn repeating(state: &State, body: &Value, words: &str) -> String {
+    if !state.repeats_names {
+        return words.to_owned();
+    }
+    let fields = ["name", "postcode", "prefecture", "address1", "phone"];
+    let told = fields.map(|field| body["recipient"][field].as_str().unwrap_or_default());
+    format!("{words} (recipient: {})", told.join(" "))
 }
 
 fn parties(body: &Value, say: &mut impl FnMut(&str, &str)) {
@@ -224,7 +240,8 @@ pub(super) fn delete(state: &mut State, identifier: &str) -> Result<usize, Refus
         shipment.status.as_str(),
         "waiting" | "backordered" | "suspended" | "allocating"
     ) {
-        return Err(Refused::new(400, "api_exception", "削除できませんでした"));
+        let words = repeating(state, &state.shipments[at].body, "削除できませんでした");
+        return Err(Refused::new(400, "api_exception", words));
     }
     shipment.gone = true;
     Ok(at)
@@ -235,11 +252,12 @@ pub(super) fn request_cancel(state: &mut State, identifier: &str) -> Result<usiz
     let at = there(state, identifier)?;
     let shipment = &mut state.shipments[at];
     if !matches!(shipment.status.as_str(), "picking" | "picked" | "packed") {
-        return Err(Refused::new(
-            400,
-            "api_exception",
+        let words = repeating(
+            state,
+            &state.shipments[at].body,
             "キャンセルできませんでした",
-        ));
+        );
+        return Err(Refused::new(400, "api_exception", words));
     }
     shipment.before = Some(std::mem::replace(
         &mut shipment.status,

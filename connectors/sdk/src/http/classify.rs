@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use chrono::DateTime;
 
-use crate::text::words;
+use crate::text::{quote, words};
 use crate::{Error, ErrorClass};
 
 /// A `Retry-After` above this is treated as a mistake and capped.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The error of a status, or `None` for 2xx. `words` is the external system's own text, see [`excerpt`].
+/// The error of a status, or `None` for 2xx. `words` is the external system's own text, see [`excerpt`]; of a write it is quoted
+/// ([`quote`]), since it may repeat a name or an address that was sent.
 ///
 /// For a write, whatever leaves open whether it was carried out is [`ErrorClass::OutcomeUnknown`]: every 5xx, 408,
 /// and redirects other than 307 and 308 (many servers redirect after they have acted).
@@ -56,7 +57,11 @@ pub fn classify(
     };
     if !words.is_empty() {
         message.push_str(": ");
-        message.push_str(words);
+        message.push_str(&if is_write {
+            quote(words)
+        } else {
+            words.to_owned()
+        });
     }
     Some(Error::new(class, message).with_code(status.to_string()))
 }
@@ -155,11 +160,24 @@ mod tests {
 
     #[test]
     fn the_message_has_status_code_and_words() {
-        let error = classify(422, None, "no stock", true);
+        let error = classify(422, None, "no stock", false);
         assert_eq!(error.as_ref().and_then(|e| e.code.as_deref()), Some("422"));
         assert_eq!(
             error.map(|e| e.message),
             Some("the external system answered 422: no stock".to_owned())
+        );
+    }
+
+    #[test]
+    fn what_is_said_of_a_write_is_quoted() {
+        let message = |words| classify(422, None, words, true).map(|e| e.message);
+        assert_eq!(
+            message("no street “東池袋0-0-0”").as_deref(),
+            Some("the external system answered 422: “no street \"東池袋0-0-0\"”")
+        );
+        assert_eq!(
+            message("").as_deref(),
+            Some("the external system answered 422")
         );
     }
 

@@ -4,10 +4,14 @@
 //! the dashboard is never taken for it, nor is a name without money. Totals other than expected tell that somebody else acted;
 //! then nothing is written.
 
+use hikiate_sdk::text::{error_code_or_quote, is_error_code};
 use hikiate_sdk::{Currency, Error, ErrorClass, LookUp, Outcome, Parts};
 
 use super::prepared::{Capture, Refund, Void, field, wire_amount};
 use crate::map::{self, CAPTURE_MARK, Intent, REFUND_MARK, Seen};
+
+/// The code of a refund that failed for a reason that Stripe names by no code.
+const FAILED: &str = "failed";
 
 /// What to do about a write after reading.
 #[derive(Debug)]
@@ -231,11 +235,17 @@ fn refunded_by_us(refund: &map::Refund, call: &Refund) -> Marked {
         ));
     }
     if refund.has_failed() {
-        let reason = refund.failure.as_deref().unwrap_or("failed");
+        let reason = refund.failure.as_deref().unwrap_or(FAILED);
+        let code = if is_error_code(reason) {
+            reason
+        } else {
+            FAILED
+        };
+        let told = error_code_or_quote(reason);
         return Marked::Over(Outcome::Refused {
-            code: reason.to_owned(),
+            code: code.to_owned(),
             message: format!(
-                "refund {} failed at Stripe ({reason}): the money is back in the Stripe balance; pay the customer another way, or refund again",
+                "refund {} failed at Stripe ({told}): the money is back in the Stripe balance; pay the customer another way, or refund again",
                 refund.id
             ),
         });

@@ -8,6 +8,7 @@ use hikiate_sdk::budget::Clock;
 use hikiate_sdk::faulty::{Fault, FaultyTransport, When};
 use hikiate_sdk::http::{Method, Request, Response, Transport, TransportError};
 use hikiate_sdk::sim::{SimClock, SimTransport};
+use hikiate_sdk::text::without_quotes;
 use hikiate_sdk::{
     Connector as _, Error, ErrorClass, Link, LookUp, Op, Operations, Outcome, Prepared, RetryPolicy,
 };
@@ -61,8 +62,8 @@ async fn several_are_created_in_one_call_and_a_bad_one_costs_the_others_nothing(
         assert_eq!(error.class, ErrorClass::Rejected);
         assert!(error.message.contains(words), "{error}");
     };
-    refused(1, "items.0.code: 商品が見つかりません");
-    refused(2, "items: 在庫が不足しています");
+    refused(1, "items.0.code: “商品が見つかりません");
+    refused(2, "items: “在庫が不足しています");
     for (at, n) in [(0, 40), (3, 43)] {
         assert!(matches!(&answers[at], Ok(Outcome::Done { .. })));
         assert_eq!(world.sim.created(&reference(n)), 1);
@@ -102,6 +103,51 @@ async fn what_is_refused_is_told_in_openlogis_words() {
         (ErrorClass::Rejected, Some("payment_required"))
     );
     assert!(world.sim.shipments().is_empty());
+}
+
+#[tokio::test]
+async fn what_openlogi_repeats_of_the_recipient_is_told_and_not_logged() {
+    let world = world();
+    world.created(3).await;
+    world.sim.repeats_names(true);
+    let with_phone = |n, code: &str| {
+        let mut told = instruction(n, 1);
+        told.ship_to.phone = "03-0000-0000".to_owned();
+        told.lines[0].code = code.to_owned();
+        world.prepare(&instruct(told))
+    };
+    let two = [
+        with_phone(1, "NO-SUCH-ITEM"),
+        with_phone(2, "NO-SUCH-ITEM-EITHER"),
+    ];
+    let mut errors = Vec::new();
+    for answer in send_all(&world, Op::Instruct, &two).await {
+        let error = answer.unwrap_err();
+        assert!(error.message.contains("0300000000"), "{error}");
+        errors.push(error);
+    }
+    // Of what is changed there by hand no cancellation is taken.
+    assert!(world.sim.set_status(&reference(3), "modify_request"));
+    let stop = world.prepare(&cancel(3));
+    let stopped = world.account.send_one(Op::CancelInstruction, &stop).await;
+    errors.push(stopped.unwrap_err());
+    for error in errors {
+        assert_eq!(error.class, ErrorClass::Rejected);
+        for told in ["見本 花子", "東池袋0-0-0", "170-0013"] {
+            assert!(error.message.contains(told), "{told}: {error}");
+        }
+        for logged in [
+            error.message.clone(),
+            error.to_string(),
+            format!("{error:?}"),
+        ] {
+            let logged = without_quotes(&logged);
+            assert!(logged.contains("OPENLOGI answered 4"), "{logged}");
+            for told in ["見本", "花子", "東池袋", "170-0013", "0300000000"] {
+                assert!(!logged.contains(told), "{told}: {logged}");
+            }
+        }
+    }
 }
 
 #[tokio::test]
