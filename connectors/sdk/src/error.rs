@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::text::{is_error_code, sentence};
+use crate::text::{is_error_code, sentence, without_quotes};
 
 /// What the engine does about an error depends on its class alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +39,10 @@ pub enum ErrorClass {
     Config,
 }
 
-/// An error of an external system: no secrets, and no personal data but what stands between “ and ”.
+/// An error of an external system: no secrets, and no personal data but what stands between “ and ” in its message. As it is displayed
+/// it is fit for a log: without that.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{message}")]
+#[error("{}", without_quotes(message))]
 pub struct Error {
     /// What to do about it.
     pub class: ErrorClass,

@@ -86,7 +86,7 @@ impl Year {
             folder: &|name| disk_folder(dir.path(), name),
         };
         let stop = CancellationToken::new();
-        let planted = AtomicUsize::new(0);
+        let planted = Arc::new(AtomicUsize::new(0));
         let ships = move |shipment: &SimShipment| {
             let mut cells = shipment.cells.values();
             let reject = cells.any(|cell| cell.contains(PLANTED[0]))
