@@ -152,6 +152,11 @@ impl MedusaSim {
         self.state().also = id.map(str::to_owned);
     }
 
+    /// While it is on, what is refused of an order or its payment is told with the name, address and phone number of its customer.
+    pub fn repeats_names(&self, on: bool) {
+        self.state().repeats_names = on;
+    }
+
     /// An order as it is shown now, for [`Self::show_older`].
     pub fn shown(&self, id: &str) -> Option<serde_json::Value> {
         let state = self.state();

@@ -223,6 +223,11 @@ impl WooSim {
         self.state().orders_are_posts = true;
     }
 
+    /// While it is on, what is refused of an order is told with the name, address and phone number of its customer.
+    pub fn repeats_names(&self, on: bool) {
+        self.state().repeats_names = on;
+    }
+
     /// Has staff do something once the next write was answered.
     pub fn after_next_write(&self, act: impl FnOnce(&Self) + Send + 'static) {
         *self.next_act() = Some((When::Written, Box::new(act)));

@@ -81,6 +81,11 @@ impl WarehouseSim {
         self.state().stock.clone()
     }
 
+    /// While it is on, the message of what is rejected repeats the name, address and phone number of the recipient.
+    pub fn repeats_names(&self, on: bool) {
+        self.state().repeats_names = on;
+    }
+
     /// The next file of this kind is delivered twice, the second time under another name.
     pub fn deliver_twice(&self, kind: SimFile) {
         self.state().twice.insert(kind);

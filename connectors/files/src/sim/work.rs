@@ -21,6 +21,8 @@ pub(super) struct State {
     pub(super) twice: BTreeSet<SimFile>,
     pub(super) number: u32,
     pub(super) pending: Answers,
+    /// What is rejected is told with whom it is for.
+    pub(super) repeats_names: bool,
 }
 
 pub(super) struct Job {
@@ -120,6 +122,10 @@ impl WarehouseSim {
             |list: Option<&Vec<String>>| list.and_then(|l| l.first()).cloned().unwrap_or_default();
         let accepted = handling.reject.is_none();
         let (verdict, message) = match &handling.reject {
+            Some(message) if state.repeats_names => {
+                let message = format!("{message} ({})", self.recipient(&shipment));
+                (word(words.map(|w| &w.rejected)), message)
+            }
             Some(message) => (word(words.map(|w| &w.rejected)), message.clone()),
             None => (word(words.map(|w| &w.accepted)), String::new()),
         };
@@ -153,6 +159,15 @@ impl WarehouseSim {
                     parcels: Vec::new(),
                 }
             });
+    }
+
+    /// Whom a shipment is for, as its cells say.
+    fn recipient(&self, shipment: &SimShipment) -> String {
+        let columns = self.layout.instruct.iter().flat_map(|i| &i.columns);
+        let of = columns.filter(|column| column.value.contains("row.ship_to."));
+        let cells = of.filter_map(|column| shipment.cells.get(&column.name));
+        let cells: Vec<&str> = cells.map(String::as_str).collect();
+        cells.join(" ")
     }
 
     pub(super) fn cancel(&self, row: &SimRow, now: DateTime<Utc>) -> Answer {

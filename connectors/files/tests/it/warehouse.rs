@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hikiate_files::load_layout;
 use hikiate_files::sim::{SimCancel, SimFile, SimFolders, SimHandling, SimShipment, WarehouseSim};
+use hikiate_sdk::text::without_quotes;
 use hikiate_sdk::{
     Call, CancelInstructionCall, CancelVerdict, Observed, Op, ReplyVerdict, ShipmentReference,
 };
@@ -185,6 +186,43 @@ async fn whole_way(site: &Site) {
             .unwrap();
         sim.tick(at("2026-11-21T08:00:00Z")).await.unwrap();
         assert_eq!(sim.instructed("HK1-S1"), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_a_warehouse_repeats_of_the_recipient_stands_in_its_message_alone() {
+    let site = site("japanese-3pl-cp932");
+    let sim = warehouse(&site);
+    sim.repeats_names(true);
+    let call = instruct(vec![instruction("HK2-S1", &[("A-1", 1)])]);
+    send(&site, &call).await;
+    sim.tick(at("2026-11-21T04:00:00Z")).await.unwrap();
+    let replies = read_all(&site, "shipments", &mut None).await;
+    let [Observed::InstructionReply(reply)] = replies.as_slice() else {
+        panic!("{} records", replies.len())
+    };
+    for told in ["在庫なし", "髙橋 一郎", "秋田市", "018-000-0000"] {
+        assert!(reply.message.contains(told), "{told}: {}", reply.message);
+    }
+    // In place of a verdict or a number it is a reason, which a log must be able to leave out.
+    let verdict = "出荷指示番号,受付結果,メッセージ,受付日時\r\nHK2-S1,高橋 一郎様 転居,,\r\n";
+    let number = "出荷指示番号,行番号,出荷数量,送り状番号,出荷日時\r\nHK2-S1,1,1,高橋 一郎 090-0000-0000 他1件,2026/11/21 13:00:00\r\n";
+    for (file, rows) in [("uketsuke-9.csv", verdict), ("jisseki-9.csv", number)] {
+        let site = self::site("japanese-3pl-cp932");
+        site.put(&format!("incoming/{file}"), &crate::support::cp932(rows));
+        let page = site.page("shipments", None).await;
+        let Some(Err(bad)) = page.records.first().map(|record| &record.parsed) else {
+            panic!("{file}: {} records", page.records.len())
+        };
+        assert!(bad.reason.contains("高橋 一郎"), "{}", bad.reason);
+        for text in [&bad.reason, &bad.cause] {
+            let logged = without_quotes(text);
+            assert!(logged.contains("column "), "{logged}");
+            assert!(
+                !logged.contains("高橋") && !logged.contains("090"),
+                "{logged}"
+            );
+        }
     }
 }
 

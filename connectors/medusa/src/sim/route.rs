@@ -55,9 +55,26 @@ pub(super) fn handle(state: &mut State, request: &Request, now: i64) -> Response
     match answer(state, request, now) {
         Ok(body) => respond(200, &body),
         Err(Refused(status, kind, message)) => {
+            let message = format!("{message}{}", customer(state, request));
             respond(status, &json!({ "type": kind, "message": message }))
         }
     }
+}
+
+/// Whose order a refused write is about, where that is repeated.
+fn customer(state: &State, request: &Request) -> String {
+    if !state.repeats_names || request.method == Method::Get {
+        return String::new();
+    }
+    let path = request.path.split('?').next().unwrap_or_default();
+    let id = path.split('/').nth(3).unwrap_or_default();
+    let paid = || state.orders.get(*state.by_payment.get(id)?);
+    let order = state.order(id).or_else(paid);
+    let Some(to) = order.and_then(|order| order.ship_to.as_ref()) else {
+        return String::new();
+    };
+    let told = [&to.name, &to.city, &to.address1, &to.phone].map(String::as_str);
+    format!(" (customer: {})", told.join(" "))
 }
 
 fn answer(state: &mut State, request: &Request, now: i64) -> Result<Value, Refused> {

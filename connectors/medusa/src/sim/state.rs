@@ -25,6 +25,8 @@ pub(super) struct State {
     pub(super) first_page_until: i64,
     /// An order that each answer by id also holds, asked for or not.
     pub(super) also: Option<String>,
+    /// Refused writes say whose order it is.
+    pub(super) repeats_names: bool,
     made: u64,
     /// Orders that were placed or changed, where somebody wants to know.
     pub(super) changes: Option<Vec<String>>,
@@ -187,6 +189,7 @@ impl State {
             writes: 0,
             first_page_until: i64::MIN,
             also: None,
+            repeats_names: false,
             made: 0,
             changes: None,
         }

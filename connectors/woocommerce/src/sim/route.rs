@@ -160,8 +160,26 @@ pub(super) fn handle(state: &mut State, request: &Request, now: i64) -> Response
             let total = ("x-wp-total".to_owned(), total.to_string());
             respond(200, &Value::Array(page), vec![total])
         }
-        Err(refused) => refused.response(),
+        Err(mut refused) => {
+            refused.message.push_str(&customer(state, request));
+            refused.response()
+        }
     }
+}
+
+/// Whose order a refused write is about, where that is repeated.
+fn customer(state: &State, request: &Request) -> String {
+    if !state.repeats_names || request.method == Method::Get {
+        return String::new();
+    }
+    let path = request.path.split('?').next().unwrap_or_default();
+    let path = path.strip_prefix(API).unwrap_or_default();
+    let id = path.split('/').nth(2).unwrap_or_default();
+    let Some(to) = state.order(id).and_then(|order| order.ship_to.as_ref()) else {
+        return String::new();
+    };
+    let told = [&to.name, &to.city, &to.address1, &to.phone].map(String::as_str);
+    format!(" (customer: {})", told.join(" "))
 }
 
 fn answer(state: &mut State, request: &Request, now: i64) -> Result<Found, Refused> {

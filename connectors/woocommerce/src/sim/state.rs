@@ -50,6 +50,8 @@ pub(super) struct State {
     pub(super) down_until: i64,
     /// Orders are posts: what is written beside one does not move its time of change.
     pub(super) orders_are_posts: bool,
+    /// Refused writes say whose order it is.
+    pub(super) repeats_names: bool,
     made: u64,
     /// Orders that were placed or changed, where somebody wants to know.
     pub(super) changes: Option<Vec<String>>,
@@ -234,6 +236,7 @@ impl State {
             throws_after_fulfilment: false,
             down_until: i64::MIN,
             orders_are_posts: false,
+            repeats_names: false,
             made: 100,
             changes: None,
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hikiate_sdk::budget::Clock;
 use hikiate_sdk::sim::SimClock;
+use hikiate_sdk::text::without_quotes;
 use hikiate_sdk::{
     AnnotateCall, Call, CancelOrderCall, CaptureCall, Currency, Error, ErrorClass, ExternalId,
     FulfilCall, HoldWhy, LineKey, Link, LookUp, Op, Operations, Outcome, SecretPlace, SecretRef,
@@ -244,9 +245,25 @@ async fn a_capture_the_shop_says_yes_to_and_does_not_do_is_a_conflict() {
     assert!(
         error
             .message
-            .contains("400 invalid_data: You cannot capture more"),
+            .contains("400 invalid_data: “You cannot capture more"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn what_a_shop_repeats_of_the_customer_is_told_and_not_logged() {
+    let w = world();
+    w.sim.repeats_names(true);
+    let error = w.send(&w.capture(Some(4000), 4000)).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Rejected, "{error}");
+    for told in ["Taro Yamada", "Hidden Town"] {
+        assert!(error.message.contains(told), "{error}");
+        for logged in [error.to_string(), format!("{error:?}")] {
+            let logged = without_quotes(&logged);
+            assert!(logged.contains("400 invalid_data: “…”"), "{logged}");
+            assert!(!logged.contains(told), "{logged}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Writes against the shop's quirks and what staff did meanwhile.
 
+use hikiate_sdk::text::without_quotes;
 use hikiate_sdk::{
     AnnotateCall, Call, ErrorClass, ExternalId, HoldWhy, LookUp, Operations, ShownHold,
 };
@@ -275,6 +276,21 @@ async fn a_fulfilment_that_was_saved_before_an_exception_is_found_and_not_made_a
     assert!(matches!(world.look(&call).await, LookUp::Found(_)));
     assert!(done(&world.send(&call).await));
     assert_eq!(world.memory().reported_as(S1), 1);
+}
+
+#[tokio::test]
+async fn what_a_shop_repeats_of_the_customer_is_told_and_not_logged() {
+    let world = World::new(true, Settings::default());
+    world.sim.repeats_names(true);
+    world.sim.throw_after_fulfilments();
+    let call = world.ship(S1, &[(0, 2)], &["T1"]);
+    let error = world.send(&call).await.unwrap_err();
+    assert!(error.message.contains("山田 太郎"), "{error}");
+    for logged in [error.to_string(), format!("{error:?}")] {
+        let logged = without_quotes(&logged);
+        assert!(logged.contains("the shop answered 400 "), "{logged}");
+        assert!(!logged.contains("山田"), "{logged}");
+    }
 }
 
 #[tokio::test]
