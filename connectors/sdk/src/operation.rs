@@ -500,7 +500,7 @@ pub enum Outcome {
     Refused {
         /// The external system's code.
         code: String,
-        /// Its words, for an operator.
+        /// Its words, for an operator: quoted, as in the message of an error.
         message: String,
     },
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use hikiate_sdk::text::quote;
 use hikiate_sdk::{Attempts, Error, ErrorClass, Secret};
 use russh::keys::PrivateKey;
 use russh_sftp::client::error::Error as SftpError;
@@ -104,7 +105,7 @@ impl SftpFolder {
         };
         Error::new(
             class,
-            format!("cannot {what} {path} at {}: {e}", self.address.host),
+            format!("cannot {what} {path} at {}: {}", self.address.host, says(e)),
         )
     }
 
@@ -229,6 +230,18 @@ impl Folder for SftpFolder {
             Err(SftpError::Status(s)) if s.status_code == StatusCode::NoSuchFile => Ok(()),
             Err(e) => Err(self.failed("delete", &path, &e).await),
         }
+    }
+}
+
+/// What went wrong. The server's own words are quoted: of a file that is written they may repeat what is in it.
+fn says(e: &SftpError) -> String {
+    let SftpError::Status(status) = e else {
+        return e.to_string();
+    };
+    let code = status.status_code.to_string();
+    match quote(&status.error_message) {
+        theirs if theirs.is_empty() => code,
+        theirs => format!("{code}: {theirs}"),
     }
 }
 
@@ -364,4 +377,26 @@ async fn upload(
 
 fn is_absent(e: &SftpError) -> bool {
     matches!(e, SftpError::Status(s) if s.status_code == StatusCode::NoSuchFile)
+}
+
+#[cfg(test)]
+mod tests {
+    use russh_sftp::protocol::Status;
+
+    use super::*;
+
+    #[test]
+    fn a_servers_own_words_are_quoted() {
+        let says = |words: &str| {
+            says(&SftpError::Status(Status {
+                id: 1,
+                status_code: StatusCode::Failure,
+                error_message: words.to_owned(),
+                language_tag: String::new(),
+            }))
+        };
+        assert_eq!(says("row 2: 髙橋 一郎"), "Failure: “row 2: 髙橋 一郎”");
+        assert_eq!(says(""), "Failure");
+        assert_eq!(super::says(&SftpError::Timeout), "Timeout");
+    }
 }

@@ -69,7 +69,7 @@ impl HttpClient {
     /// # Errors
     /// What the site's dialect says; where it says nothing, 5xx and a lost answer are `OutcomeUnknown`, 429 `RateLimited`, 423
     /// `Busy`, 401 `Auth`, 403 `Forbidden`, 404 `NotFound`, 409 `Conflict`, any other 4xx `Rejected`. The external system's own words
-    /// are cut to 300 characters.
+    /// are cut to 300 characters and quoted ([`text::quote`](crate::text::quote)).
     pub async fn write(&self, request: Request) -> Result<Response, Error> {
         self.call(request, true).await
     }
