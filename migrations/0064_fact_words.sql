@@ -22,3 +22,7 @@ CREATE FUNCTION hk_forget_words(subjects bigint[], kinds text[]) RETURNS void LA
 -- Orders that are purged already.
 SELECT hk_forget_words(ARRAY(SELECT id FROM subjects WHERE purged_at IS NOT NULL), '{reply,cancel_reply,outcome,member}');
 SELECT hk_forget_words(ARRAY(SELECT subject_id FROM batches WHERE purged_at IS NOT NULL), '{outcome}');
+
+-- A text without what it quotes of somebody else's record.
+CREATE FUNCTION hk_without_quotes(said text) RETURNS text IMMUTABLE LANGUAGE sql AS $$
+  SELECT regexp_replace(said, '“[^”]*(”|$)', '“…”', 'g') $$;

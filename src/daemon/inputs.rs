@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use hikiate_sdk::text::without_quotes;
 use tracing::{info, warn};
 
 use crate::engine::Engine;
@@ -120,7 +121,7 @@ pub(super) async fn log_inputs(
                 stream = row.stream,
                 record = row.id,
                 file,
-                reason = row.reason,
+                reason = without_quotes(&row.reason),
                 "a record is in quarantine: see `hikiate quarantine list`"
             );
         }

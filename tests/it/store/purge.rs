@@ -419,7 +419,7 @@ pub(super) async fn wave_of(shop: &Shop, orders: &[&str]) -> i64 {
 pub(super) fn bad(raw: &str, minute: i64) -> IncomingPage {
     let mut told = page(minute, Vec::new());
     told.bad.push(IncomingBad::new(
-        BadRecord::new(Some("A".into()), "total is not a number"),
+        BadRecord::new(Some("A".into()), format!("“{raw}” is not a number")),
         Source {
             raw: raw.as_bytes().to_vec(),
             file: None,
@@ -448,6 +448,8 @@ async fn a_settled_record_goes_and_a_dismissed_one_stays_dismissed() {
     assert!(shop.store().quarantine_row(ids[0]).await.is_err());
     let raw = async || shop.store().quarantined(ids[1]).await.unwrap().raw;
     assert_eq!(raw().await, b"", "its bytes are gone");
+    let reason = shop.store().quarantine_row(ids[1]).await.unwrap().reason;
+    assert!(reason.starts_with("“…” is not a number; "), "{reason}");
     shop.pull("shop", &bad("two", 192 * DAY)).await;
     assert_eq!(list().await.len(), 0, "it is still dismissed");
     assert_eq!(raw().await, b"", "and they do not come back");
