@@ -13,7 +13,7 @@ test: postgres ## all tests, beside a throw-away PostgreSQL; ONLY="WORD…" for 
 	@scripts/test.sh $(ONLY)
 
 model: ## random histories against the pure planner; STEPS=1000000, SEED= for a given one
-	cargo run --release -p hikiate-prove -- model --steps $(or $(STEPS),1000000) $(if $(SEED),--seed $(SEED))
+	cargo run --profile proof -p hikiate-prove -- model --steps $(or $(STEPS),1000000) $(if $(SEED),--seed $(SEED))
 
 SEEDS ?= 200
 BASE ?= 1
@@ -41,7 +41,7 @@ year: postgres ## a year of a small merchant on a virtual clock, names and addre
 
 bench: postgres ## 10,000 simulated orders to booked, then each connector by itself; optimised build
 	cargo run --release --features demo -- demo --bench 10000
-	cargo run --release -p hikiate-prove -- bench
+	cargo run --profile proof -p hikiate-prove -- bench
 
 cards: ## rewrite the capability cards in docs/connectors.md after a change of a connector
 	HIKIATE_CARDS=write cargo test --workspace --all-features --test cards every_connector

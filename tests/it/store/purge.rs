@@ -419,7 +419,8 @@ pub(super) async fn wave_of(shop: &Shop, orders: &[&str]) -> i64 {
 pub(super) fn bad(raw: &str, minute: i64) -> IncomingPage {
     let mut told = page(minute, Vec::new());
     told.bad.push(IncomingBad::new(
-        BadRecord::new(Some("A".into()), format!("“{raw}” is not a number")),
+        BadRecord::new(Some("A".into()), format!("“{raw}” is not a number"))
+            .because("the total is not a number"),
         Source {
             raw: raw.as_bytes().to_vec(),
             file: None,
