@@ -260,6 +260,18 @@ pub const MUTANTS: &[Mutant] = &[
         alters: Alters::Answer(|op| (op == Op::Capture).then_some(Outcome::Done { id: None })),
     },
     Mutant {
+        word: "words_in_facts",
+        what: "what an external system says stays in the fact, with the name that it repeats",
+        alters: Alters::Statement(|sql| {
+            let beside = sql.contains("INSERT INTO fact_words");
+            beside.then(|| {
+                "UPDATE facts f SET body = f.body || jsonb_build_object('message', t.w) FROM unnest($1::bigint[], $2::text[], $3::text[]) AS t (s, k, w)
+                 WHERE f.subject_id = t.s AND f.key = t.k"
+                    .to_owned()
+            })
+        }),
+    },
+    Mutant {
         word: "refund_pretended",
         what: "a refund counts as done, and no money went back",
         alters: Alters::Answer(|op| (op == Op::Refund).then_some(Outcome::Done { id: None })),

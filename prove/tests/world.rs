@@ -71,6 +71,11 @@ fn a_capture_that_is_only_pretended_is_seen() {
 }
 
 #[test]
+fn a_fact_that_names_somebody_is_seen() {
+    caught(Fault::named("words_in_facts").unwrap(), 60);
+}
+
+#[test]
 fn a_refund_that_is_only_pretended_is_seen() {
     // About one world in sixty refunds what an operator asks for.
     caught(Fault::named("refund_pretended").unwrap(), 400);

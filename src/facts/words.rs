@@ -47,10 +47,26 @@ mod tests {
         let said = "the external system answered 422: “田中花子 is unknown”";
         let ours = "the external system answered 422: “…”";
         for (kind, whole, stored) in [
-            ("reply", json!({ "message": "no such 田中花子" }), json!({ "message": "" })),
-            ("cancel_reply", json!({ "message": "gone" }), json!({ "message": "" })),
-            ("outcome", json!({ "message": said }), json!({ "message": ours })),
-            ("member", json!({ "state": { "message": said } }), json!({ "state": { "message": ours } })),
+            (
+                "reply",
+                json!({ "message": "no such 田中花子" }),
+                json!({ "message": "" }),
+            ),
+            (
+                "cancel_reply",
+                json!({ "message": "gone" }),
+                json!({ "message": "" }),
+            ),
+            (
+                "outcome",
+                json!({ "message": said }),
+                json!({ "message": ours }),
+            ),
+            (
+                "member",
+                json!({ "state": { "message": said } }),
+                json!({ "state": { "message": ours } }),
+            ),
         ] {
             let mut body = whole.clone();
             let words = take(kind, &mut body).unwrap();

@@ -182,6 +182,16 @@ pub const BREAKAGES: &[Breakage] = &[
         schema: "",
     },
     Breakage {
+        word: "words-kept",
+        what: "what a warehouse says of an order that is purged is stored",
+        pair: [Deed::Parcel, Deed::Erase],
+        rewrite: |who, sql| {
+            let writes = who == 0 && sql.contains("INSERT INTO fact_words");
+            writes.then(|| sql.replace("WHERE o.purged_at IS NULL", ""))
+        },
+        schema: "",
+    },
+    Breakage {
         word: "decision-unlocked",
         what: "an operator's command counts earlier ones without a lock of the order",
         pair: [Deed::Cancel, Deed::Cancel],

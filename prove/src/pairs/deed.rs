@@ -55,13 +55,15 @@ pub enum Deed {
     Vacuum,
     /// What ended orders have of somebody is deleted.
     Purge,
+    /// An operator has what an ended order has of somebody deleted.
+    Erase,
     /// A row that only refers to an order is inserted by somebody who holds no lock of it.
     Mention,
 }
 
 impl Deed {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Pull,
         Self::Webhook,
         Self::Read,
@@ -77,6 +79,7 @@ impl Deed {
         Self::Restart,
         Self::Vacuum,
         Self::Purge,
+        Self::Erase,
         Self::Mention,
     ];
 
@@ -99,6 +102,7 @@ impl Deed {
             Self::Restart => "restart",
             Self::Vacuum => "vacuum",
             Self::Purge => "purge",
+            Self::Erase => "erase",
             Self::Mention => "mention",
         }
     }
@@ -171,6 +175,12 @@ impl Deed {
                 Ok("done".to_owned())
             }
             Self::Purge => Ok(format!("deleted {:?}", store.purge(&KEEP).await?)),
+            Self::Erase => {
+                let erased = store
+                    .retried("erase", || store.erase(given.order_e))
+                    .await?;
+                Ok(format!("erased {}", erased.number))
+            }
             Self::Mention => {
                 let mut tx = store.pool().begin().await?;
                 sqlx::query(

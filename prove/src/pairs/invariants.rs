@@ -34,9 +34,10 @@ const NEVER: &[(&str, &str)] = &[
            OR EXISTS (SELECT FROM facts f WHERE f.subject_id = h.subject_id AND f.key = h.kind || ':' || h.series || ':' || (h.revision + 1))",
     ),
     (
-        "a purged order has an address or raw bytes",
+        "a purged order has an address, raw bytes or what was said of it",
         "SELECT s.external_id FROM subjects s WHERE s.purged_at IS NOT NULL
-           AND (EXISTS (SELECT FROM personal p WHERE p.subject_id = s.id) OR EXISTS (SELECT FROM raw_payloads r WHERE r.subject_id = s.id))",
+           AND (EXISTS (SELECT FROM personal p WHERE p.subject_id = s.id) OR EXISTS (SELECT FROM raw_payloads r WHERE r.subject_id = s.id)
+             OR EXISTS (SELECT FROM fact_words w WHERE w.subject_id = s.id))",
     ),
     (
         "an open order has lost its address",
@@ -62,6 +63,7 @@ const ALL: &str = "
 SELECT line FROM (
   SELECT 'order ' || s.external_id || ' ' || jsonb_build_array(s.kind, s.origin, s.status, s.blocked_by, s.plan_at, s.plan_class, s.plan_fails, (SELECT r.due_at FROM reads r WHERE r.account_id = s.account_id AND r.kind = s.kind AND r.external_id = s.external_id), s.closed_at IS NOT NULL, s.purged_at IS NOT NULL)::text AS line FROM subjects s
   UNION ALL SELECT 'fact ' || s.external_id || ' ' || regexp_replace(f.key, 'evidence:[0-9]+', 'evidence') || ' ' || f.class || ' ' || f.actor || ' ' || f.body::text FROM facts f JOIN subjects s ON s.id = f.subject_id
+  UNION ALL SELECT 'said ' || s.external_id || ' ' || w.key || ' ' || w.words FROM fact_words w JOIN subjects s ON s.id = w.subject_id
   UNION ALL SELECT 'head ' || s.external_id || ' ' || h.kind || ':' || h.series || ' ' || h.revision || ' ' || encode(h.hash, 'hex') || ' ' || h.requested_at::text FROM latest_observations h JOIN subjects s ON s.id = h.subject_id
   UNION ALL SELECT 'call ' || f.key || ' ' || jsonb_build_array(e.account_id, e.op, e.lane, e.state, e.due_at, e.attempts, e.sends, e.lookups, e.outcome_unknown, e.body, e.label, e.error, e.token IS NOT NULL)::text FROM effects e JOIN facts f ON f.id = e.intent_id
   UNION ALL SELECT 'task ' || s.external_id || ' ' || k.kind || ' ' || k.detail FROM tasks k JOIN subjects s ON s.id = k.subject_id

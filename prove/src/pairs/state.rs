@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use hikiate::store::{ClaimedEffect, IncomingOrder, IncomingPage, OwnedAccount, ToSend};
-use hikiate_sdk::ChannelState;
+use hikiate::facts::FactBody;
+use hikiate::store::{
+    ClaimedEffect, IncomingFact, IncomingOrder, IncomingPage, OwnedAccount, ToSend,
+};
+use hikiate_sdk::{ChannelState, InstructionReply, ReplyVerdict};
 
 use super::shelf::Shelf;
 use crate::support::shop::{Shop, at, order, page, parcel};
@@ -19,6 +22,7 @@ pub(super) struct Given {
     pub(super) shop: OwnedAccount,
     pub(super) wms: OwnedAccount,
     pub(super) order_a: i64,
+    pub(super) order_e: i64,
     pub(super) order_n: i64,
     pub(super) order_w: i64,
     /// Sequence numbers of the streams of orders and parcels.
@@ -67,6 +71,33 @@ fn ended(id: &str, display: &str, street: &str) -> IncomingOrder {
     told
 }
 
+/// A shipment of E that the warehouse of before has.
+const OLD: &str = "E-OLD";
+
+/// What a warehouse says of it, with the address.
+fn said(message: &str, minute: i64) -> IncomingFact {
+    IncomingFact {
+        series: OLD.to_owned(),
+        body: FactBody::Reply(InstructionReply {
+            reference: OLD.into(),
+            verdict: ReplyVerdict::Rejected,
+            message: message.to_owned(),
+            at: None,
+        }),
+        ..parcel(OLD, 1, minute)
+    }
+}
+
+async fn known(shop: &Shop) {
+    sqlx::query("INSERT INTO aliases (account_id, kind, external_id, subject_id) VALUES ($1, 'shipment', $2, $3)")
+        .bind(shop.account("wms"))
+        .bind(OLD)
+        .bind(shop.subject("E").await)
+        .execute(shop.pool())
+        .await
+        .unwrap();
+}
+
 impl Mornings {
     /// Makes them in the shop's database.
     pub(super) async fn make(shop: &Shop) -> Self {
@@ -97,8 +128,10 @@ impl Mornings {
         }
         shop.settle().await;
         // A has left, and the channel is being told.
+        known(shop).await;
         let mut left = page(2, Vec::new());
         left.facts.push(parcel(&references[0], 1, 2));
+        left.facts.push(said("no 千代田1-1 here", 2));
         shop.pull("wms", &left).await;
         shop.settle().await;
         let owned = shop.owned("shop").await;
@@ -140,10 +173,12 @@ impl Mornings {
 
         let mut parcels = page(9, Vec::new());
         parcels.facts.push(parcel(&references[3], 1, 9));
+        parcels.facts.push(said("and no 千代田3-3 either", 9));
         let given = Given {
             shop: shop.owned("shop").await,
             wms: shop.owned("wms").await,
             order_a: shop.subject("A").await,
+            order_e: shop.subject("E").await,
             order_n: shop.subject("N").await,
             order_w: shop.subject("W").await,
             seq: (shop.seq("shop").await, shop.seq("wms").await),

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use hikiate::config::{Loaded, Surroundings, load};
-use hikiate::demo::merchant::{ProviderSystem, Reach, ShopSystem, Systems, WarehouseSystem};
+use hikiate::demo::merchant::{
+    ProviderSystem, Reach, ShopSim, ShopSystem, Systems, WarehouseSystem,
+};
 use hikiate_files::sim::SimShipment;
 use hikiate_files::{FaultyFolder, Files, FilesAccount};
 use hikiate_medusa::MedusaKind;
@@ -53,7 +55,7 @@ impl Drop for Far {
 }
 
 impl Far {
-    /// Builds the external systems and the configuration that reaches them.
+    /// Builds the external systems, which repeat what they were sent in what they refuse, and the configuration that reaches them.
     pub(super) async fn build(terms: &Terms, seed: u64, dir: &Path) -> (Self, Loaded) {
         let cloud_clock = SimClock::at(start() + terms.skew(0));
         std::fs::write(dir.join(LAYOUT), terms.layout()).unwrap();
@@ -86,6 +88,10 @@ impl Far {
         let mut shops = Vec::new();
         for (terms, system) in merchant.shops.iter().zip(systems.shops) {
             let ShopSystem { sim, wire } = system;
+            match &sim {
+                ShopSim::Medusa(sim) => sim.repeats_names(true),
+                ShopSim::WooCommerce(sim) => sim.repeats_names(true),
+            }
             seams.insert(terms.account.to_owned(), Arc::clone(&wire) as _);
             ways.insert(terms.account.to_owned(), wire);
             let provider = providers.first().cloned();
@@ -116,11 +122,13 @@ impl Far {
             let slug = format!("{}-3pl", terms.name);
             let by = match system {
                 WarehouseSystem::Files(sim) => {
+                    sim.repeats_names(true);
                     let folder = Arc::clone(&folders[terms.name]);
                     by_files(&slug, &folder);
                     By::Files { sim, folder }
                 }
                 WarehouseSystem::Openlogi { sim, wire } => {
+                    sim.repeats_names(true);
                     third.push((slug.clone(), wire));
                     By::Openlogi(Third::new(sim, seed))
                 }
@@ -135,6 +143,7 @@ impl Far {
             seams.insert(slug.clone(), Arc::clone(&wire) as _);
             ways.insert(slug, wire);
         }
+        systems.mail.repeats_names(true);
         seams.insert("post".to_owned(), Arc::new(systems.mail.clone()));
         let surroundings = Surroundings {
             variables: BTreeMap::new(),

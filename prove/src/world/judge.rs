@@ -36,6 +36,11 @@ WHERE (SELECT sum((l ->> 'quantity')::int) FROM jsonb_array_elements(o.body #> '
   <= (SELECT sum((u ->> 1)::int) FROM jsonb_array_elements(o.body #> '{order,fulfilments}') f, jsonb_array_elements(f -> 'lines') u
       WHERE f ->> 'reference' IS NULL AND f ->> 'shipped_at' IS NOT NULL AND f ->> 'cancelled_at' IS NULL)";
 
+/// Facts that name somebody: every order is of this person, and no reason that somebody types says so.
+const NAMED: &str = r"
+SELECT s.number || ': ' || f.key || ' names somebody: ' || f.body::text FROM facts f JOIN subjects s ON s.id = f.subject_id
+WHERE f.body::text ~ '花子|千代田1-1|03-1234-5678|@example'";
+
 /// Tasks that say why a refund, or its record, was not made.
 const NOT_MADE: [&str; 4] = [
     "refund_rejected",
@@ -64,7 +69,11 @@ impl World {
             .fetch_all(&self.admin)
             .await
             .unwrap();
-        for what in left_over {
+        let named: Vec<String> = sqlx::query_scalar(NAMED)
+            .fetch_all(&self.admin)
+            .await
+            .unwrap();
+        for what in left_over.into_iter().chain(named) {
             self.violated(what);
         }
         let known = self.known().await;

@@ -89,10 +89,22 @@ async fn what_the_previous_release_left_in_facts_goes_too_and_our_own_words_stay
     for (kind, body) in [
         ("reply", r#"{ "message": "千代田1-1" }"#),
         ("cancel_reply", r#"{ "message": "千代田1-1" }"#),
-        ("member", r#"{ "state": { "is": "refused", "message": "千代田1-1" } }"#),
-        ("outcome", r#"{ "verdict": "refused", "message": "the external system answered 422: 千代田1-1" }"#),
-        ("outcome", r#"{ "verdict": "refused", "message": "the external system answered 400: “…”" }"#),
-        ("outcome", r#"{ "verdict": "not_done", "message": "asked by telephone" }"#),
+        (
+            "member",
+            r#"{ "state": { "is": "refused", "message": "千代田1-1" } }"#,
+        ),
+        (
+            "outcome",
+            r#"{ "verdict": "refused", "message": "the external system answered 422: 千代田1-1" }"#,
+        ),
+        (
+            "outcome",
+            r#"{ "verdict": "refused", "message": "the external system answered 400: “…”" }"#,
+        ),
+        (
+            "outcome",
+            r#"{ "verdict": "not_done", "message": "asked by telephone" }"#,
+        ),
     ] {
         sqlx::query(
             "INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor)
@@ -134,7 +146,12 @@ async fn what_was_said_of_a_wave_goes_with_its_bytes_from_each_of_its_orders() {
     let a = ended(&shop, "A", DAY).await;
     let b = ended(&shop, "B", DAY).await;
     let wave = wave_of(&shop, &["A", "B"]).await;
-    for (subject, kind) in [(wave, "outcome"), (a, "member"), (b, "member"), (b, "reply")] {
+    for (subject, kind) in [
+        (wave, "outcome"),
+        (a, "member"),
+        (b, "member"),
+        (b, "reply"),
+    ] {
         sqlx::query(
             "WITH told AS (
                INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor)
