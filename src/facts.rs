@@ -793,9 +793,9 @@ kinds! {
     "unread", 1, Decision, Unread;
     "seal_wanted", 1, Decision, SealWanted;
     "abandoned", 1, Decision, Abandoned;
-    "member", 1, Outcome, Member;
+    "member", 2, Outcome, Member;
     "unbooked", 1, Event, Unbooked;
     "booking_refused", 1, Outcome, BookingRefused;
     "intent", 1, Intent, Intent;
-    "outcome", 1, Outcome, Outcome;
+    "outcome", 2, Outcome, Outcome;
 }

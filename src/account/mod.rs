@@ -7,6 +7,7 @@ mod credentials;
 
 use std::sync::Arc;
 
+use hikiate_sdk::text::without_quotes;
 use hikiate_sdk::{AccountSlug, Connector, Error, ErrorClass, Link};
 use tracing::{info, warn};
 
@@ -61,7 +62,7 @@ impl Account {
     pub fn record_result(&self, metrics: &Metrics, error: Option<&Error>) {
         match error {
             Some(error) if error.class == ErrorClass::Auth => {
-                self.credentials.rejected(error.to_string());
+                self.credentials.rejected(error.message.clone());
             }
             None => {
                 if self.credentials.accepted() {
@@ -96,7 +97,7 @@ impl Account {
         let Some(why) = self.credentials.to_store() else {
             return Ok(());
         };
-        warn!(account = %self.slug, error = why, "credentials were rejected: the account is paused and retried in a minute; renew its secret, which is reloaded automatically");
+        warn!(account = %self.slug, error = without_quotes(&why), "credentials were rejected: the account is paused and retried in a minute; renew its secret, which is reloaded automatically");
         let why = format!("credentials were rejected: {why}");
         store.pause_account(owned.id, &why, 60).await?;
         self.credentials.told(Some(&why));

@@ -182,7 +182,7 @@ async fn not_read(
     };
     engine
         .store
-        .reads_failed(owned.id, kind, &error.to_string(), retry.as_secs_f64())
+        .reads_failed(owned.id, kind, &error.message, retry.as_secs_f64())
         .await?;
     account.pause_if_refused(&engine.store, owned).await?;
     warn!(account = %account.slug, kind = kind.as_str(), ids = ids.len(), %error, retry_seconds = retry.as_secs(), "could not be refreshed by id; it stays due");

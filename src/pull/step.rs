@@ -314,7 +314,7 @@ async fn failed(
     warn!(account = %account.slug, stream = due.name, class = ?error.class, %error, retry_seconds = retry.as_secs(), "page could not be fetched; the cursor is unchanged");
     engine
         .store
-        .stream_failed(owned.id, &due.name, &error.to_string(), retry.as_secs_f64())
+        .stream_failed(owned.id, &due.name, &error.message, retry.as_secs_f64())
         .await?;
     account.pause_if_refused(&engine.store, owned).await?;
     Ok(if error.class == ErrorClass::Auth {

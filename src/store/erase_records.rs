@@ -92,7 +92,7 @@ async fn forget(tx: &mut Tx<'_>, held: &[Held]) -> Result<(u64, Vec<i64>), Store
     .execute(&mut **tx)
     .await?;
     let emptied = sqlx::query!(
-        "UPDATE quarantine SET raw = '', reason = hk_without_quotes(reason), cause = hk_without_quotes(cause) WHERE id = ANY($1) AND raw <> ''",
+        "UPDATE quarantine SET raw = '', reason = hk_without_values(reason), cause = hk_without_values(cause) WHERE id = ANY($1) AND raw <> ''",
         &ids(|row| row.settled && row.dismissed)
     )
     .execute(&mut **tx)

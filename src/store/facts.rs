@@ -41,7 +41,8 @@ impl FactRows {
         date: NaiveDate,
     ) {
         if let Some(said) = words::take(body.kind(), &mut json) {
-            self.words.insert((subject, key.clone()), said);
+            // The first of a key is stored.
+            self.words.entry((subject, key.clone())).or_insert(said);
         }
         self.subject.push(subject);
         self.key.push(key);
@@ -110,7 +111,7 @@ pub(super) async fn insert_facts(
     Ok(stored.into_iter().map(|(subject, _)| subject).collect())
 }
 
-/// What external systems said in the facts that were stored just now; nothing of an order that is purged.
+/// What external systems said in the facts that were stored just now; nothing of an order or a wave that is purged.
 async fn insert_words(
     tx: &mut Transaction<'_, Postgres>,
     rows: &FactRows,
@@ -127,9 +128,12 @@ async fn insert_words(
             said.push(words.clone());
         }
     }
+    if subject.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
         "INSERT INTO fact_words (subject_id, key, words) SELECT t.s, t.k, t.w FROM unnest($1::bigint[], $2::text[], $3::text[]) AS t (s, k, w)
-           JOIN subjects o ON o.id = t.s WHERE o.purged_at IS NULL",
+           JOIN subjects o ON o.id = t.s LEFT JOIN batches b ON b.subject_id = t.s WHERE o.purged_at IS NULL AND b.purged_at IS NULL",
         &subject, &key, &said
     )
     .execute(&mut **tx)
@@ -154,24 +158,14 @@ pub(super) async fn load_words(
     Ok(said.collect())
 }
 
-/// Deletes what external systems said of these orders, whose rows are locked, and has the tasks that repeat it written anew.
+/// Deletes what external systems said of these orders, whose rows are locked, and the texts of tasks that repeat it.
 pub(super) async fn forget_words(
     tx: &mut Transaction<'_, Postgres>,
     orders: &[i64],
 ) -> Result<(), StoreError> {
-    sqlx::query!(
-        "SELECT hk_forget_words($1, '{reply,cancel_reply,outcome,member}')",
-        orders
-    )
-    .fetch_one(&mut **tx)
-    .await?;
-    sqlx::query!(
-        "UPDATE subjects s SET plan_at = (SELECT hk_now()), plan_class = CASE WHEN plan_class = 0 AND plan_at IS NOT NULL THEN 0 ELSE 1 END
-         WHERE id = ANY($1) AND EXISTS (SELECT FROM tasks t WHERE t.subject_id = s.id)",
-        orders
-    )
-    .execute(&mut **tx)
-    .await?;
+    sqlx::query!("SELECT hk_forget_words_of_orders($1)", orders)
+        .fetch_one(&mut **tx)
+        .await?;
     Ok(())
 }
 
@@ -180,11 +174,8 @@ pub(super) async fn forget_words_of_waves(
     tx: &mut Transaction<'_, Postgres>,
     waves: &[i64],
 ) -> Result<(), StoreError> {
-    sqlx::query!(
-        "SELECT hk_forget_words($1, '{outcome}'), hk_forget_words(ARRAY(SELECT subject_id FROM shipments WHERE batch_id = ANY($1)), '{member}')",
-        waves
-    )
-    .fetch_one(&mut **tx)
-    .await?;
+    sqlx::query!("SELECT hk_forget_words_of_waves($1)", waves)
+        .fetch_one(&mut **tx)
+        .await?;
     Ok(())
 }

@@ -244,7 +244,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         let emptied = sqlx::query!(
-            "UPDATE quarantine SET raw = '', reason = hk_without_quotes(reason), cause = hk_without_quotes(cause) WHERE id = ANY(ARRAY(
+            "UPDATE quarantine SET raw = '', reason = hk_without_values(reason), cause = hk_without_values(cause) WHERE id = ANY(ARRAY(
                SELECT id FROM quarantine WHERE resolved_at < (SELECT hk_now()) - make_interval(secs => $1) AND NOT (SELECT hk_stopped())
                  AND dismissed_at IS NOT NULL AND last_at >= (SELECT hk_now()) - make_interval(secs => $1) AND raw <> ''
                ORDER BY resolved_at LIMIT $2 FOR UPDATE SKIP LOCKED))",

@@ -187,7 +187,7 @@ pub const BREAKAGES: &[Breakage] = &[
         pair: [Deed::Parcel, Deed::Erase],
         rewrite: |who, sql| {
             let writes = who == 0 && sql.contains("INSERT INTO fact_words");
-            writes.then(|| sql.replace("WHERE o.purged_at IS NULL", ""))
+            writes.then(|| sql.replace("WHERE o.purged_at IS NULL AND b.purged_at IS NULL", ""))
         },
         schema: "",
     },

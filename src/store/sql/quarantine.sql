@@ -1,5 +1,5 @@
 INSERT INTO quarantine (account_id, stream, external_id, part, file, hash, raw, reason, cause, first_at, last_at, file_hash, file_read_at, file_rows, reported_at)
-SELECT $1, $2, t.e, t.p, t.f, t.h, CASE WHEN p.gone THEN '' ELSE t.r END, CASE WHEN p.gone THEN hk_without_quotes(t.w) ELSE t.w END, CASE WHEN p.gone THEN hk_without_quotes(t.c) ELSE t.c END, (SELECT hk_now()), (SELECT hk_now()), t.fh, t.fr, string_to_array(t.rows, ' ')::bigint[],
+SELECT $1, $2, t.e, t.p, t.f, t.h, CASE WHEN p.gone THEN '' ELSE t.r END, CASE WHEN p.gone THEN hk_without_values(t.w) ELSE t.w END, CASE WHEN p.gone THEN hk_without_values(t.c) ELSE t.c END, (SELECT hk_now()), (SELECT hk_now()), t.fh, t.fr, string_to_array(t.rows, ' ')::bigint[],
   coalesce(t.told, (SELECT hk_now()))
 FROM unnest($3::text[], $4::text[], $5::text[], $6::bytea[], $7::bytea[], $8::text[], $9::text[], $10::text[], $11::timestamptz[], $12::text[], $13::timestamptz[])
   AS t (e, p, f, h, r, w, c, fh, fr, rows, told)
