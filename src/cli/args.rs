@@ -149,7 +149,7 @@ pub(crate) enum OrderCommand {
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..))]
         limit: i64,
     },
-    /// Show one order: status, blocker, and its facts in order; no names or addresses
+    /// Show one order: status, blocker, and its facts in order; what external systems answered may name somebody
     Show {
         /// HK number, the customer's order number, or ACCOUNT/EXTERNAL-ID
         order: String,

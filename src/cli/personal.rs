@@ -17,7 +17,7 @@ const ELSEWHERE: [&str; 6] = [
     "the channel, the warehouse, the payment provider and the mail server: erase there",
     "records in quarantine that name no order: found by a mail address alone, where their bytes have it as text; for names or phone numbers look through them (hikiate quarantine list)",
     "webhook bodies go once they are worked off, or after a day, and payments that no order claims after 35 days: this command does not look through them",
-    "facts, journals and the log hold no names or addresses; reasons that operators typed stay as they were typed",
+    "facts and journals hold no names or addresses, and neither do log lines of this version (older ones may quote an external system: rotate them); reasons that operators typed stay as they were typed",
 ];
 
 /// No order and no record has an address: that is not to say that it was never stored.

@@ -569,6 +569,7 @@ impl Memory {
                 key,
                 state: EffectState::Planned,
                 outcome_unknown: false,
+                error: None,
             });
         }
         Ok(())

@@ -609,8 +609,9 @@ fn unknown_outcomes(view: &View<'_>, tasks: &mut Tasks) {
         .iter()
         .filter(|row| row.state == EffectState::Unresolved)
     {
+        let why = row.error.as_deref().unwrap_or("no reply arrived");
         let what = format!(
-            "Outcome unknown: {} was sent, but no usable reply arrived. Check {}, then record whether it took effect",
+            "Outcome unknown: {} was sent, but no usable reply arrived ({why}). Check {}, then record whether it took effect",
             row.key, row.account
         );
         tasks

@@ -257,6 +257,8 @@ pub struct QueuedEffect {
     pub state: EffectState,
     /// An attempt may have happened.
     pub outcome_unknown: bool,
+    /// What the last attempt failed with, an external system's words between “ and ”.
+    pub error: Option<String>,
 }
 
 /// Where an effect stands.

@@ -424,24 +424,24 @@ fn report(account: &Account, done: &[(ClaimedEffect, AttemptResult)]) {
             AttemptResult::Finished { outcome }
                 if outcome.verdict == crate::facts::Verdict::Refused =>
             {
-                warn!(account = %account.slug, %order, %op, effect = id, code = outcome.code, message = without_quotes(&outcome.message), "rejected");
+                warn!(account = %account.slug, %order, %op, effect = id, code = outcome.code, message = without_quotes(&outcome.message), "rejected: see `hikiate order show {order}`");
             }
             AttemptResult::Finished { outcome }
                 if outcome.verdict == crate::facts::Verdict::Unknown =>
             {
-                info!(account = %account.slug, %order, %op, effect = id, message = without_quotes(&outcome.message), "no answer; safe to repeat, retried later");
+                info!(account = %account.slug, %order, %op, effect = id, message = without_quotes(&outcome.message), "outcome unknown; safe to repeat, retried later");
             }
             AttemptResult::Finished { .. } => {
                 debug!(account = %account.slug, %order, %op, effect = id, "done")
             }
             AttemptResult::Unresolved { error } => {
-                warn!(account = %account.slug, %order, %op, effect = id, error = without_quotes(error), "outcome unknown: check the external system, then run `hikiate effect resolve {id} done` or `not-done`, with --reason");
+                warn!(account = %account.slug, %order, %op, effect = id, error = without_quotes(error), "outcome unknown: see `hikiate order show {order}`, check the external system, then run `hikiate effect resolve {id} done` or `not-done`, with --reason");
             }
             AttemptResult::OutcomeUnknown { error, .. } => {
-                info!(account = %account.slug, %order, %op, effect = id, error = without_quotes(error), "no answer; to be looked up or resent under the same key")
+                info!(account = %account.slug, %order, %op, effect = id, error = without_quotes(error), "outcome not known yet; to be looked up or resent under the same key")
             }
             AttemptResult::RetryLater { error, .. } if effect.attempts >= 4 => {
-                warn!(account = %account.slug, %order, %op, effect = id, tries = effect.attempts + 1, error = without_quotes(error), "repeated attempts failed; task opened, retried later")
+                warn!(account = %account.slug, %order, %op, effect = id, tries = effect.attempts + 1, error = without_quotes(error), "repeated attempts failed; see `hikiate tasks`; retried later")
             }
             AttemptResult::RetryLater { error, .. } => {
                 info!(account = %account.slug, %order, %op, effect = id, error = without_quotes(error), "not sent; retried later")

@@ -158,15 +158,19 @@ pub(super) async fn load_words(
     Ok(said.collect())
 }
 
-/// Deletes what external systems said of these orders, whose rows are locked, and the texts of tasks that repeat it.
+/// Deletes what external systems said of these orders, whose rows are locked, and the texts of tasks that repeat it. Returns
+/// how many facts had some.
 pub(super) async fn forget_words(
     tx: &mut Transaction<'_, Postgres>,
     orders: &[i64],
-) -> Result<(), StoreError> {
-    sqlx::query!("SELECT hk_forget_words_of_orders($1)", orders)
-        .fetch_one(&mut **tx)
-        .await?;
-    Ok(())
+) -> Result<u64, StoreError> {
+    let gone = sqlx::query_scalar!(
+        r#"SELECT hk_forget_words_of_orders($1) AS "gone!""#,
+        orders
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(gone.unsigned_abs())
 }
 
 /// Deletes what external systems said of these waves, whose rows are locked, also where an ended order of them was told.

@@ -160,7 +160,7 @@ impl Store {
         }
         let mut queue: BTreeMap<i64, Vec<QueuedEffect>> = BTreeMap::new();
         for row in sqlx::query!(
-            "SELECT e.id, e.subject_id, e.account_id, e.op, e.state, e.outcome_unknown, f.key FROM effects e JOIN facts f ON f.id = e.intent_id
+            "SELECT e.id, e.subject_id, e.account_id, e.op, e.state, e.outcome_unknown, e.error, f.key FROM effects e JOIN facts f ON f.id = e.intent_id
              WHERE e.subject_id = ANY($1) ORDER BY e.id",
             ids
         )
@@ -175,6 +175,7 @@ impl Store {
                 key: row.key,
                 state: effect_state(&row.state),
                 outcome_unknown: row.outcome_unknown,
+                error: row.error,
             });
         }
         let subjects = sqlx::query!(

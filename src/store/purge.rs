@@ -26,6 +26,8 @@ pub struct Purged {
     pub personal: u64,
     /// Raw bytes of readings.
     pub raw: u64,
+    /// Facts of orders of which what an external system said was deleted.
+    pub words: u64,
     /// Bytes of waves.
     pub batches: u64,
     /// Records of the quarantine, or their bytes.
@@ -39,11 +41,12 @@ pub struct Purged {
 impl Purged {
     /// Each kind by its word.
     #[must_use]
-    pub fn kinds(&self) -> [(&'static str, u64); 7] {
+    pub fn kinds(&self) -> [(&'static str, u64); 8] {
         [
             ("orders", self.orders),
             ("personal", self.personal),
             ("raw", self.raw),
+            ("words", self.words),
             ("batches", self.batches),
             ("quarantine", self.quarantine),
             ("payments", self.payments),
@@ -63,6 +66,7 @@ impl AddAssign for Purged {
         self.orders += other.orders;
         self.personal += other.personal;
         self.raw += other.raw;
+        self.words += other.words;
         self.batches += other.batches;
         self.quarantine += other.quarantine;
         self.payments += other.payments;
@@ -272,7 +276,7 @@ pub(super) async fn purge_of(tx: &mut Tx<'_>, ids: &[i64]) -> Result<Purged, Sto
     let personal = sqlx::query!("DELETE FROM personal WHERE subject_id = ANY($1)", ids)
         .execute(&mut **tx)
         .await?;
-    forget_words(tx, ids).await?;
+    let words = forget_words(tx, ids).await?;
     let orders = sqlx::query!(
         "UPDATE subjects SET purged_at = coalesce(purged_at, (SELECT hk_now())) WHERE id = ANY($1)",
         ids
@@ -283,6 +287,7 @@ pub(super) async fn purge_of(tx: &mut Tx<'_>, ids: &[i64]) -> Result<Purged, Sto
         orders: orders.rows_affected(),
         personal: personal.rows_affected() + names.rows_affected(),
         raw: raw.rows_affected(),
+        words,
         ..Purged::default()
     })
 }

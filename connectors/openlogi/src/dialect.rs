@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hikiate_sdk::budget::{EVERY, Reading};
 use hikiate_sdk::http::{Answer, Dialect};
+use hikiate_sdk::text::{error_code_or_quote, quote};
 use hikiate_sdk::{Error, ErrorClass};
 use serde::Deserialize;
 use serde_json::Value;
@@ -71,18 +72,18 @@ impl Dialect for Answers {
             422 if refusal.errors.keys().any(|field| field == "identifier") => ErrorClass::Conflict,
             _ => plain.class,
         };
-        let code = answer.code(&refusal.error);
+        let code = error_code_or_quote(&refusal.error);
         let mut message = format!("OPENLOGI answered {status} {code}");
         if !refusal.error_description.is_empty() {
-            message.push_str(&format!(": {}", answer.words(&refusal.error_description)));
+            message.push_str(&format!(": {}", quote(&refusal.error_description)));
         }
         let fields = refusal.errors.iter().take(FIELDS);
         for (field, words) in fields {
-            let named = answer.code(field);
+            let named = error_code_or_quote(field);
             if is_personal(field) {
                 message.push_str(&format!("; {named}: refused (its words may quote the value and are not kept: check it in the order)"));
             } else {
-                message.push_str(&format!("; {named}: {}", answer.words(&text(words))));
+                message.push_str(&format!("; {named}: {}", quote(&text(words))));
             }
         }
         if status == 402 {

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use hikiate_sdk::http::{Answer, Dialect};
+use hikiate_sdk::text::{error_code_or_quote, quote};
 use hikiate_sdk::{Error, ErrorClass};
 use serde::Deserialize;
 
@@ -137,19 +138,19 @@ fn is_other_mode(refused: &Refused) -> bool {
 fn words(answer: &Answer<'_>, refused: &Refused, class: ErrorClass) -> String {
     let status = answer.response.status;
     let code = [&refused.code, &refused.decline_code];
-    let code = code.into_iter().flatten().map(|code| answer.code(code));
+    let code = code.into_iter().flatten().map(|code| error_code_or_quote(code));
     let code: Vec<String> = code.collect();
     let code = if code.is_empty() {
-        answer.code(refused.kind.as_deref().unwrap_or_default())
+        error_code_or_quote(refused.kind.as_deref().unwrap_or_default())
     } else {
         code.join(", ")
     };
     let mut words = format!("Stripe answered {status} {code}");
     if let Some(param) = &refused.param {
-        words.push_str(&format!(" at {}", answer.code(param)));
+        words.push_str(&format!(" at {}", error_code_or_quote(param)));
     }
     if let Some(message) = &refused.message {
-        words.push_str(&format!(": {}", answer.words(message)));
+        words.push_str(&format!(": {}", quote(message)));
     }
     let hint = match (status, class) {
         (401, _) => "; check the account's secret: it was rolled, expired or is of another account",

@@ -1,6 +1,7 @@
 //! How a shop answers, and what stands in front of it: WooCommerce has a code in each refusal, hosts and firewalls have pages.
 
 use hikiate_sdk::http::{Answer, Dialect};
+use hikiate_sdk::text::{error_code_or_quote, quote};
 use hikiate_sdk::{Error, ErrorClass};
 use serde_json::Value;
 
@@ -62,10 +63,10 @@ impl Dialect for Shop {
             {
                 Error {
                     class: ErrorClass::OutcomeUnknown,
-                    ..refused(answer, status, plain, &refusal)
+                    ..refused(status, plain, &refusal)
                 }
             }
-            Some(refusal) => refused(answer, status, plain, &refusal),
+            Some(refusal) => refused(status, plain, &refusal),
             None => page(answer, status, plain),
         })
     }
@@ -83,9 +84,9 @@ fn class_of(status: u16) -> ErrorClass {
 }
 
 /// A refusal in WordPress' own form.
-fn refused(answer: &Answer<'_>, status: u16, plain: Error, refusal: &Refusal) -> Error {
+fn refused(status: u16, plain: Error, refusal: &Refusal) -> Error {
     let code = refusal.code();
-    let (named, words) = (answer.code(&code), answer.words(&refusal.message));
+    let (named, words) = (error_code_or_quote(&code), quote(&refusal.message));
     let said = format!("the shop answered {status} {named}: {words}");
     let (class, message) = match (status, code.as_str()) {
         (404, NO_ROUTE) => (
@@ -121,7 +122,7 @@ fn refused(answer: &Answer<'_>, status: u16, plain: Error, refusal: &Refusal) ->
 fn page(answer: &Answer<'_>, status: u16, plain: Error) -> Error {
     let body = answer.response.body.as_slice();
     let said = if body.trim_ascii_start().starts_with(b"<") {
-        let title = title(body).map(|title| format!(" ({})", answer.words(&title)));
+        let title = title(body).map(|title| format!(" ({})", quote(&title)));
         let title = title.unwrap_or_default();
         format!("the shop answered {status} with a page{title}")
     } else {

@@ -131,7 +131,7 @@ impl Run {
             text += &format!("  {at:>4}  {:?}\n", self.commands[*at]);
         }
         text += &format!(
-            "  replay: cargo run --release -p hikiate-prove -- model --seed {} --run {} --keep {}\n",
+            "  replay: cargo run --profile proof -p hikiate-prove -- model --seed {} --run {} --keep {}\n",
             self.seed,
             self.number,
             names.join(",")

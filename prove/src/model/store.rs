@@ -350,6 +350,7 @@ impl Order {
             key: row.key.clone(),
             state: row.state,
             outcome_unknown: row.outcome_unknown,
+            error: None,
         }));
     }
 }

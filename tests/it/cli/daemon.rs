@@ -348,7 +348,7 @@ async fn the_log_names_what_runs_and_who_typed_what_and_no_reason() {
 #[tokio::test]
 async fn the_log_names_what_is_not_read_and_accounts_that_change_hands() {
     const WAITS: &str = "files wait and are not read: see `hikiate tasks`";
-    const BAD: &str = "a record is in quarantine: see `hikiate quarantine list`";
+    const BAD: &str = "a record is in quarantine: see `hikiate quarantine show 1`";
     let db = db().await;
     let mut shop = Shop::new(Some(&db.url));
     shop.edit(

@@ -582,6 +582,7 @@ async fn erasing_takes_settled_records_and_the_wave_of_ended_orders_and_says_wha
         orders: 1,
         personal: 1,
         raw: 1,
+        words: 0,
         batches: 1,
         quarantine: 1,
         payments: 0,

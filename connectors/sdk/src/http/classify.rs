@@ -10,8 +10,8 @@ use crate::{Error, ErrorClass};
 /// A `Retry-After` above this is treated as a mistake and capped.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The error of a status, or `None` for 2xx. `words` is the external system's own text, see [`excerpt`]; of a write it is quoted
-/// ([`quote`]), since it may repeat a name or an address that was sent.
+/// The error of a status, or `None` for 2xx. `words` is the external system's own text, see [`excerpt`]; it is quoted
+/// ([`quote`]), since it may repeat a name or an address.
 ///
 /// For a write, whatever leaves open whether it was carried out is [`ErrorClass::OutcomeUnknown`]: every 5xx, 408,
 /// and redirects other than 307 and 308 (many servers redirect after they have acted).
@@ -57,11 +57,7 @@ pub fn classify(
     };
     if !words.is_empty() {
         message.push_str(": ");
-        message.push_str(&if is_write {
-            quote(words)
-        } else {
-            words.to_owned()
-        });
+        message.push_str(&quote(words));
     }
     Some(Error::new(class, message).with_code(status.to_string()))
 }
@@ -164,12 +160,12 @@ mod tests {
         assert_eq!(error.as_ref().and_then(|e| e.code.as_deref()), Some("422"));
         assert_eq!(
             error.map(|e| e.message),
-            Some("the external system answered 422: no stock".to_owned())
+            Some("the external system answered 422: “no stock”".to_owned())
         );
     }
 
     #[test]
-    fn what_is_said_of_a_write_is_quoted() {
+    fn what_the_external_system_says_is_quoted() {
         let message = |words| classify(422, None, words, true).map(|e| e.message);
         assert_eq!(
             message("no street “東池袋0-0-0”").as_deref(),

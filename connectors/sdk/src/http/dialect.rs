@@ -3,7 +3,6 @@
 use super::{Request, Response};
 use crate::Error;
 use crate::budget::Reading;
-use crate::text::{error_code_or_quote, quote};
 
 /// An answer with what it answers.
 #[derive(Clone, Copy, Debug)]
@@ -16,29 +15,6 @@ pub struct Answer<'a> {
     pub is_write: bool,
 }
 
-impl Answer<'_> {
-    /// The external system's words, or a part of them, for the message of an error: quoted for a write, since they may repeat a
-    /// name or an address that was sent; as they are for a read.
-    #[must_use]
-    pub fn words(&self, theirs: &str) -> String {
-        if self.is_write {
-            quote(theirs)
-        } else {
-            theirs.to_owned()
-        }
-    }
-
-    /// The external system's code, or the name of a field, for the same: quoted for a write unless it has the form of one.
-    #[must_use]
-    pub fn code(&self, theirs: &str) -> String {
-        if self.is_write {
-            error_code_or_quote(theirs)
-        } else {
-            theirs.to_owned()
-        }
-    }
-}
-
 /// One external system's way to answer. Pure.
 pub trait Dialect: Send + Sync {
     /// The error that the whole answer is, or `None` where it is none: throttled in a 200, a 403 that means "slow down", a
@@ -46,7 +22,7 @@ pub trait Dialect: Send + Sync {
     ///
     /// What a body repeats of credentials is taken out of the words of an error afterwards. `Auth` must mean that nothing was
     /// carried out: the call is tried with another value of a secret that rotates. What is put into the words of an error goes
-    /// through [`Answer::words`] and [`Answer::code`].
+    /// through [`quote`](crate::text::quote), a code through [`error_code_or_quote`](crate::text::error_code_or_quote).
     fn judge(&self, answer: &Answer<'_>, plain: Option<Error>) -> Option<Error> {
         let _ = answer;
         plain
