@@ -159,7 +159,7 @@ async fn a_line_keeps_the_code_that_the_row_names() {
     assert_eq!(parcel(&page, 1).lines()[0].code, None);
     assert_eq!(
         bad(&page, 2).reason,
-        "jisseki-1.csv row 6, column 商品コード: \"VW-b\" differs from the code in another row of this parcel for the same line"
+        "jisseki-1.csv row 6, column 商品コード: “VW-b” differs from the code in another row of this parcel for the same line"
     );
 }
 
@@ -242,7 +242,7 @@ async fn answers_that_contradict_each_other_are_not_believed() {
     let bad = replies[0].parsed.as_ref().unwrap_err();
     assert_eq!(
         bad.reason,
-        "uketsuke-1.csv row 2, column 受付結果: \"OK\" contradicts another row of the same shipment in this file"
+        "uketsuke-1.csv row 2, column 受付結果: “OK” contradicts another row of the same shipment in this file"
     );
     assert_eq!(bad.part.as_deref(), Some("reply"));
     assert!(
