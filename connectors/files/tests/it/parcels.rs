@@ -114,7 +114,7 @@ async fn a_bad_row_is_told_with_its_reference_line_and_number() {
     let rows = "HK1-S1,1,A,1,,4012-3456-7893,2026/11/27 7:3\n\
         HK2-S1,2,A,,,未定,2026/11/27 07:03:00\n\
         HK3-S1,3,A,1,,4.01235E+11,2026/11/27 07:03:00\n\
-        HK4-S1,x,A,1,,,2026/11/27 07:03:00\n";
+        HK4-S1,髙橋 一郎,A,1,,,2026/11/27 07:03:00\n";
     let page = read(&site, rows).await;
     let told: Vec<_> = (0..4)
         .map(|n| {
@@ -132,7 +132,7 @@ async fn a_bad_row_is_told_with_its_reference_line_and_number() {
             (Some("HK1-S1"), Some("parcel line 1 number 4012-3456-7893")),
             (Some("HK2-S1"), Some("parcel line 2 number -")),
             (Some("HK3-S1"), Some("parcel line 3 number ?")),
-            (Some("HK4-S1"), Some("parcel line x number ")),
+            (Some("HK4-S1"), Some("parcel line ? number ")),
         ]
     );
 }
