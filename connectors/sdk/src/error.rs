@@ -96,6 +96,9 @@ mod tests {
             ("rest.invalid-param:1/2", "rest.invalid-param:1/2"),
             ("見本 花子は使えません", "422"),
             ("No such name", "422"),
+            ("03-0000-0000", "422"),
+            ("170-0013", "422"),
+            ("metadata[x]", "metadata[x]"),
             ("", "422"),
         ] {
             assert_eq!(error().with_code(code).code.as_deref(), Some(kept));

@@ -486,12 +486,12 @@ impl fmt::Debug for Prepared {
 pub enum Outcome {
     /// Taken; the end of it comes later.
     Accepted {
-        /// The external system's id of what was made.
+        /// The external system's id of what was made. It is kept for ever, so it is never its words.
         id: Option<String>,
     },
     /// Done.
     Done {
-        /// The external system's id of what was made.
+        /// The external system's id of what was made. It is kept for ever, so it is never its words.
         id: Option<String>,
     },
     /// Definitely refused; nothing happened. Where the key is honoured this is believed after a lost reply too: it is the stored

@@ -25,6 +25,9 @@ const CLOSE: char = '\u{201D}';
 /// Longest code of an error, in bytes.
 const ERROR_CODE: usize = 64;
 
+/// Longest one of digits alone: a phone number has more.
+const NUMBER_CODE: usize = 8;
+
 /// A field as it is stored: no NUL and no control characters but line breaks and tabs, a base letter and its combining
 /// mark as one character where there is one, at most [`FIELD_BYTES`].
 ///
@@ -226,17 +229,25 @@ pub fn without_quotes(text: &str) -> String {
 }
 
 /// Whether a text has the form of a code, or of the name of a field, as programs write them: at most 64 ASCII letters, digits and
-/// `_-.:/`.
+/// `_-.:/[]` that begin with a letter or `_`, or at most 8 digits and dots. A phone number has neither form, and no postcode with its hyphen.
 ///
 /// ```
 /// use hikiate_sdk::text::is_error_code;
-/// assert!(is_error_code("validation_failed") && is_error_code("422"));
+/// assert!(is_error_code("validation_failed") && is_error_code("metadata[x]"));
+/// assert!(is_error_code("422") && is_error_code("5.1.1"));
 /// assert!(!is_error_code("見本 花子") && !is_error_code("No such name") && !is_error_code(""));
+/// assert!(!is_error_code("03-0000-0000") && !is_error_code("0312345678") && !is_error_code("170-0013"));
 /// ```
 #[must_use]
 pub fn is_error_code(text: &str) -> bool {
-    let fits = |b: u8| b.is_ascii_alphanumeric() || b"_-.:/".contains(&b);
-    (1..=ERROR_CODE).contains(&text.len()) && text.bytes().all(fits)
+    let begins = |b: &u8| b.is_ascii_alphabetic() || *b == b'_';
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"_-.:/[]".contains(&b);
+    if text.as_bytes().first().is_some_and(begins) {
+        text.len() <= ERROR_CODE && text.bytes().all(fits)
+    } else {
+        let counts = |b: u8| b.is_ascii_digit() || b == b'.';
+        (1..=NUMBER_CODE).contains(&text.len()) && text.bytes().all(counts)
+    }
 }
 
 /// A code of an external system, or the name of a field: as it is if it has that form ([`is_error_code`]), else quoted.
@@ -386,8 +397,37 @@ mod tests {
     fn what_is_no_code_is_quoted() {
         assert_eq!(error_code_or_quote("items.0.code"), "items.0.code");
         assert_eq!(error_code_or_quote("Mr Sample"), "“Mr Sample”");
+        assert_eq!(error_code_or_quote("03-0000-0000"), "“03-0000-0000”");
         assert!(is_error_code(&"x".repeat(ERROR_CODE)));
         assert!(!is_error_code(&"x".repeat(ERROR_CODE + 1)));
+        for code in [
+            "a",
+            "_x",
+            "metadata[x]",
+            "expand[0]",
+            "E1-2",
+            "422",
+            "5.1.1",
+            "12345678",
+        ] {
+            assert!(is_error_code(code), "{code}");
+        }
+        for other in [
+            "",
+            "03-0000-0000",
+            "0312345678",
+            "170-0013",
+            "+81312345678",
+            "123456789",
+            "5.1.1 no such user",
+            "4a",
+            "-x",
+            "[x]",
+            "a@b",
+            "a b",
+        ] {
+            assert!(!is_error_code(other), "{other}");
+        }
     }
 
     proptest! {

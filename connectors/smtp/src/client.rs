@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use crate::config::{Settings, Tls};
 use crate::lines::Lines;
 use crate::map::Frozen;
+use crate::queue::queue_id;
 
 /// The mail is with the server by then; a slow farewell is not waited for.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -96,10 +97,9 @@ impl Client {
             )),
             Ok(Err(error)) => Err(self.after_body(&error)),
             Ok(Ok(response)) => {
-                let id = response
-                    .message()
-                    .next()
-                    .map(|line| quote(&self.clean(line)));
+                let reply: Vec<&str> = response.message().collect();
+                let reply = self.clean(&reply.join(" "));
+                let id = queue_id(&reply, &mail.to.to_string());
                 Ok(Outcome::Done { id })
             }
         };

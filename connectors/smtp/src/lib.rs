@@ -5,6 +5,7 @@ mod config;
 mod connector;
 mod lines;
 mod map;
+mod queue;
 mod recipient;
 #[cfg(feature = "sim")]
 pub mod sim;

@@ -52,7 +52,7 @@ struct State {
     injected: BTreeMap<Fault, u64>,
     /// Given to a connection that came to no such point, or ordered for reading.
     missed: Vec<Fault>,
-    /// A refusal tells whose mailbox it is.
+    /// An answer tells whose mailbox it is.
     repeats_names: bool,
 }
 
@@ -66,7 +66,8 @@ impl SmtpSim {
         }
     }
 
-    /// While it is on, a refusal of a recipient repeats who it was, in words that are no mail address.
+    /// While it is on, a refusal of a recipient repeats who it was, in words that are no mail address, and so does what is said of a
+    /// mail that was taken.
     pub fn repeats_names(&self, on: bool) {
         self.state().repeats_names = on;
     }
@@ -249,13 +250,28 @@ impl Session {
             return Ok(true);
         }
         let garbage = self.fails(Fault::Garbage);
+        let taken = self.taken();
         self.say(if garbage {
             "<html>mail is a web page now</html>"
         } else {
-            "250 2.0.0 taken"
+            &taken
         })
         .await?;
         Ok(garbage)
+    }
+
+    /// What is said of the mail that was taken last.
+    fn taken(&self) -> String {
+        let state = self.sim.state();
+        let last = state.mails.last().filter(|_| state.repeats_names);
+        let whose = last.and_then(|mail| mail.to.first());
+        let whose = whose.map_or_else(String::new, |to| {
+            format!(" for {}", to.replace('@', " at "))
+        });
+        format!(
+            "250 2.0.0 Ok: queued as 4F3A1BC2D{}{whose}",
+            state.mails.len()
+        )
     }
 
     fn fails(&mut self, fault: Fault) -> bool {

@@ -83,7 +83,7 @@ async fn a_mail_arrives_whole_with_date_and_id() {
     assert_eq!(
         outcome,
         Outcome::Done {
-            id: Some("“2.0.0 taken”".to_owned())
+            id: Some("4F3A1BC2D1".to_owned())
         }
     );
     let mails = sim.mails();
@@ -183,6 +183,9 @@ async fn what_a_mail_server_repeats_is_told_and_not_logged() {
             "{logged}"
         );
     }
+    let outcome = send(account.as_ref()).await.unwrap();
+    let id = Some("4F3A1BC2D1".to_owned());
+    assert_eq!(outcome, Outcome::Done { id }, "for ever, so the id alone");
 }
 
 #[tokio::test]

@@ -283,6 +283,16 @@ mod tests {
     }
 
     #[test]
+    fn a_field_inside_another_is_named() {
+        let body = json!({ "error": { "type": "invalid_request_error", "param": "metadata[reason]", "message": "too long" } });
+        let judged = judged(400, &[], &body).unwrap();
+        assert_eq!(
+            judged.message,
+            "Stripe answered 400 invalid_request_error at metadata[reason]: “too long”"
+        );
+    }
+
+    #[test]
     fn a_key_of_the_other_mode_is_no_absence() {
         let message = "No such payment_intent: 'pi_1'; a similar object exists in live mode, but a test mode key was used to make this request.";
         let body = error("invalid_request_error", Some("resource_missing"), message);

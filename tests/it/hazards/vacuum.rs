@@ -108,6 +108,12 @@ async fn a_table_that_has_grown_is_counted_before_autovacuum_comes_round() {
     .await
     .unwrap();
     drop(connection);
-    shop.store().vacuum().await.unwrap();
-    assert_eq!(shop.number(counted).await, 1);
+    // A table that autovacuum has locked just then is passed over.
+    for _ in 0..100 {
+        shop.store().vacuum().await.unwrap();
+        if shop.number(counted).await == 1 {
+            return;
+        }
+    }
+    panic!("the table was not counted");
 }

@@ -132,7 +132,7 @@ async fn shipment(shop: &Shop) -> String {
 fn bad_row(reference: &str, part: &str, raw: &str) -> IncomingPage {
     let bad = BadRecord::new(
         Some(reference.into()),
-        "jisseki-1.csv row 2, column 出荷日時: \"7:3\" is no time",
+        "jisseki-1.csv row 2, column 出荷日時: “7:3” is no time",
     )
     .because("column 出荷日時: is no time")
     .of_part(part);

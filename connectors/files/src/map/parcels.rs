@@ -160,7 +160,8 @@ fn of_part(row: &RowView<'_>, bad: BadRecord) -> BadRecord {
     let line = match Says::of(row.places.columns) {
         Says::Lines => match row.number::<u32>(Field::Line) {
             Ok(n) => n.to_string(),
-            Err(_) => key(row.text(Field::Line)),
+            // No good row has it, and in a shifted row it may be a name, which would stay.
+            Err(_) => "?".to_owned(),
         },
         Says::Codes => code(row.text(Field::Code)),
         Says::Whole => String::new(),

@@ -10,7 +10,7 @@ use super::when::{Dated, FileTimes, When};
 use crate::layout::{ColumnIn, Field};
 
 /// Characters of a cell that a reason shows.
-pub(crate) const SHOWN: usize = 40;
+const SHOWN: usize = 40;
 
 /// Where the fields of a kind stand in a particular file.
 pub(crate) struct Places<'a> {
@@ -41,6 +41,12 @@ impl Places<'_> {
         BadRecord::new(None, format!("{} row {line}: {rule}", self.file))
             .because(format!("{}: {rule}", self.word))
     }
+}
+
+/// A cell as a reason shows it, whatever its column: in a row that is shifted by one cell a name stands where a quantity or a date
+/// should, and it is quoted, so that no log repeats it.
+pub(crate) fn shown(cell: &str) -> String {
+    quote(&cell.chars().take(SHOWN).collect::<String>())
 }
 
 /// One row.
@@ -124,15 +130,10 @@ impl<'a> RowView<'a> {
         self.because(field, rule, rule)
     }
 
-    /// The same, with the cell, which is no part of the cause. What stands in place of a tracking number may be a name or a phone
-    /// number: it is quoted, so that no log repeats it.
+    /// The same, with the cell, which is no part of the cause.
     pub(crate) fn bad_value(&self, field: Field, rule: &str) -> BadRecord {
-        let shown: String = self.text(field).chars().take(SHOWN).collect();
-        let shown = match field {
-            Field::Tracking => quote(&shown),
-            _ => format!("{shown:?}"),
-        };
-        self.because(field, &format!("{shown} {rule}"), rule)
+        let why = format!("{} {rule}", shown(self.text(field)));
+        self.because(field, &why, rule)
     }
 
     fn because(&self, field: Field, why: &str, rule: &str) -> BadRecord {

@@ -3,14 +3,13 @@
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use chrono::Duration;
-use hikiate_sdk::text::quote;
 use hikiate_sdk::{
     BadRecord, CancelReply, CancelVerdict, InstructionReply, Observed, ReplyVerdict,
     ShipmentReference,
 };
 
 use super::parcels::{self, ParcelRow};
-use super::row::{RowView, SHOWN};
+use super::row::{RowView, shown};
 use super::stock::{self, StockRow};
 use crate::layout::{CancelVerdicts, Field, Quantities, ReplyVerdicts, Stock};
 
@@ -152,11 +151,9 @@ fn verdict<V: Copy>(row: &RowView<'_>, lists: &[(&Vec<String>, V)]) -> Result<V,
             .iter()
             .flat_map(|(list, _)| list.iter().map(String::as_str))
             .collect();
-        // People write there what came of it, and of whom.
-        let shown: String = word.chars().take(SHOWN).collect();
         let rule = format!(
             "{} is not one of the layout's verdicts: {}",
-            quote(&shown),
+            shown(word),
             words.join(", ")
         );
         row.bad(Field::Verdict, &rule)

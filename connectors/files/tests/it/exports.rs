@@ -77,7 +77,7 @@ async fn a_row_that_a_later_export_of_the_day_lacks_is_told() {
         let gone = gone.unwrap();
         assert_eq!(
             gone.reason,
-            "jisseki-2.csv: no longer has line 1 of HK1-S1 in parcel 401234567802, which jisseki-1.csv of the same day had: ask the warehouse whether it shipped; the earlier report counts until a file corrects it, with quantity 0 if it did not ship"
+            "jisseki-2.csv: no longer has line 1 of HK1-S1 in parcel “401234567802”, which jisseki-1.csv of the same day had: ask the warehouse whether it shipped; the earlier report counts until a file corrects it, with quantity 0 if it did not ship"
         );
         assert_eq!(
             gone.part.as_deref(),

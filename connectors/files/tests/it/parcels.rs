@@ -114,7 +114,7 @@ async fn a_bad_row_is_told_with_its_reference_line_and_number() {
     let rows = "HK1-S1,1,A,1,,4012-3456-7893,2026/11/27 7:3\n\
         HK2-S1,2,A,,,未定,2026/11/27 07:03:00\n\
         HK3-S1,3,A,1,,4.01235E+11,2026/11/27 07:03:00\n\
-        HK4-S1,x,A,1,,,2026/11/27 07:03:00\n";
+        HK4-S1,髙橋 一郎,A,1,,,2026/11/27 07:03:00\n";
     let page = read(&site, rows).await;
     let told: Vec<_> = (0..4)
         .map(|n| {
@@ -132,7 +132,7 @@ async fn a_bad_row_is_told_with_its_reference_line_and_number() {
             (Some("HK1-S1"), Some("parcel line 1 number 4012-3456-7893")),
             (Some("HK2-S1"), Some("parcel line 2 number -")),
             (Some("HK3-S1"), Some("parcel line 3 number ?")),
-            (Some("HK4-S1"), Some("parcel line x number ")),
+            (Some("HK4-S1"), Some("parcel line ? number ")),
         ]
     );
 }
@@ -159,7 +159,7 @@ async fn a_line_keeps_the_code_that_the_row_names() {
     assert_eq!(parcel(&page, 1).lines()[0].code, None);
     assert_eq!(
         bad(&page, 2).reason,
-        "jisseki-1.csv row 6, column 商品コード: \"VW-b\" differs from the code in another row of this parcel for the same line"
+        "jisseki-1.csv row 6, column 商品コード: “VW-b” differs from the code in another row of this parcel for the same line"
     );
 }
 
@@ -242,7 +242,7 @@ async fn answers_that_contradict_each_other_are_not_believed() {
     let bad = replies[0].parsed.as_ref().unwrap_err();
     assert_eq!(
         bad.reason,
-        "uketsuke-1.csv row 2, column 受付結果: \"OK\" contradicts another row of the same shipment in this file"
+        "uketsuke-1.csv row 2, column 受付結果: “OK” contradicts another row of the same shipment in this file"
     );
     assert_eq!(bad.part.as_deref(), Some("reply"));
     assert!(

@@ -148,7 +148,7 @@ async fn bad_rows_are_told_with_their_place_and_the_others_go_on() {
             "uketsuke-2.csv row 4: has 2 cells, not 4",
             "uketsuke-2.csv row 5, column 出荷指示番号: is blank",
             "uketsuke-2.csv row 6: has an opening quote that is never closed",
-            "uketsuke-2.csv row 7, column 受付日時: \"昨日\" does not match the time format \"%Y/%m/%d %H:%M:%S\"",
+            "uketsuke-2.csv row 7, column 受付日時: “昨日” does not match the time format \"%Y/%m/%d %H:%M:%S\"",
             "",
         ]
     );

@@ -60,7 +60,7 @@ async fn only_what_can_be_sold_counts() {
     );
     assert_eq!(
         told[2],
-        Err("zaiko-1.csv row 5, column 区分: \"B品\" is not one of the layout's [stock] quality words: define there whether such goods are sellable".to_owned())
+        Err("zaiko-1.csv row 5, column 区分: “B品” is not one of the layout's [stock] quality words: define there whether such goods are sellable".to_owned())
     );
     assert!(told[3].is_err() && told.len() == 4);
     let bad = page.records[2].parsed.as_ref().unwrap_err();
@@ -84,7 +84,7 @@ async fn lots_and_shelves_are_summed_and_what_stands_twice_is_bad() {
     assert_eq!(told[0], count("A@W1", 12));
     let why = told[1].as_ref().unwrap_err();
     assert!(
-        why.starts_with("zaiko-1.csv row 5, column 商品コード: \"B\" is in more than one row"),
+        why.starts_with("zaiko-1.csv row 5, column 商品コード: “B” is in more than one row"),
         "{why}"
     );
     assert_eq!(told[2..], [count("C@W1", 1), count("A@W2", 1)]);
@@ -113,7 +113,7 @@ async fn an_item_with_a_bad_row_has_no_count_anywhere() {
     let told = told(&page);
     assert_eq!(
         told[0],
-        Err("zaiko-1.csv row 4, column 在庫数: \"1.0E+3\" is no whole number".to_owned()),
+        Err("zaiko-1.csv row 4, column 在庫数: “1.0E+3” is no whole number".to_owned()),
         "told once, with the row that is bad by itself"
     );
     assert_eq!(told[1], count("B@W1", 7));
@@ -139,10 +139,10 @@ async fn numbers_of_spreadsheets_are_read_and_nothing_is_guessed() {
         (
             "E",
             "10.5",
-            Err("\"10.5\" is not a whole number: quantities are whole units"),
+            Err("“10.5” is not a whole number: quantities are whole units"),
         ),
-        ("F", "1E3", Err("\"1E3\" is no whole number")),
-        ("G", "\"1,00\"", Err("\"1,00\" is no whole number")),
+        ("F", "1E3", Err("“1E3” is no whole number")),
+        ("G", "\"1,00\"", Err("“1,00” is no whole number")),
         ("H", "", Err("is blank")),
     ];
     let text: String = rows

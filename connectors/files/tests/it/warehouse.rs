@@ -204,15 +204,40 @@ async fn what_a_warehouse_repeats_of_the_recipient_stands_in_its_message_alone()
     for told in ["在庫なし", "髙橋 一郎", "秋田市", "018-000-0000"] {
         assert!(reply.message.contains(told), "{told}: {}", reply.message);
     }
-    // In place of a verdict or a number it is a reason, which a log must be able to leave out.
-    let verdict = "出荷指示番号,受付結果,メッセージ,受付日時\r\nHK2-S1,高橋 一郎様 転居,,\r\n";
-    let number = "出荷指示番号,行番号,出荷数量,送り状番号,出荷日時\r\nHK2-S1,1,1,高橋 一郎 090-0000-0000 他1件,2026/11/21 13:00:00\r\n";
-    for (file, rows) in [("uketsuke-9.csv", verdict), ("jisseki-9.csv", number)] {
+    // In place of a verdict or a number it is a reason, which a log must be able to leave out; so it is in any other column of a row
+    // that is shifted by a cell.
+    let reply = "出荷指示番号,受付結果,メッセージ,受付日時";
+    let shipped = "出荷指示番号,行番号,出荷数量,送り状番号,出荷日時";
+    for (file, header, row) in [
+        ("uketsuke-9.csv", reply, "HK2-S1,高橋 一郎様 転居,,"),
+        ("uketsuke-9.csv", reply, "HK2-S1,OK,,高橋 一郎様 転居"),
+        (
+            "jisseki-9.csv",
+            shipped,
+            "HK2-S1,1,1,高橋 一郎 090-0000-0000 他1件,2026/11/21 13:00:00",
+        ),
+        (
+            "jisseki-9.csv",
+            shipped,
+            "HK2-S1,1,1,401234567890,高橋 一郎 090-0000-0000",
+        ),
+        (
+            "jisseki-9.csv",
+            shipped,
+            "HK2-S1,1,高橋 一郎,401234567890,2025/11/20 13:00:00",
+        ),
+        (
+            "jisseki-9.csv",
+            shipped,
+            "HK2-S1,高橋 一郎,1,401234567890,2025/11/20 13:00:00",
+        ),
+    ] {
         let site = self::site("japanese-3pl-cp932");
-        site.put(&format!("incoming/{file}"), &crate::support::cp932(rows));
+        let rows = crate::support::cp932(&format!("{header}\r\n{row}\r\n"));
+        site.put(&format!("incoming/{file}"), &rows);
         let page = site.page("shipments", None).await;
         let Some(Err(bad)) = page.records.first().map(|record| &record.parsed) else {
-            panic!("{file}: {} records", page.records.len())
+            panic!("{row}: {} records", page.records.len())
         };
         assert!(bad.reason.contains("高橋 一郎"), "{}", bad.reason);
         for text in [&bad.reason, &bad.cause] {
