@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hikiate_sdk::text::{quote, words};
+use hikiate_sdk::text::quote;
 use hikiate_sdk::{Attempts, Error, ErrorClass, Secret};
 use russh::keys::PrivateKey;
 use russh_sftp::client::error::Error as SftpError;
@@ -91,24 +91,8 @@ impl SftpFolder {
         Ok(session)
     }
 
-    /// The error of a request that changes something; a connection that did not answer is not used again. Of a file that is written
-    /// the server's words may repeat what is in it, so they are quoted.
+    /// The error of a request; a connection that did not answer is not used again.
     async fn failed(&self, what: &str, path: &str, e: &SftpError) -> Error {
-        self.error(what, path, e, quote).await
-    }
-
-    /// The error of a request that only reads; the server was told no more than the name of a file or folder.
-    async fn unread(&self, what: &str, path: &str, e: &SftpError) -> Error {
-        self.error(what, path, e, words).await
-    }
-
-    async fn error(
-        &self,
-        what: &str,
-        path: &str,
-        e: &SftpError,
-        theirs: fn(&str) -> String,
-    ) -> Error {
         let class = match e {
             SftpError::Status(s) if s.status_code == StatusCode::PermissionDenied => {
                 ErrorClass::Auth
@@ -121,11 +105,7 @@ impl SftpFolder {
         };
         Error::new(
             class,
-            format!(
-                "cannot {what} {path} at {}: {}",
-                self.address.host,
-                says(e, theirs)
-            ),
+            format!("cannot {what} {path} at {}: {}", self.address.host, says(e)),
         )
     }
 
@@ -140,7 +120,7 @@ impl SftpFolder {
         match session.sftp.stat(path).await {
             Ok(meta) => Ok(Some(meta.attrs.size.unwrap_or_default())),
             Err(e) if is_absent(&e) => Ok(None),
-            Err(e) => Err(self.unread("check", path, &e).await),
+            Err(e) => Err(self.failed("check", path, &e).await),
         }
     }
 }
@@ -162,7 +142,7 @@ impl Folder for SftpFolder {
         let mut oldest = Oldest::new(after, most);
         match list(&session, &path, &mut oldest).await {
             Ok(()) => Ok(oldest.finish()),
-            Err(e) => Err(self.unread("list", &path, &e).await),
+            Err(e) => Err(self.failed("list", &path, &e).await),
         }
     }
 
@@ -180,7 +160,7 @@ impl Folder for SftpFolder {
         match range(&session, &path, offset, length).await {
             Ok(bytes) => Ok(bytes),
             Err(e) if is_absent(&e) => Ok(None),
-            Err(e) => Err(self.unread("read", &path, &e).await),
+            Err(e) => Err(self.failed("read", &path, &e).await),
         }
     }
 
@@ -253,13 +233,13 @@ impl Folder for SftpFolder {
     }
 }
 
-/// What went wrong, with the server's own words as `theirs` gives them.
-fn says(e: &SftpError, theirs: fn(&str) -> String) -> String {
+/// What went wrong. The server's own words are quoted: of a file that is written they may repeat what is in it.
+fn says(e: &SftpError) -> String {
     let SftpError::Status(status) = e else {
         return e.to_string();
     };
     let code = status.status_code.to_string();
-    match theirs(&status.error_message) {
+    match quote(&status.error_message) {
         theirs if theirs.is_empty() => code,
         theirs => format!("{code}: {theirs}"),
     }
@@ -406,23 +386,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_servers_own_words_about_a_change_are_quoted() {
-        let status = |text: &str| {
-            SftpError::Status(Status {
+    fn a_servers_own_words_are_quoted() {
+        let says = |words: &str| {
+            says(&SftpError::Status(Status {
                 id: 1,
                 status_code: StatusCode::Failure,
-                error_message: text.to_owned(),
+                error_message: words.to_owned(),
                 language_tag: String::new(),
-            })
+            }))
         };
-        let row = status("row 2: 髙橋 一郎");
-        assert_eq!(says(&row, quote), "Failure: “row 2: 髙橋 一郎”");
-        let full = status("too many\nhandles");
-        assert_eq!(says(&full, words), "Failure: too many handles");
-        let both: [fn(&str) -> String; 2] = [quote, words];
-        for theirs in both {
-            assert_eq!(says(&status(""), theirs), "Failure");
-            assert_eq!(says(&SftpError::Timeout, theirs), "Timeout");
-        }
+        assert_eq!(says("row 2: 髙橋 一郎"), "Failure: “row 2: 髙橋 一郎”");
+        assert_eq!(says(""), "Failure");
+        assert_eq!(super::says(&SftpError::Timeout), "Timeout");
     }
 }

@@ -183,43 +183,6 @@ async fn nobody_there_is_transient() {
     );
 }
 
-/// Of what is written it may repeat something, of what is read it knows no more than a name.
-#[tokio::test]
-async fn a_servers_words_about_a_write_are_quoted_and_those_about_a_read_are_not() {
-    let server = server().await;
-    let account = account(&server, &server.sim.host_key);
-    for name in ["outgoing", "incoming"] {
-        std::fs::remove_dir(server.dir.path().join(name)).unwrap();
-    }
-    let read = account
-        .source()
-        .unwrap()
-        .page("stock", None, hikiate_sdk::Here::at(now()))
-        .await
-        .unwrap_err();
-    let operations = account.operations().unwrap();
-    let prepared = operations
-        .prepare(&instruct(vec![instruction("HK1-S1", &[("A-1", 1)])]))
-        .unwrap();
-    let write = operations
-        .send_one(Op::Instruct, &prepared)
-        .await
-        .unwrap_err();
-    for (error, what, words, logged) in [
-        (&read, "cannot list ", "No such file", "No such file"),
-        (&write, "cannot write ", "“No such file”", "“…”"),
-    ] {
-        assert_eq!(error.class, ErrorClass::Transient, "{error}");
-        for (text, words) in [(&error.message, words), (&error.to_string(), logged)] {
-            assert!(text.starts_with(what), "{text}");
-            assert!(
-                text.ends_with(&format!(": No such file: {words}")),
-                "{text}"
-            );
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_server_that_does_not_answer_is_given_up_and_asked_again() {
     let server = server().await;

@@ -224,12 +224,12 @@ async fn what_a_warehouse_repeats_of_the_recipient_stands_in_its_message_alone()
         (
             "jisseki-9.csv",
             shipped,
-            "HK2-S1,1,高橋 一郎,401234567890,2025/11/20 13:00:00",
+            "HK2-S1,1,高橋 一郎,401234567890,2026/11/20 13:00:00",
         ),
         (
             "jisseki-9.csv",
             shipped,
-            "HK2-S1,高橋 一郎,1,401234567890,2025/11/20 13:00:00",
+            "HK2-S1,高橋 一郎,1,401234567890,2026/11/20 13:00:00",
         ),
     ] {
         let site = self::site("japanese-3pl-cp932");
