@@ -122,7 +122,8 @@ pub(super) async fn log_inputs(
                 record = row.id,
                 file,
                 reason = without_quotes(&row.reason),
-                "a record is in quarantine: see `hikiate quarantine show {}`", row.id
+                "a record is in quarantine: see `hikiate quarantine show {}`",
+                row.id
             );
         }
         if let Some(more) = rows.len().checked_sub(MOST).filter(|more| *more > 0) {

@@ -164,12 +164,9 @@ pub(super) async fn forget_words(
     tx: &mut Transaction<'_, Postgres>,
     orders: &[i64],
 ) -> Result<u64, StoreError> {
-    let gone = sqlx::query_scalar!(
-        r#"SELECT hk_forget_words_of_orders($1) AS "gone!""#,
-        orders
-    )
-    .fetch_one(&mut **tx)
-    .await?;
+    let gone = sqlx::query_scalar!(r#"SELECT hk_forget_words_of_orders($1) AS "gone!""#, orders)
+        .fetch_one(&mut **tx)
+        .await?;
     Ok(gone.unsigned_abs())
 }
 

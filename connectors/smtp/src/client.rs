@@ -99,7 +99,7 @@ impl Client {
             Ok(Ok(response)) => {
                 let reply: Vec<&str> = response.message().collect();
                 let reply = self.clean(&reply.join(" "));
-                let id = queue_id(&reply, &mail.to.to_string());
+                let id = queue_id(&reply, mail.to.as_ref());
                 Ok(Outcome::Done { id })
             }
         };

@@ -138,7 +138,10 @@ fn is_other_mode(refused: &Refused) -> bool {
 fn words(answer: &Answer<'_>, refused: &Refused, class: ErrorClass) -> String {
     let status = answer.response.status;
     let code = [&refused.code, &refused.decline_code];
-    let code = code.into_iter().flatten().map(|code| error_code_or_quote(code));
+    let code = code
+        .into_iter()
+        .flatten()
+        .map(|code| error_code_or_quote(code));
     let code: Vec<String> = code.collect();
     let code = if code.is_empty() {
         error_code_or_quote(refused.kind.as_deref().unwrap_or_default())
