@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use hikiate_sdk::text::{cut_bytes, quoted};
+use hikiate_sdk::text::{quote, quoted};
 use hikiate_sdk::{BadRecord, ExternalId, InFile, Kind, Listing, Personal};
 
 use super::{IncomingPayment, IncomingStock, PaymentName};
@@ -299,8 +299,8 @@ impl IncomingFact {
     pub(super) fn unknown(&self) -> IncomingBad {
         self.refused(
             format!(
-                "no shipment of this account has the reference {:?}",
-                cut_bytes(&self.reference, 40)
+                "no shipment of this account has the reference {}",
+                quote(&self.reference)
             ),
             "no shipment of this account has the reference",
         )

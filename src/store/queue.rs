@@ -530,7 +530,7 @@ impl Store {
         sqlx::query!(
             "UPDATE effects e SET state = t.state, token = NULL, lease_until = NULL, due_at = (SELECT hk_now()) + make_interval(secs => t.after),
                attempts = least(e.attempts + t.attempt::int, 30000), outcome_unknown = e.outcome_unknown OR t.outcome_unknown, lookups = least(e.lookups + t.looked::int, 30000),
-               look = e.look OR t.look, error = nullif(t.error, '')
+               look = e.look OR t.look, error = coalesce(nullif(t.error, ''), e.error)
              FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::float8[], $5::bool[], $6::bool[], $7::bool[], $8::bool[], $9::text[])
                AS t (id, token, state, after, attempt, outcome_unknown, looked, look, error)
              WHERE e.id = t.id AND e.token = t.token AND e.state IN ('leased', 'sending')",

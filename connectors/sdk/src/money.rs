@@ -6,17 +6,22 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::text::quote;
+
 /// Why an amount or a currency could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
     /// The text is no ISO 4217 code.
-    #[error("{0:?} is not a currency code: use three letters, for example JPY")]
+    #[error(
+        "{} is not a currency code: use three letters, for example JPY",
+        quote(_0)
+    )]
     Currency(String),
     /// The text is no decimal number.
-    #[error("{0:?} is not a decimal amount")]
+    #[error("{} is not a decimal amount", quote(_0))]
     Decimal(String),
     /// The number does not fit 64 bits of minor units.
-    #[error("the amount {0:?} is too large")]
+    #[error("the amount {} is too large", quote(_0))]
     Overflow(String),
     /// The amount has a part that the other unit cannot express: it would have to be rounded, and is not.
     #[error("{0} is a fraction of what can be expressed there")]

@@ -322,6 +322,31 @@ async fn a_resolution_is_corrected_until_something_rests_on_it() {
     assert!(matches!(gone, Err(StoreError::NotFound(_))), "{gone:?}");
 }
 
+/// A look-up that finds nothing says nothing of why the call failed.
+#[tokio::test]
+async fn a_look_up_keeps_what_the_call_was_told() {
+    let shop = Shop::open().await;
+    let (_, _, effect) = sending(&shop).await;
+    let store = shop.store();
+    let told = AttemptResult::OutcomeUnknown {
+        after: 0.0,
+        look: true,
+        error: "the external system answered 500: “in use”".to_owned(),
+    };
+    store.acknowledge(&[(effect, told)], today()).await.unwrap();
+    let looking = shop.claimed().await;
+    let none = AttemptResult::NotFoundYet { after: 60.0 };
+    store
+        .acknowledge(&[(looking, none)], today())
+        .await
+        .unwrap();
+    let queue = store.list_effects(false, 10).await.unwrap();
+    assert_eq!(
+        queue[0].error.as_deref(),
+        Some("the external system answered 500: “in use”")
+    );
+}
+
 #[tokio::test]
 async fn an_unknown_outcome_waits_for_a_person() {
     let shop = Shop::open().await;
