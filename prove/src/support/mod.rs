@@ -3,10 +3,12 @@
 mod cluster;
 mod database;
 pub mod desk;
+mod listener;
 pub mod shop;
 pub mod tls;
 mod traces;
 pub mod turns;
 
 pub use database::{TestDb, db};
+pub use listener::Listener;
 pub use traces::traces;

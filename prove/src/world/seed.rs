@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::ground::Ground;
+use super::orders::NAMES;
 use super::world::World;
 use crate::fault::{self, Fault};
+use crate::support::Listener;
 
 /// What came out of a seed.
 #[derive(Clone, Debug, Default)]
@@ -55,8 +57,21 @@ impl Worlds {
     /// Runs a seed.
     pub fn run(&mut self, seed: u64) -> SeedReport {
         fault::switch(self.fault);
-        let report = self.runtime.block_on(live(seed, &mut self.ground));
+        let listener = Listener::new(&NAMES, "hikiate");
+        let mut report = tracing::subscriber::with_default(listener.clone(), || {
+            self.runtime.block_on(live(seed, &mut self.ground))
+        });
         fault::switch(None);
+        let caught = listener.caught();
+        let caught = caught
+            .iter()
+            .map(|line| format!("a log line names somebody: {line}"));
+        report.violations.extend(caught);
+        if listener.lines() == 0 {
+            report
+                .violations
+                .push("nothing was logged: nobody listened".to_owned());
+        }
         report
     }
 }

@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::listener::Listener;
 use super::run::{Terms, run};
 
 /// Simulated days with orders, and what is left of them.
@@ -34,7 +33,7 @@ pub fn year(args: &YearArgs) -> bool {
         orders: args.orders,
         retention: args.retention.clone(),
     };
-    let done = runtime.block_on(run(&terms, &Listener::install()));
+    let done = runtime.block_on(run(&terms, &Listener::new(&PLANTED, "").install()));
     for wrong in &done.wrong {
         println!("WRONG: {wrong}");
     }

@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::support::{TestDb, db};
 
 /// Of the planted address: name, street, mail and phone. In ASCII, so that they are the same bytes in each encoding.
-pub(super) const PLANTED: [&str; 4] = [
+pub const PLANTED: [&str; 4] = [
     "Quelmann",
     "Rosenweg 77",
     "quelmann@example.jp",

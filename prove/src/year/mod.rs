@@ -2,11 +2,10 @@
 //! are, and an address that was planted is nowhere after its time.
 
 mod command;
-mod listener;
 mod measure;
 mod merchant;
 mod run;
 
 pub use command::{YearArgs, year};
-pub use listener::Listener;
+pub use merchant::PLANTED;
 pub use run::{Done, Terms, run};

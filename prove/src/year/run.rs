@@ -6,10 +6,9 @@ use std::fmt;
 use chrono::{DateTime, Duration, Utc};
 use hikiate::store::Purged;
 
-use super::listener::Listener;
 use super::measure::{QUEUES, Size, bodies, on_disk};
 use super::merchant::{PLANTED, Year};
-use crate::support::traces;
+use crate::support::{Listener, traces};
 
 /// Facts of an order with their indexes, in KiB, at the most: a bound that was set before it was measured.
 pub(super) const FACTS_KIB: i64 = 12;

@@ -1,4 +1,4 @@
-//! Every line that the program logs, at debug level, looked through for planted words.
+//! Every line that the program logs, at debug level, looked through for words that name somebody.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,22 +8,32 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use super::merchant::PLANTED;
-
-/// Hears every event of this process.
-#[derive(Clone, Debug, Default)]
+/// Hears every event of this process, or of a thread.
+#[derive(Clone, Debug)]
 pub struct Listener {
+    names: &'static [&'static str],
+    targets: &'static str,
     lines: Arc<AtomicU64>,
     caught: Arc<Mutex<Vec<String>>>,
 }
 
 impl Listener {
+    /// Listens for these names in what targets that begin so log.
+    #[must_use]
+    pub fn new(names: &'static [&'static str], targets: &'static str) -> Self {
+        Self {
+            names,
+            targets,
+            lines: Arc::default(),
+            caught: Arc::default(),
+        }
+    }
+
     /// Hears from now on, for the whole process; once.
     #[must_use]
-    pub fn install() -> Self {
-        let listener = Self::default();
-        tracing::subscriber::set_global_default(listener.clone()).unwrap();
-        listener
+    pub fn install(self) -> Self {
+        tracing::subscriber::set_global_default(self.clone()).unwrap();
+        self
     }
 
     /// Lines heard.
@@ -32,7 +42,7 @@ impl Listener {
         self.lines.load(Ordering::Relaxed)
     }
 
-    /// Lines with a planted word.
+    /// Lines with a name.
     #[must_use]
     pub fn caught(&self) -> Vec<String> {
         self.caught.lock().unwrap().clone()
@@ -40,7 +50,8 @@ impl Listener {
 
     fn hear(&self, words: &str) {
         let plain = words.to_lowercase();
-        if PLANTED
+        if self
+            .names
             .iter()
             .any(|word| plain.contains(&word.to_lowercase()))
         {
@@ -51,7 +62,7 @@ impl Listener {
 
 impl Subscriber for Listener {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::DEBUG
+        *metadata.level() <= Level::DEBUG && metadata.target().starts_with(self.targets)
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
