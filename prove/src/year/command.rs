@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use clap::Args;
 
+use super::merchant::PLANTED;
 use super::run::{Terms, run};
+use crate::support::Listener;
 
 /// Simulated days with orders, and what is left of them.
 #[derive(Args, Clone, Debug)]
