@@ -209,6 +209,7 @@ async fn broken_locks_are_seen() {
         "page-unlocked",
         "purge-unlocked",
         "purge-forgotten",
+        "words-kept",
     ])
     .await;
 }
