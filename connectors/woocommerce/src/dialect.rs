@@ -342,7 +342,7 @@ mod tests {
             }
         }
         let named = judged(403, firewall, false);
-        assert!(named.is_some_and(|e| e.message.contains("(Attention Required! | Cloudflare)")));
+        assert!(named.is_some_and(|e| e.message.contains("(“Attention Required! | Cloudflare”)")));
     }
 
     #[test]

@@ -17,7 +17,7 @@ const POSTAGE: i64 = 550;
 pub(super) type Goods = BTreeMap<String, u32>;
 
 /// Of whom every order is: in no fact and in no log line.
-pub(super) const NAMES: [&str; 4] = ["花子", "千代田1-1", "03-1234-5678", "@example"];
+pub(super) const NAMES: [&str; 4] = ["花子", "千代田1-1", "03-1234-5678", "@customer"];
 
 /// How an order is paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -340,7 +340,7 @@ pub(super) fn draw(dice: &mut Dice, n: usize) -> (Wish, Placed) {
     for (code, quantity) in &lines {
         *goods.entry(code.clone()).or_default() += quantity;
     }
-    let email = format!("c{n}@example.jp");
+    let email = format!("c{n}@customer.example");
     let hours = *dice.pick(&[1, 20, 168, 168, 168, 168, 168, 168]);
     let new = Wish {
         prices: prices.clone(),
