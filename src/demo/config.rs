@@ -53,11 +53,7 @@ pub fn merchant(root: &Path, reader: Reader<'_>) -> Merchant {
         Reader::Bench => ("2s", "2s", "5s", "warn"),
         Reader::Shared { .. } => ("1s", "5s", "7s", "info"),
     };
-    let (page, calls, plan, connections) = if bench {
-        (100, 16, 200, 16)
-    } else {
-        (50, 8, 100, 10)
-    };
+    let (page, calls, connections) = if bench { (100, 16, 16) } else { (50, 8, 10) };
     let osaka = match reader {
         Reader::Demo => r#"{ mode = "wave", cutoffs = ["09:00", "13:00"], max_rows = 3000 }"#,
         // Small batches: a batch is in memory as a whole while it is sealed.
@@ -102,7 +98,7 @@ pub fn merchant(root: &Path, reader: Reader<'_>) -> Merchant {
         name: "見本市",
         process: format!(
             "[database]\nstate_dir = {state}\n{shared}connections = {connections}\n[log]\nformat = \"pretty\"\nlevel = \"{level}\"\n\
-             [engine]\nplan_batch = {plan}\npush_batch = 100\nlease = \"{lease}\"\nlongest_idle = \"500ms\""
+             [engine]\npush_batch = 100\nlease = \"{lease}\"\nlongest_idle = \"500ms\""
         ),
         root: root.to_owned(),
         shops: vec![
