@@ -119,17 +119,20 @@ fn holds_of<'i>(intent: &Intent<'i>) -> &'i [ShownHold] {
     }
 }
 
-/// What we have made the channel show; `None` where a try was not answered.
+/// What we have made the channel show; `None` where a try was not answered, or answered so late that it may have come after a newer one.
 fn there<'i>(made: &[&Intent<'i>]) -> Option<&'i [ShownHold]> {
     let mut there: Option<&[ShownHold]> = Some(&[]);
+    let mut known = 0;
     for intent in made {
         if intent.taken() {
             there = Some(holds_of(intent));
+            known = intent.outcome.map_or(known, |(id, _)| id);
         } else if intent.unanswered() {
             there = None;
         }
     }
-    there
+    let late = made.iter().any(|intent| intent.late > Some(known));
+    there.filter(|_| !late)
 }
 
 /// How often in a row these holds could not be shown, and when the last try was planned.

@@ -160,6 +160,7 @@ impl<'a> Fold<'a> {
         let mut cancel_replies: Answers<'_, CancelReply> = Answers::default();
         let mut answered_by_phone: BTreeSet<&ShipmentReference> = BTreeSet::new();
         let mut outcomes: BTreeMap<&str, (i64, &OutcomeFact)> = BTreeMap::new();
+        let mut late: BTreeMap<&str, i64> = BTreeMap::new();
         for fact in &input.facts {
             let id = fact.id;
             match &fact.body {
@@ -274,11 +275,15 @@ impl<'a> Fold<'a> {
                     recorded_at: fact.recorded_at,
                     fact: intent,
                     outcome: None,
+                    late: None,
                     row: input.queue.iter().find(|row| row.key == fact.key),
                     batch_over: false,
                 }),
                 FactBody::Outcome(outcome) if outcome.verdict != Verdict::Evidence => {
                     outcomes.insert(&outcome.intent, (id, outcome));
+                }
+                FactBody::Outcome(outcome) => {
+                    late.insert(&outcome.intent, id);
                 }
                 FactBody::Presence(told) => {
                     fold.absence = Absence::after(fold.absence, id, fact.happened_at, *told);
@@ -296,8 +301,7 @@ impl<'a> Fold<'a> {
                 }
                 FactBody::Unbooked(gone) => fold.booked.retain(|_, batch| *batch != gone.batch),
                 FactBody::BookingRefused(refused) => fold.booking_refused.push(refused),
-                FactBody::Outcome(_)
-                | FactBody::Sealed(_)
+                FactBody::Sealed(_)
                 | FactBody::Unread(_)
                 | FactBody::SealWanted(_)
                 // The name itself lies over the personal row.
@@ -307,6 +311,7 @@ impl<'a> Fold<'a> {
         }
         for intent in &mut fold.intents {
             intent.outcome = outcomes.get(intent.key).copied();
+            intent.late = late.get(intent.key).copied();
             if let IntentWhat::Member { reference, .. } = &intent.fact.what {
                 let last = heard.get(reference).and_then(|heard| heard.last());
                 intent.batch_over =

@@ -16,6 +16,8 @@ pub(crate) struct Intent<'a> {
     /// The last outcome that decides, with its fact's id.
     pub(crate) outcome: Option<(i64, &'a OutcomeFact)>,
     pub(crate) row: Option<&'a QueuedEffect>,
+    /// The last answer that came after its lease was lost, by its fact's id: the call may have taken effect as late as then.
+    pub(crate) late: Option<i64>,
     /// It is a part of a batch that was refused or given up.
     pub(crate) batch_over: bool,
 }

@@ -82,6 +82,38 @@ fn a_hold_is_shown_once_and_removed_with_its_release() {
     assert_eq!(world.notes().len(), 2, "nothing is removed twice");
 }
 
+/// A process that stood still sends its note after another one has written the newer one.
+#[test]
+fn a_note_that_arrives_late_is_written_over_once() {
+    let mut world = held();
+    world.push_all();
+    world.release("high-value");
+    world.push_all();
+    assert_eq!(world.notes(), [text("high-value"), None]);
+    let first = world.input.facts.iter().find_map(|fact| match &fact.body {
+        FactBody::Intent(intent) if intent.op == Op::Annotate => Some(fact.key.clone()),
+        _ => None,
+    });
+    let intent = first.unwrap();
+    let late = OutcomeFact {
+        intent: intent.clone(),
+        verdict: Verdict::Evidence,
+        id: None,
+        code: None,
+        message: "done: ".to_owned(),
+    };
+    world.fact(
+        format!("{intent}:evidence:7"),
+        FactBody::Outcome(late),
+        "push",
+    );
+    world.push_all();
+    assert_eq!(world.notes(), [text("high-value"), None, None]);
+    world.wait(600);
+    world.push_all();
+    assert_eq!(world.notes().len(), 3, "that is known now");
+}
+
 #[test]
 fn two_holds_are_one_note_and_one_that_comes_back_is_shown_again() {
     let mut world = held();
