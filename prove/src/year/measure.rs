@@ -54,3 +54,15 @@ pub(super) async fn on_disk(pool: &PgPool, tables: &[&str]) -> i64 {
         .await
         .unwrap()
 }
+
+/// Bytes of a table with its indexes and TOAST: of rows alone, not of the maps of free space that a vacuum may have made in between.
+pub(super) async fn rows_on_disk(pool: &PgPool, table: &str) -> i64 {
+    let sum = "SELECT (pg_relation_size(c.oid) + coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0)
+        + (SELECT coalesce(sum(pg_relation_size(i.indexrelid)), 0) FROM pg_index i WHERE i.indrelid IN (c.oid, c.reltoastrelid)))::bigint
+      FROM pg_class c WHERE c.relname = $1 AND c.relnamespace = current_schema()::regnamespace";
+    sqlx::query_scalar(sum)
+        .bind(table)
+        .fetch_one(pool)
+        .await
+        .unwrap()
+}

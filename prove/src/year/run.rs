@@ -6,7 +6,7 @@ use std::fmt;
 use chrono::{DateTime, Duration, Utc};
 use hikiate::store::Purged;
 
-use super::measure::{QUEUES, Size, bodies, on_disk};
+use super::measure::{QUEUES, Size, bodies, on_disk, rows_on_disk};
 use super::merchant::{PLANTED, Year};
 use crate::support::{Listener, traces};
 
@@ -233,7 +233,7 @@ async fn judge(world: &Year, done: &mut Done) {
         done.wrong
             .push(format!("the queue tables grow: {:?} bytes", done.queues));
     }
-    let facts = on_disk(world.pool(), &["facts"]).await;
+    let facts = rows_on_disk(world.pool(), "facts").await;
     let kib = facts / i64::from(done.orders.max(1)) / 1024;
     done.facts_kib = kib;
     if kib > FACTS_KIB {
