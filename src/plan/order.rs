@@ -609,9 +609,10 @@ fn unknown_outcomes(view: &View<'_>, tasks: &mut Tasks) {
         .iter()
         .filter(|row| row.state == EffectState::Unresolved)
     {
-        let why = row.error.as_deref().unwrap_or("no reply arrived");
+        let why = row.error.as_deref();
+        let why = why.map_or_else(String::new, |why| format!(" ({why})"));
         let what = format!(
-            "Outcome unknown: {} was sent, but no usable reply arrived ({why}). Check {}, then record whether it took effect",
+            "Outcome unknown: {} was sent, but no usable reply arrived{why}. Check {}, then record whether it took effect",
             row.key, row.account
         );
         tasks
