@@ -29,7 +29,7 @@ pub struct WorldArgs {
     /// Puts this fault into hikiate and stops at the first seed that finds it.
     #[arg(long)]
     pub broken: Option<String>,
-    /// Goes on after a seed that fails, and counts.
+    /// Goes on after a seed that fails, shows its timeline (unless a fault was put in), and counts.
     #[arg(long)]
     pub all: bool,
 }
@@ -92,6 +92,9 @@ pub fn run_seeds(base: u64, seeds: u64, jobs: u64, fault: Option<Fault>, all: bo
                         report.timeline.clear();
                     } else if !all {
                         stop.fetch_min(n, Ordering::Relaxed);
+                    } else if fault.is_none() {
+                        // Now, not at the end: a run that is cut short must not lose it.
+                        println!("{}", explain(&report, None));
                     }
                     reports.lock().unwrap().insert(n, report);
                 }
