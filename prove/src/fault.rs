@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use hikiate::facts::{FactBody, IntentFact, IntentWhat};
+use hikiate::facts::{FactBody, IntentFact, IntentWhat, Verdict};
 use hikiate::plan::tax_inside;
 use hikiate::plan::types::{Begin, OrderInput, OrderPlan, Status};
 use hikiate::policy::TaxRounding;
@@ -141,6 +141,16 @@ pub const MUTANTS: &[Mutant] = &[
                     reading.order.state = ChannelState::Open;
                 }
             }
+        }),
+    },
+    Mutant {
+        word: "stalled_note_ignored",
+        what: "a note that a stalled process sends after a newer one stays",
+        alters: Alters::Input(|input| {
+            input.facts.retain(|fact| match &fact.body {
+                FactBody::Outcome(end) => end.verdict != Verdict::Evidence,
+                _ => true,
+            });
         }),
     },
     Mutant {

@@ -72,6 +72,7 @@ mutants! {
     a_shipment_by_staff_that_was_undone_and_ships_at_once_is_caught: "undone_at_once";
     a_completed_order_that_ships_is_caught: "completed_ignored";
     a_change_after_sealing_that_nobody_hears_of_is_caught: "change_untold";
+    a_note_of_a_stalled_process_that_stays_is_caught: "stalled_note_ignored";
     a_vanished_order_that_ships_is_caught: "absence_ignored";
     an_ended_order_that_ships_is_caught: "end_ignored";
     a_recalled_shipment_that_ships_is_caught: "recall_ignored";

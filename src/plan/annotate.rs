@@ -119,19 +119,22 @@ fn holds_of<'i>(intent: &Intent<'i>) -> &'i [ShownHold] {
     }
 }
 
-/// What we have made the channel show; `None` where a try was not answered, or answered so late that it may have come after a newer one.
+/// What we have made the channel show; `None` where a try was not answered, or answered so late that it may have come after the last
+/// one that was taken. That one may have come at any moment since it was planned.
 fn there<'i>(made: &[&Intent<'i>]) -> Option<&'i [ShownHold]> {
     let mut there: Option<&[ShownHold]> = Some(&[]);
-    let mut known = 0;
+    let mut last = 0;
     for intent in made {
         if intent.taken() {
             there = Some(holds_of(intent));
-            known = intent.outcome.map_or(known, |(id, _)| id);
+            last = intent.id;
         } else if intent.unanswered() {
             there = None;
         }
     }
-    let late = made.iter().any(|intent| intent.late > Some(known));
+    let late = made
+        .iter()
+        .any(|intent| intent.id != last && intent.late > Some(last));
     there.filter(|_| !late)
 }
 

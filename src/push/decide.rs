@@ -23,7 +23,7 @@ pub enum Step {
     Unresolved,
 }
 
-/// "Not there" must be said this often, a settle time apart, before an ambiguous call is repeated.
+/// "Not there" must be said this often since the last send, a settle time apart, before an ambiguous call is repeated.
 const LOOKS: i16 = 2;
 
 /// Look-ups without a clear answer before an operator is asked.
@@ -101,7 +101,7 @@ fn honoured(effect: &ClaimedEffect, ttl: Option<Duration>, now: DateTime<Utc>) -
     let first = first.into_iter().flatten().min();
     match (ttl, first) {
         (None, _) | (_, None) => true,
-        (Some(ttl), Some(first)) => since(first, now) < ttl,
+        (Some(ttl), Some(first)) => elapsed(first, now) < ttl,
     }
 }
 
@@ -109,7 +109,7 @@ fn look_up_step(effect: &ClaimedEffect, settle: Duration, now: DateTime<Utc>) ->
     if !effect.outcome_unknown {
         return Step::LookUp;
     }
-    let age = effect.last_sent_at.map_or(settle, |at| since(at, now));
+    let age = effect.last_sent_at.map_or(settle, |at| elapsed(at, now));
     if age < settle {
         Step::Wait(settle - age)
     } else {
@@ -117,7 +117,7 @@ fn look_up_step(effect: &ClaimedEffect, settle: Duration, now: DateTime<Utc>) ->
     }
 }
 
-fn since(at: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
+fn elapsed(at: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
     (now - at).to_std().unwrap_or(Duration::ZERO)
 }
 
@@ -136,16 +136,16 @@ pub fn after_look_up(
         Ok(LookUp::Found(outcome)) => Some(AttemptResult::Finished {
             outcome: outcome_fact(effect, &outcome),
         }),
-        Ok(LookUp::NotFound) if !effect.outcome_unknown || effect.lookups + 1 >= LOOKS => None,
+        Ok(LookUp::NotFound) if !effect.outcome_unknown || effect.not_found + 1 >= LOOKS => None,
         Ok(LookUp::NotFound) => Some(AttemptResult::NotFoundYet {
             after: settle.as_secs_f64().max(1.0),
         }),
         Ok(LookUp::Inconclusive) if effect.lookups + 1 >= INCONCLUSIVE => {
             Some(AttemptResult::Unresolved {
-                error: "the external system cannot say whether it happened".to_owned(),
+                error: since(effect, "the external system cannot say whether it happened"),
             })
         }
-        Ok(LookUp::Inconclusive) => Some(AttemptResult::NotFoundYet {
+        Ok(LookUp::Inconclusive) => Some(AttemptResult::Inconclusive {
             after: settle.as_secs_f64().max(5.0),
         }),
         Err(error) => Some(later(effect, &error)),
@@ -276,6 +276,23 @@ fn outcome_unknown(effect: &ClaimedEffect, spec: &OperationSpec, error: &Error) 
     }
 }
 
+/// What stands between the words of a call and what has kept its outcome from being known.
+const SINCE: &str = "; since then: ";
+
+/// The error of an effect that was not sent now. Where an earlier call is in doubt, what that was told stays in front: it is what an
+/// operator needs to find out whether it took effect.
+pub(super) fn since(effect: &ClaimedEffect, why: &str) -> String {
+    let told = effect.error.as_deref().filter(|_| effect.outcome_unknown);
+    let Some(told) = told else {
+        return why.to_owned();
+    };
+    let call = told.split(SINCE).next().unwrap_or(told);
+    if call == why {
+        return why.to_owned();
+    }
+    format!("{call}{SINCE}{why}")
+}
+
 fn later(effect: &ClaimedEffect, error: &Error) -> AttemptResult {
     match error.class {
         // Our own budget knows its time; another's word is cut as the budget cuts it.
@@ -283,29 +300,29 @@ fn later(effect: &ClaimedEffect, error: &Error) -> AttemptResult {
             AttemptResult::RetryLater {
                 after: after.as_secs_f64(),
                 attempt: false,
-                error: error.message.clone(),
+                error: since(effect, &error.message),
             }
         }
         ErrorClass::RateLimited { after } => AttemptResult::RetryLater {
             after: after.unwrap_or(REST).min(LONGEST_REST).as_secs_f64(),
             attempt: false,
-            error: error.message.clone(),
+            error: since(effect, &error.message),
         },
         ErrorClass::Auth => AttemptResult::RetryLater {
             after: 1.0,
             attempt: false,
-            error: error.message.clone(),
+            error: since(effect, &error.message),
         },
         // Other calls go on; what stays in use for long becomes a task like other failures.
         ErrorClass::Busy { after: Some(after) } => AttemptResult::RetryLater {
             after: after.min(LONGEST_REST).as_secs_f64(),
             attempt: true,
-            error: error.message.clone(),
+            error: since(effect, &error.message),
         },
         _ => AttemptResult::RetryLater {
             after: crate::account::backoff(effect.attempts).as_secs_f64(),
             attempt: true,
-            error: error.message.clone(),
+            error: since(effect, &error.message),
         },
     }
 }

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
 use super::decide::{
-    Step, after_look_up, after_send, apply_loss_risk, next_step, outcome_fact, refused,
+    Step, after_look_up, after_send, apply_loss_risk, next_step, outcome_fact, refused, since,
 };
 use super::prepare::prepare;
 use crate::account::{Account, Permit};
@@ -107,17 +107,14 @@ pub async fn push_account(
             Step::LookUp => look.push((effect, spec, prepared)),
             Step::Wait(wait) => done.push((
                 effect,
-                AttemptResult::NotFoundYet {
+                AttemptResult::Wait {
                     after: wait.as_secs_f64(),
                 },
             )),
-            Step::Unresolved => done.push((
-                effect,
-                AttemptResult::Unresolved {
-                    error: "the outcome is unknown and this external system offers no look-up"
-                        .to_owned(),
-                },
-            )),
+            Step::Unresolved => {
+                let error = since(&effect, "this external system offers no look-up");
+                done.push((effect, AttemptResult::Unresolved { error }));
+            }
         }
     }
     let looked = look_up_all(engine, account, look).await;
@@ -136,7 +133,10 @@ pub async fn push_account(
     while send.peek().is_some() {
         if !account.calls() {
             let back = send.by_ref().flatten();
-            let back = back.map(|(effect, ..)| (effect, resting(account)));
+            let back = back.map(|(effect, ..)| {
+                let resting = resting(account, &effect);
+                (effect, resting)
+            });
             acknowledge(engine, account, &back.collect::<Vec<_>>(), today).await?;
             break;
         }
@@ -201,8 +201,8 @@ fn none_of<T>(calls: usize, error: &Error) -> Vec<Result<T, Error>> {
     (0..calls).map(|_| Err(error.clone())).collect()
 }
 
-fn resting(account: &Account) -> AttemptResult {
-    let error = if account.credentials.calls() {
+fn resting(account: &Account, effect: &ClaimedEffect) -> AttemptResult {
+    let why = if account.credentials.calls() {
         format!("not sent: calls to {} keep failing", account.slug)
     } else {
         format!("not sent: {} rejects its credentials", account.slug)
@@ -210,7 +210,7 @@ fn resting(account: &Account) -> AttemptResult {
     AttemptResult::RetryLater {
         after: 1.0,
         attempt: false,
-        error,
+        error: since(effect, &why),
     }
 }
 
@@ -250,8 +250,10 @@ async fn look_up_all(engine: &Engine, account: &Account, look: Vec<Ready>) -> Ve
             let calls: Vec<&Prepared> = group.iter().map(|(.., prepared)| prepared).collect();
             let op = group.first().map(|(effect, ..)| effect.op);
             if !account.calls() {
-                let rests =
-                    |(effect, spec, prepared)| (effect, spec, prepared, Some(resting(&account)));
+                let rests = |(effect, spec, prepared): Ready| {
+                    let resting = resting(&account, &effect);
+                    (effect, spec, prepared, Some(resting))
+                };
                 return group.into_iter().map(rests).collect();
             }
             let found = match (op, account.connector.operations()) {
@@ -413,6 +415,8 @@ fn word(acknowledgement: &AttemptResult) -> &'static str {
         AttemptResult::RetryLater { .. } => "retry_later",
         AttemptResult::OutcomeUnknown { .. } => "unknown",
         AttemptResult::NotFoundYet { .. } => "not_found",
+        AttemptResult::Inconclusive { .. } => "inconclusive",
+        AttemptResult::Wait { .. } => "wait",
         AttemptResult::Unresolved { .. } => "unresolved",
     }
 }
@@ -448,6 +452,12 @@ fn report(account: &Account, done: &[(ClaimedEffect, AttemptResult)]) {
             }
             AttemptResult::NotFoundYet { .. } => {
                 debug!(account = %account.slug, %order, %op, effect = id, "looked up: not found yet")
+            }
+            AttemptResult::Inconclusive { .. } => {
+                debug!(account = %account.slug, %order, %op, effect = id, "looked up: no clear answer")
+            }
+            AttemptResult::Wait { .. } => {
+                debug!(account = %account.slug, %order, %op, effect = id, "waits until it can be looked up")
             }
         }
     }

@@ -35,14 +35,18 @@ pub struct ClaimedEffect {
     pub attempts: i16,
     /// Times it was sent.
     pub sends: i16,
-    /// Look-ups that said "not there" since the last send.
+    /// Look-ups without a definite answer since the last send.
     pub lookups: i16,
+    /// Those of them that said "not there".
+    pub not_found: i16,
     /// A try may have happened.
     pub outcome_unknown: bool,
     /// The outcome is in doubt, and the warehouse has told of each of its shipments: it arrived.
     pub heard: bool,
     /// The outcome is to be asked for before it is sent again.
     pub look: bool,
+    /// What the last try was told, or what has kept it since.
+    pub error: Option<String>,
     /// It may have been sent in a window that the database has lost.
     pub loss_risk: LossRisk,
     /// Start of the earliest such window, where there is a doubt.
@@ -121,8 +125,18 @@ pub enum AttemptResult {
         /// What went wrong.
         error: String,
     },
+    /// Nobody was asked: it is too early. Claim it again after this long.
+    Wait {
+        /// Seconds.
+        after: f64,
+    },
     /// A look-up said "not there", but not yet for good: look again after this long.
     NotFoundYet {
+        /// Seconds.
+        after: f64,
+    },
+    /// A look-up could not say: look again after this long.
+    Inconclusive {
         /// Seconds.
         after: f64,
     },
@@ -188,9 +202,9 @@ impl Store {
                taken AS (
                  UPDATE effects e SET state = 'leased', token = token.t, lease_until = (SELECT hk_now()) + make_interval(secs => $6::int)
                  FROM due, token WHERE e.id = due.id
-                 RETURNING e.id, e.token, e.subject_id, e.op, e.intent_id, e.attempts, e.sends, e.lookups, e.outcome_unknown, e.look,
+                 RETURNING e.id, e.token, e.subject_id, e.op, e.intent_id, e.attempts, e.sends, e.lookups, e.not_found, e.outcome_unknown, e.look, e.error,
                    e.first_sent_at, e.last_sent_at, e.body, e.label, e.lane, e.due_at)
-               SELECT t.id, t.token AS "token!", t.subject_id, t.op, t.attempts, t.sends, t.lookups, t.outcome_unknown, t.look, r.lost_first, t.first_sent_at, t.last_sent_at,
+               SELECT t.id, t.token AS "token!", t.subject_id, t.op, t.attempts, t.sends, t.lookups, t.not_found, t.outcome_unknown, t.look, t.error, r.lost_first, t.first_sent_at, t.last_sent_at,
                  t.op = 'instruct' AND t.outcome_unknown AND hk_heard(t.subject_id, t.intent_id) AS "heard!",
                  coalesce(t.body, b.body) AS body, coalesce(t.label, s.external_id) AS "label!", s.number, f.key, f.kind, f.version, f.body AS intent,
                  CASE WHEN r.lost_until IS NULL THEN 0
@@ -235,9 +249,11 @@ impl Store {
                 attempts: row.attempts,
                 sends: row.sends,
                 lookups: row.lookups,
+                not_found: row.not_found,
                 outcome_unknown: row.outcome_unknown,
                 heard: row.heard,
                 look: row.look,
+                error: row.error,
                 lost_since: row.lost_first.filter(|_| row.loss_risk != 0),
                 loss_risk: match row.loss_risk {
                     0 => LossRisk::None,
@@ -366,7 +382,7 @@ impl Store {
                  UPDATE accounts SET send_seq = send_seq + 1 WHERE id = $1 AND lease_token = $2 AND lease_until > (SELECT hk_now()) AND NOT (SELECT hk_stopped())
                    AND NOT EXISTS (SELECT FROM account_pauses p WHERE p.account_id = $1 AND p.what = 'writes')
                  RETURNING send_seq)
-               UPDATE effects e SET state = 'sending', body = coalesce(e.body, b.body), label = coalesce(e.label, b.label), sends = least(e.sends + 1, 30000), lookups = 0,
+               UPDATE effects e SET state = 'sending', body = coalesce(e.body, b.body), label = coalesce(e.label, b.label), sends = least(e.sends + 1, 30000), lookups = 0, not_found = 0,
                  first_sent_at = coalesce(e.first_sent_at, (SELECT hk_now())), last_sent_at = (SELECT hk_now()),
                  lease_until = (SELECT hk_now()) + make_interval(secs => $7::int)
                FROM unnest($3::bigint[], $4::bigint[], $5::bytea[], $6::text[]) AS b (id, token, body, label), seq
@@ -475,6 +491,7 @@ impl Store {
             mut r_attempt,
             mut r_ambiguous,
             mut r_looked,
+            mut r_not_found,
             mut r_look,
             mut r_error,
         ) = (
@@ -487,10 +504,11 @@ impl Store {
             Vec::new(),
             Vec::new(),
             Vec::new(),
+            Vec::new(),
         );
         let mut unresolved = Vec::new();
         for (effect, acknowledgement) in done {
-            let (state, after, attempt, outcome_unknown, looked, look, error) =
+            let (state, after, attempt, outcome_unknown, looked, not_found, look, error) =
                 match acknowledgement {
                     AttemptResult::Finished { .. } => continue,
                     AttemptResult::RetryLater {
@@ -504,17 +522,61 @@ impl Store {
                         false,
                         false,
                         false,
+                        false,
                         error.clone(),
                     ),
-                    AttemptResult::OutcomeUnknown { after, look, error } => {
-                        ("planned", *after, true, true, false, *look, error.clone())
-                    }
-                    AttemptResult::NotFoundYet { after } => {
-                        ("planned", *after, false, false, true, false, String::new())
-                    }
+                    AttemptResult::OutcomeUnknown { after, look, error } => (
+                        "planned",
+                        *after,
+                        true,
+                        true,
+                        false,
+                        false,
+                        *look,
+                        error.clone(),
+                    ),
+                    AttemptResult::Wait { after } => (
+                        "planned",
+                        *after,
+                        false,
+                        false,
+                        false,
+                        false,
+                        false,
+                        String::new(),
+                    ),
+                    AttemptResult::NotFoundYet { after } => (
+                        "planned",
+                        *after,
+                        false,
+                        false,
+                        true,
+                        true,
+                        false,
+                        String::new(),
+                    ),
+                    AttemptResult::Inconclusive { after } => (
+                        "planned",
+                        *after,
+                        false,
+                        false,
+                        true,
+                        false,
+                        false,
+                        String::new(),
+                    ),
                     AttemptResult::Unresolved { error } => {
                         unresolved.push(effect.subject_id);
-                        ("unresolved", 0.0, true, true, false, false, error.clone())
+                        (
+                            "unresolved",
+                            0.0,
+                            true,
+                            true,
+                            false,
+                            false,
+                            false,
+                            error.clone(),
+                        )
                     }
                 };
             r_id.push(effect.id);
@@ -524,17 +586,18 @@ impl Store {
             r_attempt.push(attempt);
             r_ambiguous.push(outcome_unknown);
             r_looked.push(looked);
+            r_not_found.push(not_found);
             r_look.push(look);
             r_error.push(error);
         }
         sqlx::query!(
             "UPDATE effects e SET state = t.state, token = NULL, lease_until = NULL, due_at = (SELECT hk_now()) + make_interval(secs => t.after),
-               attempts = least(e.attempts + t.attempt::int, 30000), outcome_unknown = e.outcome_unknown OR t.outcome_unknown, lookups = least(e.lookups + t.looked::int, 30000),
+               attempts = least(e.attempts + t.attempt::int, 30000), outcome_unknown = e.outcome_unknown OR t.outcome_unknown, lookups = least(e.lookups + t.looked::int, 30000), not_found = least(e.not_found + t.not_found::int, 30000),
                look = e.look OR t.look, error = coalesce(nullif(t.error, ''), e.error)
-             FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::float8[], $5::bool[], $6::bool[], $7::bool[], $8::bool[], $9::text[])
-               AS t (id, token, state, after, attempt, outcome_unknown, looked, look, error)
+             FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::float8[], $5::bool[], $6::bool[], $7::bool[], $8::bool[], $9::bool[], $10::text[])
+               AS t (id, token, state, after, attempt, outcome_unknown, looked, not_found, look, error)
              WHERE e.id = t.id AND e.token = t.token AND e.state IN ('leased', 'sending')",
-            &r_id, &r_token, &r_state, &r_after, &r_attempt, &r_ambiguous, &r_looked, &r_look, &r_error
+            &r_id, &r_token, &r_state, &r_after, &r_attempt, &r_ambiguous, &r_looked, &r_not_found, &r_look, &r_error
         )
         .execute(&mut *tx)
         .await?;

@@ -203,7 +203,7 @@ impl Store {
         .fetch_all(&mut *tx)
         .await?;
         let queued = sqlx::query_scalar!(
-            "UPDATE effects SET outcome_unknown = true, state = 'planned', token = NULL, lease_until = NULL, lookups = 0, due_at = least(due_at, (SELECT hk_now())),
+            "UPDATE effects SET outcome_unknown = true, state = 'planned', token = NULL, lease_until = NULL, lookups = 0, not_found = 0, due_at = least(due_at, (SELECT hk_now())),
                first_sent_at = coalesce(first_sent_at, $1), last_sent_at = coalesce(last_sent_at, $1),
                error = 'may have been sent before the database was set back'
              WHERE state <> 'unresolved' RETURNING op",

@@ -87,10 +87,13 @@ impl World {
         for place in 0..PLACES.len() {
             self.hear_place(place)?;
         }
+        while !self.stalled.is_empty() {
+            self.send_stalled(0)?;
+        }
         Ok(())
     }
 
-    /// A late answer comes.
+    /// A late answer comes, and a stalled process sends its note.
     ///
     /// # Errors
     /// A violation.
@@ -99,7 +102,7 @@ impl World {
             let said = self.late.remove(at);
             self.hear(&said)?;
         }
-        Ok(())
+        self.send_stalled(usize::from(which))
     }
 
     /// An old answer again, or the last page of a warehouse: nothing may come of it.

@@ -49,6 +49,7 @@ pub(super) struct Row {
     attempts: i16,
     sends: i16,
     lookups: i16,
+    not_found: i16,
     look: bool,
     first: Option<DateTime<Utc>>,
     last: Option<DateTime<Utc>>,
@@ -77,6 +78,7 @@ impl Row {
             attempts: 0,
             sends: 0,
             lookups: 0,
+            not_found: 0,
             look: false,
             first: None,
             last: None,
@@ -97,6 +99,7 @@ impl Row {
             sends: self.sends,
             heard: false,
             lookups: self.lookups,
+            not_found: self.not_found,
             outcome_unknown: self.outcome_unknown,
             first_sent_at: self.first,
             last_sent_at: self.last,
@@ -105,6 +108,7 @@ impl Row {
             order: None,
             parcels: Vec::new(),
             look: self.look,
+            error: None,
             loss_risk: LossRisk::None,
             lost_since: None,
         }
@@ -200,7 +204,7 @@ impl World {
         let row = &mut self.rows[at];
         row.state = EffectState::Sending;
         row.sends = row.sends.saturating_add(1);
-        row.lookups = 0;
+        (row.lookups, row.not_found) = (0, 0);
         row.first.get_or_insert(now);
         row.last = Some(now);
         self.mirror_of(at);
@@ -215,6 +219,10 @@ impl World {
             return Ok(());
         };
         let row = self.rows[at].clone();
+        if fate == Fate::Late && row.op == Op::Annotate {
+            self.stall(at);
+            return Ok(());
+        }
         let happens = matches!(fate, Fate::Done | Fate::Accepted | Fate::Lost | Fate::Late);
         // The external system has its own mind: what cannot be done is refused whatever was drawn.
         let done = if happens {
@@ -237,17 +245,8 @@ impl World {
             let row = &mut self.rows[at];
             (row.state, row.outcome_unknown) = (EffectState::Planned, true);
             row.due = self.now;
-            let evidence = OutcomeFact {
-                intent: row.key.clone(),
-                verdict: Verdict::Evidence,
-                id: None,
-                code: None,
-                message: "done: late".to_owned(),
-            };
-            if let Owner::Order(order) = row.owner {
-                let now = self.now;
-                self.orders[order].outcome(&mut self.next, evidence, now, "push")?;
-            }
+            let (owner, key) = (row.owner, row.key.clone());
+            self.evidence(owner, key)?;
             self.mirror_of(at);
             return Ok(());
         }
@@ -255,10 +254,55 @@ impl World {
         self.acknowledge(at, acknowledgement)
     }
 
+    /// The process that was to send this note stands still until its lease is over: another sends it, and it does so later.
+    fn stall(&mut self, at: usize) {
+        let row = &mut self.rows[at];
+        (row.state, row.outcome_unknown) = (EffectState::Planned, true);
+        row.due = self.now;
+        let row = row.clone();
+        self.stalled.push(row);
+        self.mirror_of(at);
+    }
+
+    /// A stalled process goes on: its note arrives now, whatever was shown since, and its answer is evidence.
+    ///
+    /// # Errors
+    /// A violation.
+    pub(super) fn send_stalled(&mut self, which: usize) -> Result<(), Violation> {
+        let Some(at) = which.checked_rem(self.stalled.len()) else {
+            return Ok(());
+        };
+        let row = self.stalled.remove(at);
+        match self.perform(&row, Fate::Late)? {
+            Ok(()) => self.evidence(row.owner, row.key),
+            // Where there is no order any more nothing is shown.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// A call whose lease was lost turns out to have been made.
+    fn evidence(&mut self, owner: Owner, intent: String) -> Result<(), Violation> {
+        let evidence = OutcomeFact {
+            intent,
+            verdict: Verdict::Evidence,
+            id: None,
+            code: None,
+            message: "done: late".to_owned(),
+        };
+        let Owner::Order(order) = owner else {
+            return Ok(());
+        };
+        let now = self.now;
+        self.orders[order].outcome(&mut self.next, evidence, now, "push")?;
+        self.mirror(order);
+        Ok(())
+    }
+
     fn acknowledge(&mut self, at: usize, what: AttemptResult) -> Result<(), Violation> {
         let after = |seconds| Duration::from_std(Span::from_secs_f64(seconds)).unwrap_or_default();
         let now = self.now;
         let row = &mut self.rows[at];
+        let not_found = matches!(what, AttemptResult::NotFoundYet { .. });
         match what {
             AttemptResult::Finished { outcome } => return self.finish(at, outcome, "push"),
             AttemptResult::RetryLater {
@@ -274,9 +318,14 @@ impl World {
                 row.attempts = row.attempts.saturating_add(1);
                 row.due = now + after(s);
             }
-            AttemptResult::NotFoundYet { after: s } => {
+            AttemptResult::Wait { after: s } => {
+                row.state = EffectState::Planned;
+                row.due = now + after(s);
+            }
+            AttemptResult::NotFoundYet { after: s } | AttemptResult::Inconclusive { after: s } => {
                 row.state = EffectState::Planned;
                 row.lookups = row.lookups.saturating_add(1);
+                row.not_found = row.not_found.saturating_add(i16::from(not_found));
                 row.due = now + after(s);
             }
             AttemptResult::Unresolved { .. } => {

@@ -552,7 +552,11 @@ impl World {
         }
         let mut facts = order.input.facts.iter().rev();
         let last = facts.find_map(|fact| match &fact.body {
-            FactBody::Outcome(end) if end.verdict == Verdict::Withdrawn => None,
+            FactBody::Outcome(end)
+                if matches!(end.verdict, Verdict::Withdrawn | Verdict::Evidence) =>
+            {
+                None
+            }
             FactBody::Outcome(end) if end.intent.starts_with("annotate:") => Some(end.verdict),
             _ => None,
         });

@@ -51,6 +51,8 @@ pub(super) struct World {
     pub(super) shelves: BTreeMap<(i64, &'static str), i64>,
     /// Late answers of the channel.
     pub(super) late: Vec<Said>,
+    /// Notes that stalled processes have yet to send.
+    pub(super) stalled: Vec<Row>,
     /// Answers of the channel that were heard.
     pub(super) heard: Vec<Said>,
     /// What each warehouse has said and nobody has heard.
@@ -91,6 +93,7 @@ impl World {
             counts: BTreeMap::new(),
             shelves: BTreeMap::new(),
             late: Vec::new(),
+            stalled: Vec::new(),
             heard: Vec::new(),
             posts: [Vec::new(), Vec::new()],
             pages: [Vec::new(), Vec::new()],

@@ -65,7 +65,7 @@ SELECT line FROM (
   UNION ALL SELECT 'fact ' || s.external_id || ' ' || regexp_replace(f.key, 'evidence:[0-9]+', 'evidence') || ' ' || f.class || ' ' || f.actor || ' ' || f.body::text FROM facts f JOIN subjects s ON s.id = f.subject_id
   UNION ALL SELECT 'said ' || s.external_id || ' ' || w.key || ' ' || w.words FROM fact_words w JOIN subjects s ON s.id = w.subject_id
   UNION ALL SELECT 'head ' || s.external_id || ' ' || h.kind || ':' || h.series || ' ' || h.revision || ' ' || encode(h.hash, 'hex') || ' ' || h.requested_at::text FROM latest_observations h JOIN subjects s ON s.id = h.subject_id
-  UNION ALL SELECT 'call ' || f.key || ' ' || jsonb_build_array(e.account_id, e.op, e.lane, e.state, e.due_at, e.attempts, e.sends, e.lookups, e.outcome_unknown, e.body, e.label, e.error, e.token IS NOT NULL)::text FROM effects e JOIN facts f ON f.id = e.intent_id
+  UNION ALL SELECT 'call ' || f.key || ' ' || jsonb_build_array(e.account_id, e.op, e.lane, e.state, e.due_at, e.attempts, e.sends, e.lookups, e.not_found, e.outcome_unknown, e.body, e.label, e.error, e.token IS NOT NULL)::text FROM effects e JOIN facts f ON f.id = e.intent_id
   UNION ALL SELECT 'task ' || s.external_id || ' ' || k.kind || ' ' || k.detail FROM tasks k JOIN subjects s ON s.id = k.subject_id
   UNION ALL SELECT 'demand ' || s.external_id || ' ' || jsonb_build_array(d.line_key, i.code, d.required_qty, d.shipped_qty, d.reserved_qty, d.firm)::text FROM demands d JOIN subjects s ON s.id = d.subject_id JOIN items i ON i.id = d.item_id
   UNION ALL SELECT 'reserved ' || s.external_id || ' ' || jsonb_build_array(d.line_key, r.location_id, r.qty, r.firm)::text FROM reservations r JOIN demands d ON d.id = r.demand_id JOIN subjects s ON s.id = d.subject_id

@@ -174,7 +174,7 @@ impl World {
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT s.number, s.status, s.closed_at IS NOT NULL, s.blocked_by,
                (SELECT f.body->>'verdict' FROM facts f WHERE f.subject_id = s.id AND f.kind = 'outcome' AND f.key LIKE 'annotate:%'
-                AND f.body->>'verdict' <> 'withdrawn' ORDER BY f.id DESC LIMIT 1),
+                AND f.body->>'verdict' NOT IN ('withdrawn', 'evidence') ORDER BY f.id DESC LIMIT 1),
                coalesce((SELECT sum(e.gross) FROM revenue_events e WHERE e.subject_id = s.id), 0)::bigint,
                (SELECT count(*) FROM facts f WHERE f.subject_id = s.id AND f.kind = 'outcome' AND f.key LIKE 'refund:%' AND f.body->>'verdict' = 'done')
              FROM subjects s WHERE s.kind = 'order' AND s.origin <> 'placeholder'",

@@ -44,6 +44,24 @@ impl World {
         self.calls(Op::Annotate).into_iter().map(text).collect()
     }
 
+    /// The answer to the first note comes after its lease was lost.
+    fn first_note_is_late(&mut self) {
+        let mut intents = self.input.facts.iter().filter_map(|fact| match &fact.body {
+            FactBody::Intent(intent) if intent.op == Op::Annotate => Some(fact.key.clone()),
+            _ => None,
+        });
+        let intent = intents.next().unwrap();
+        let late = OutcomeFact {
+            intent: intent.clone(),
+            verdict: Verdict::Evidence,
+            id: None,
+            code: None,
+            message: "done: ".to_owned(),
+        };
+        let key = format!("{intent}:evidence:7");
+        self.fact(key, FactBody::Outcome(late), "push");
+    }
+
     fn queued(&self) -> Vec<Op> {
         self.input.queue.iter().map(|row| row.op).collect()
     }
@@ -90,28 +108,38 @@ fn a_note_that_arrives_late_is_written_over_once() {
     world.release("high-value");
     world.push_all();
     assert_eq!(world.notes(), [text("high-value"), None]);
-    let first = world.input.facts.iter().find_map(|fact| match &fact.body {
-        FactBody::Intent(intent) if intent.op == Op::Annotate => Some(fact.key.clone()),
-        _ => None,
-    });
-    let intent = first.unwrap();
-    let late = OutcomeFact {
-        intent: intent.clone(),
-        verdict: Verdict::Evidence,
-        id: None,
-        code: None,
-        message: "done: ".to_owned(),
-    };
-    world.fact(
-        format!("{intent}:evidence:7"),
-        FactBody::Outcome(late),
-        "push",
-    );
+    world.first_note_is_late();
     world.push_all();
     assert_eq!(world.notes(), [text("high-value"), None, None]);
     world.wait(600);
     world.push_all();
     assert_eq!(world.notes().len(), 3, "that is known now");
+}
+
+/// The newer one was on its way when the older one arrived; which of them came last, nobody can tell.
+#[test]
+fn a_note_that_arrives_while_a_newer_one_is_on_its_way_is_written_over_once() {
+    let mut world = held();
+    world.push_all();
+    world.release("high-value");
+    world.plan();
+    world.first_note_is_late();
+    world.push_all();
+    assert_eq!(world.notes(), [text("high-value"), None, None]);
+    world.wait(600);
+    world.push_all();
+    assert_eq!(world.notes().len(), 3, "that is known now");
+}
+
+/// It was sent again after its lease was lost, and then the first answer came too: it shows the same.
+#[test]
+fn a_note_whose_own_first_answer_is_late_stays() {
+    let mut world = held();
+    world.push_all();
+    world.first_note_is_late();
+    world.wait(600);
+    world.push_all();
+    assert_eq!(world.notes(), [text("high-value")]);
 }
 
 #[test]

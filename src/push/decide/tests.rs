@@ -49,9 +49,11 @@ pub(in crate::push) fn effect() -> ClaimedEffect {
         attempts: 0,
         sends: 0,
         lookups: 0,
+        not_found: 0,
         outcome_unknown: false,
         heard: false,
         look: false,
+        error: None,
         loss_risk: LossRisk::None,
         lost_since: None,
         first_sent_at: None,
@@ -113,8 +115,20 @@ fn a_lost_reply_is_never_repeated_blindly() {
         ),
         "one no is not enough"
     );
+    let unclear = ClaimedEffect {
+        lookups: 1,
+        ..effect.clone()
+    };
+    assert!(
+        matches!(
+            after_look_up(&unclear, spec.retry, Ok(LookUp::NotFound)),
+            Some(AttemptResult::NotFoundYet { .. })
+        ),
+        "one that could not say is not a no"
+    );
     let twice = ClaimedEffect {
         lookups: 1,
+        not_found: 1,
         ..effect
     };
     assert_eq!(
@@ -390,12 +404,45 @@ fn the_tenth_look_up_without_a_clear_answer_is_the_last() {
     loop {
         looked += 1;
         match after_look_up(&effect, LOOKUP, Ok(LookUp::Inconclusive)) {
-            Some(AttemptResult::NotFoundYet { .. }) => effect.lookups += 1,
+            Some(AttemptResult::Inconclusive { .. }) => effect.lookups += 1,
             Some(AttemptResult::Unresolved { .. }) => break,
             other => unreachable!("{other:?}"),
         }
     }
     assert_eq!(looked, 10);
+}
+
+/// Whether it took effect is found out by what the call was told, not by what has kept the look-ups from an answer.
+#[test]
+fn what_a_call_in_doubt_was_told_stays_in_front() {
+    let (mut effect, spec, now) = lost(LOOKUP, 10);
+    effect.lookups = 9;
+    effect.error = Some("500: “in use”".to_owned());
+    let told = |result| match result {
+        AttemptResult::Unresolved { error } | AttemptResult::RetryLater { error, .. } => error,
+        other => unreachable!("{other:?}"),
+    };
+    let looked =
+        |effect: &ClaimedEffect, found| told(after_look_up(effect, LOOKUP, found).unwrap());
+    assert_eq!(
+        looked(&effect, Ok(LookUp::Inconclusive)),
+        "500: “in use”; since then: the external system cannot say whether it happened"
+    );
+    let failed = looked(&effect, Err(error(ErrorClass::Transient)));
+    assert_eq!(failed, "500: “in use”; since then: x");
+    effect.error = Some(failed.clone());
+    let failed_again = looked(&effect, Err(error(ErrorClass::Transient)));
+    assert_eq!(failed_again, failed, "it does not grow");
+    let limited = Err(error(ErrorClass::RateLimited { after: None }));
+    assert_eq!(told(after_send(&effect, &spec, now, limited)), failed);
+    effect.outcome_unknown = false;
+    let plain = told(after_send(
+        &effect,
+        &spec,
+        now,
+        Err(error(ErrorClass::Transient)),
+    ));
+    assert_eq!(plain, "x", "nothing is in doubt");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use hikiate_files::sim::SimHandling;
 use hikiate_sdk::budget::{Budget, Limit};
 use hikiate_sdk::faulty::{Fault, FaultSeam, When};
 use hikiate_sdk::http::Method;
+use sqlx::PgPool;
 
 use super::world::{Setup, World, order};
 
@@ -432,6 +433,47 @@ async fn whatever_becomes_of_a_reply_it_happened_once() {
         assert_eq!((seen.repeated(), seen.fulfilments.len()), (0, 1));
     }
     assert!(world.tasks().await.is_empty(), "{:?}", world.tasks().await);
+}
+
+/// A process dies before its call leaves. The next one has to be told twice that it did not happen; that it was too early to ask is no
+/// answer.
+#[tokio::test]
+async fn after_a_kill_two_look_ups_find_nothing_before_a_call_is_sent_again() {
+    let mut world = stocked(Setup::default(), 100).await;
+    let placed = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+    let pool = PgPool::connect(world.database()).await.unwrap();
+    let killed = "UPDATE effects SET outcome_unknown = true, sends = 1, first_sent_at = hk_now(), last_sent_at = hk_now(),
+        body = NULL, error = 'the process was lost' WHERE op = 'fulfil' AND sends = 0 AND state = 'planned'";
+    for _ in 0..20 {
+        world.pull().await;
+        world.plan().await;
+        if sqlx::query(killed)
+            .execute(&pool)
+            .await
+            .unwrap()
+            .rows_affected()
+            == 1
+        {
+            break;
+        }
+        world.push().await;
+        world.advance(Duration::seconds(1)).await;
+    }
+    let counted = async || -> Vec<(i16, i16, i16)> {
+        let counts = "SELECT sends, lookups, not_found FROM effects WHERE op = 'fulfil'";
+        sqlx::query_as(counts).fetch_all(&pool).await.unwrap()
+    };
+    world.push().await;
+    assert_eq!(counted().await, [(1, 0, 0)], "it is too early to ask");
+    world.advance(Duration::seconds(6)).await;
+    world.push().await;
+    assert_eq!(counted().await, [(1, 1, 1)], "one no");
+    assert_eq!(world.shop.order(&placed).unwrap().fulfilments.len(), 0);
+    world.advance(Duration::seconds(6)).await;
+    world.push().await;
+    assert_eq!(counted().await, [], "two, and it was sent");
+    let seen = world.shop.order(&placed).unwrap();
+    assert_eq!((seen.fulfilments.len(), seen.repeated()), (1, 0));
 }
 
 /// A customer cancels at each moment between the order and the parcel: either nothing leaves, or what leaves is

@@ -347,6 +347,46 @@ async fn a_look_up_keeps_what_the_call_was_told() {
     );
 }
 
+/// What is counted decides whether it is sent again.
+#[tokio::test]
+async fn only_a_look_up_that_found_nothing_counts_as_a_no() {
+    let shop = Shop::open().await;
+    let (_, owned, effect) = sending(&shop).await;
+    let store = shop.store();
+    let told = AttemptResult::OutcomeUnknown {
+        after: 0.0,
+        look: true,
+        error: "no reply".to_owned(),
+    };
+    store.acknowledge(&[(effect, told)], today()).await.unwrap();
+    let steps = [
+        (AttemptResult::Wait { after: 0.0 }, (0, 0)),
+        (AttemptResult::Inconclusive { after: 0.0 }, (1, 0)),
+        (AttemptResult::NotFoundYet { after: 0.0 }, (2, 1)),
+        (AttemptResult::Wait { after: 0.0 }, (2, 1)),
+    ];
+    for (step, counted) in steps {
+        let claimed = shop.claimed().await;
+        let step = [(claimed, step)];
+        store.acknowledge(&step, today()).await.unwrap();
+        let claimed: (i16, i16) = sqlx::query_as("SELECT lookups, not_found FROM effects")
+            .fetch_one(shop.pool())
+            .await
+            .unwrap();
+        assert_eq!(claimed, counted, "{:?}", step[0].1);
+    }
+    let again = shop.claimed().await;
+    assert_eq!((again.lookups, again.not_found), (2, 1));
+    assert_eq!(again.error.as_deref(), Some("no reply"));
+    let marked = store.mark_sending(&owned, &to_send(&again), 60).await;
+    assert_eq!(marked.unwrap().bytes.len(), 1);
+    let counted: (i16, i16) = sqlx::query_as("SELECT lookups, not_found FROM effects")
+        .fetch_one(shop.pool())
+        .await
+        .unwrap();
+    assert_eq!(counted, (0, 0), "of the last send alone");
+}
+
 #[tokio::test]
 async fn an_unknown_outcome_waits_for_a_person() {
     let shop = Shop::open().await;
