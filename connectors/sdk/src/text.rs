@@ -193,8 +193,8 @@ pub fn sentence(text: &str) -> String {
     one_line(text, SENTENCE)
 }
 
-/// An external system's words about a write, as [`words`] gives them, between “ and ”. They may repeat a name, an address or a phone
-/// number that it was sent: an operator reads them, and [`without_quotes`] keeps them out of a log. Nothing where there are none.
+/// An external system's words, as [`words`] gives them, between “ and ”, whether it answers a write or a read. They may repeat a name,
+/// an address or a phone number: an operator reads them, and [`without_quotes`] keeps them out of a log. Nothing where there are none.
 ///
 /// ```
 /// use hikiate_sdk::text::quote;
