@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
+use hikiate_sdk::text::without_quotes;
 use hikiate_sdk::{
     AccountSlug, BatchName, Call, Error, ErrorClass, InstructCall, Instruction, InstructionLine,
     Op, Operations, Prepared,
@@ -81,7 +82,7 @@ async fn seal_due(engine: &Engine, recheck: &BTreeMap<i16, Recheck>) -> Result<D
                 Err(error) => {
                     let words = error.to_string();
                     let pause = engine.store.seal_failed(batch, &words).await?;
-                    warn!(batch = %batch.name, %error, pause, "could not seal the batch; task opened; retried after the pause (seconds)");
+                    warn!(batch = %batch.name, error = without_quotes(&words), pause, "could not seal the batch; task opened; retried after the pause (seconds)");
                 }
             }
         }
@@ -328,8 +329,10 @@ fn not_their_fault<'e>(errors: impl Iterator<Item = &'e Error>) -> Option<&'e Er
     others.next()
 }
 
+/// With what the error quotes: it is stored as the batch's error, and who logs it leaves that out.
 fn unrenderable(name: &BatchName, error: &Error) -> StoreError {
-    StoreError::Refused(format!("batch {name} cannot be rendered: {error}"))
+    let why = &error.message;
+    StoreError::Refused(format!("batch {name} cannot be rendered: {why}"))
 }
 
 /// Parts that can be rendered together, and parts that cannot even be by themselves. What is among neither can only
@@ -588,6 +591,8 @@ fn taken_apart(parts: &[Part<'_>]) -> (Vec<OpenRevenue>, Vec<OpenPosting>) {
 
 #[cfg(test)]
 mod tests {
+    use hikiate_sdk::text::quote;
+
     use super::*;
 
     fn rendered(forbidden: &[u32], together: usize) -> impl Fn(&[u32]) -> Result<Prepared, Error> {
@@ -623,5 +628,25 @@ mod tests {
         let found = sound(&parts, &rendered(&[3], 4));
         assert_eq!(found.bad.len(), 1);
         assert!((1..=4).contains(&found.good.len()), "{:?}", found.good);
+    }
+
+    #[test]
+    fn the_error_of_a_batch_that_cannot_be_rendered_has_what_was_quoted() {
+        let name = BatchName {
+            account: "wms".to_owned(),
+            kind: "instruct".to_owned(),
+            period: "20261127T1200".to_owned(),
+            n: 1,
+        };
+        let told = format!("the layout has no column for {}", quote("東池袋0-0-0"));
+        let stored = unrenderable(&name, &Error::new(ErrorClass::Config, told)).to_string();
+        assert_eq!(
+            stored,
+            "batch wms-instruct-20261127T1200-1 cannot be rendered: the layout has no column for “東池袋0-0-0”"
+        );
+        assert_eq!(
+            without_quotes(&stored),
+            "batch wms-instruct-20261127T1200-1 cannot be rendered: the layout has no column for “…”"
+        );
     }
 }

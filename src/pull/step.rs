@@ -132,12 +132,11 @@ async fn read_bytes_again(
         let crate::store::Source { raw, file } = &record.source;
         let read = source.reread(&record.stream, file.as_ref(), raw);
         let records = read.unwrap_or_else(|error| {
-            let bad = BadRecord::new(None, format!("cannot be retried: {error}"));
             vec![Record {
                 raw: raw.clone(),
                 file: file.clone(),
                 excluded: false,
-                parsed: Err(bad),
+                parsed: Err(not_read_again(&error)),
             }]
         });
         let page = intake(
@@ -154,6 +153,12 @@ async fn read_bytes_again(
         weigh(engine, account, done).await?;
     }
     Ok(!again.is_empty())
+}
+
+/// Why stored bytes cannot be read again, with what the error quotes: it is stored. What such records have in common is without.
+fn not_read_again(error: &Error) -> BadRecord {
+    let why = format!("cannot be retried: {}", error.message);
+    BadRecord::new(None, why).because(format!("cannot be retried: {error}"))
 }
 
 async fn pull_stream(
@@ -322,4 +327,25 @@ async fn failed(
     } else {
         Went::Idle
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use hikiate_sdk::text::quote;
+
+    use super::*;
+
+    #[test]
+    fn a_record_that_cannot_be_read_again_is_stored_with_what_the_error_quotes() {
+        let told = format!("row 2 is not as the layout has it: {}", quote("見本 花子"));
+        let bad = not_read_again(&Error::new(ErrorClass::Config, told));
+        assert_eq!(
+            bad.reason,
+            "cannot be retried: row 2 is not as the layout has it: “見本 花子”"
+        );
+        assert_eq!(
+            bad.cause,
+            "cannot be retried: row 2 is not as the layout has it: “…”"
+        );
+    }
 }

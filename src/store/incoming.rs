@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use hikiate_sdk::text::{quote, quoted};
+use hikiate_sdk::text::{quote_value, quoted};
 use hikiate_sdk::{BadRecord, ExternalId, InFile, Kind, Listing, Personal};
 
 use super::{IncomingPayment, IncomingStock, PaymentName};
@@ -300,7 +300,7 @@ impl IncomingFact {
         self.refused(
             format!(
                 "no shipment of this account has the reference {}",
-                quote(&self.reference)
+                quote_value(&self.reference)
             ),
             "no shipment of this account has the reference",
         )

@@ -2,7 +2,7 @@
 //! with a way of its own to say so.
 
 use hikiate_sdk::http::{Answer, Dialect};
-use hikiate_sdk::text::{error_code_or_quote, quote};
+use hikiate_sdk::text::{error_code_or_quote, quote_value};
 use hikiate_sdk::{Error, ErrorClass};
 
 use serde_json::Value;
@@ -48,7 +48,7 @@ impl Dialect for Shop {
                 kind: Some(kind),
                 message,
             }) => {
-                let words = quote(&message.unwrap_or_default());
+                let words = quote_value(&message.unwrap_or_default());
                 let named = error_code_or_quote(&kind);
                 let message = format!("the external system answered {status} {named}: {words}");
                 let error = Error::new(plain.class, message).with_code(status.to_string());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hikiate_sdk::budget::{EVERY, Reading};
 use hikiate_sdk::http::{Answer, Dialect};
-use hikiate_sdk::text::{error_code_or_quote, quote};
+use hikiate_sdk::text::{error_code_or_quote, quote_value};
 use hikiate_sdk::{Error, ErrorClass};
 use serde::Deserialize;
 use serde_json::Value;
@@ -75,7 +75,7 @@ impl Dialect for Answers {
         let code = error_code_or_quote(&refusal.error);
         let mut message = format!("OPENLOGI answered {status} {code}");
         if !refusal.error_description.is_empty() {
-            message.push_str(&format!(": {}", quote(&refusal.error_description)));
+            message.push_str(&format!(": {}", quote_value(&refusal.error_description)));
         }
         let fields = refusal.errors.iter().take(FIELDS);
         for (field, words) in fields {
@@ -83,7 +83,7 @@ impl Dialect for Answers {
             if is_personal(field) {
                 message.push_str(&format!("; {named}: refused (its words may quote the value and are not kept: check it in the order)"));
             } else {
-                message.push_str(&format!("; {named}: {}", quote(&text(words))));
+                message.push_str(&format!("; {named}: {}", quote_value(&text(words))));
             }
         }
         if status == 402 {
@@ -167,6 +167,9 @@ mod tests {
             "OPENLOGI answered 422 validation_failed: “Invalid Request”; items.0.code: “その商品はありません”; message: refused (its words may quote the value and are not kept: check it in the order); recipient.postcode: refused (its words may quote the value and are not kept: check it in the order); sender: refused (its words may quote the value and are not kept: check it in the order)"
         );
         assert!(judged(BULK, 422, body).is_none(), "read by the caller");
+        let mute = judged("/shipments", 422, r#"{"error":"","errors":{"items":[]}}"#).unwrap();
+        let said = "OPENLOGI answered 422 (blank); items: (blank)";
+        assert_eq!(mute.message, said);
         let taken = r#"{"error":"validation_failed","errors":{"identifier":["使用されています"]}}"#;
         assert_eq!(
             judged("/shipments", 422, taken).unwrap().class,

@@ -40,7 +40,7 @@ pub enum ErrorClass {
 }
 
 /// An error of an external system: no secrets, and no personal data but what stands between “ and ” in its message. As it is displayed
-/// it is fit for a log: without that.
+/// it is fit for a log: without that. A text that is stored, or that an operator reads, is made of its message.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{}", without_quotes(message))]
 pub struct Error {
@@ -48,7 +48,7 @@ pub struct Error {
     pub class: ErrorClass,
     /// The external system's code, where it has one.
     pub code: Option<String>,
-    /// What happened and where; lower case, fits after "failed: ". The external system's words about a write are quoted
+    /// What happened and where; lower case, fits after "failed: ". The external system's words are quoted
     /// ([`text::quote`](crate::text::quote)), and a log has it [without them](crate::text::without_quotes).
     pub message: String,
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::text::quote;
+use crate::text::quote_value;
 
 /// Why an amount or a currency could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,14 +14,14 @@ pub enum MoneyError {
     /// The text is no ISO 4217 code.
     #[error(
         "{} is not a currency code: use three letters, for example JPY",
-        quote(_0)
+        quote_value(_0)
     )]
     Currency(String),
     /// The text is no decimal number.
-    #[error("{} is not a decimal amount", quote(_0))]
+    #[error("{} is not a decimal amount", quote_value(_0))]
     Decimal(String),
     /// The number does not fit 64 bits of minor units.
-    #[error("the amount {} is too large", quote(_0))]
+    #[error("the amount {} is too large", quote_value(_0))]
     Overflow(String),
     /// The amount has a part that the other unit cannot express: it would have to be rounded, and is not.
     #[error("{0} is a fraction of what can be expressed there")]
@@ -406,6 +406,24 @@ mod tests {
     fn what_is_no_number_is_refused() {
         for text in ["", "-", ".5", "1.2.3", "12,5", "NaN", "1e99", "９"] {
             assert!(text.parse::<Decimal>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_amount_is_named_also_where_it_is_blank() {
+        let refused = |text: &str| text.parse::<Decimal>().map_err(|why| why.to_string());
+        for (text, why) in [
+            ("12,5", "“12,5” is not a decimal amount"),
+            ("", "(blank) is not a decimal amount"),
+            ("\u{3000}", "(blank) is not a decimal amount"),
+        ] {
+            assert_eq!(refused(text), Err(why.to_owned()));
+        }
+        for (text, named) in [("yen?", "“yen?”"), ("", "(blank)")] {
+            let why = text.parse::<Currency>().map_err(|why| why.to_string());
+            let told =
+                format!("{named} is not a currency code: use three letters, for example JPY");
+            assert_eq!(why, Err(told));
         }
     }
 

@@ -22,6 +22,9 @@ const SENTENCE: usize = 1_000;
 const OPEN: char = '\u{201C}';
 const CLOSE: char = '\u{201D}';
 
+/// In place of a value that is blank.
+const BLANK: &str = "(blank)";
+
 /// Longest code of an error, in bytes.
 const ERROR_CODE: usize = 64;
 
@@ -190,8 +193,8 @@ pub fn sentence(text: &str) -> String {
     one_line(text, SENTENCE)
 }
 
-/// An external system's words about a write, as [`words`] gives them, between “ and ”. They may repeat a name, an address or a phone
-/// number that it was sent: an operator reads them, and [`without_quotes`] keeps them out of a log. Nothing where there are none.
+/// An external system's words, as [`words`] gives them, between “ and ”, whether it answers a write or a read. They may repeat a name,
+/// an address or a phone number: an operator reads them, and [`without_quotes`] keeps them out of a log. Nothing where there are none.
 ///
 /// ```
 /// use hikiate_sdk::text::quote;
@@ -205,6 +208,22 @@ pub fn quote(theirs: &str) -> String {
         return theirs;
     }
     format!("{OPEN}{theirs}{CLOSE}")
+}
+
+/// A value of an external system where a sentence names it, a cell or a field: quoted, and `(blank)` where there is nothing to see.
+///
+/// ```
+/// use hikiate_sdk::text::quote_value;
+/// assert_eq!(quote_value("1,00"), "“1,00”");
+/// assert_eq!(quote_value(" \u{200B}"), "(blank)");
+/// ```
+#[must_use]
+pub fn quote_value(theirs: &str) -> String {
+    let quoted = quote(theirs);
+    if quoted.is_empty() {
+        return BLANK.to_owned();
+    }
+    quoted
 }
 
 /// A message for a log: of what stands between “ and ” (see [`quote`]) only that there was something. What a cut has left open is
@@ -250,13 +269,14 @@ pub fn is_error_code(text: &str) -> bool {
     }
 }
 
-/// A code of an external system, or the name of a field: as it is if it has that form ([`is_error_code`]), else quoted.
+/// A code of an external system, or the name of a field: as it is if it has that form ([`is_error_code`]), else as [`quote_value`] has
+/// it.
 #[must_use]
 pub fn error_code_or_quote(theirs: &str) -> String {
     if is_error_code(theirs) {
         theirs.to_owned()
     } else {
-        quote(theirs)
+        quote_value(theirs)
     }
 }
 
@@ -397,6 +417,7 @@ mod tests {
     fn what_is_no_code_is_quoted() {
         assert_eq!(error_code_or_quote("items.0.code"), "items.0.code");
         assert_eq!(error_code_or_quote("Mr Sample"), "“Mr Sample”");
+        assert_eq!(error_code_or_quote(""), "(blank)");
         assert_eq!(error_code_or_quote("03-0000-0000"), "“03-0000-0000”");
         assert!(is_error_code(&"x".repeat(ERROR_CODE)));
         assert!(!is_error_code(&"x".repeat(ERROR_CODE + 1)));

@@ -57,7 +57,7 @@ pub struct InstructionReply {
     pub reference: ShipmentReference,
     /// Taken or not.
     pub verdict: ReplyVerdict,
-    /// The warehouse's own words, shown to an operator.
+    /// The warehouse's own words, shown to an operator: unquoted, since all of it counts as theirs.
     pub message: String,
     /// When, as reported.
     pub at: Option<DateTime<Utc>>,
@@ -80,7 +80,7 @@ pub struct CancelReply {
     pub reference: ShipmentReference,
     /// Stopped or not.
     pub verdict: CancelVerdict,
-    /// The warehouse's own words.
+    /// The warehouse's own words, unquoted.
     pub message: String,
     /// When, as reported.
     pub at: Option<DateTime<Utc>>,

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use hikiate_sdk::http::{Answer, Dialect};
-use hikiate_sdk::text::{error_code_or_quote, quote};
+use hikiate_sdk::text::{error_code_or_quote, quote_value};
 use hikiate_sdk::{Error, ErrorClass};
 use serde::Deserialize;
 
@@ -153,7 +153,7 @@ fn words(answer: &Answer<'_>, refused: &Refused, class: ErrorClass) -> String {
         words.push_str(&format!(" at {}", error_code_or_quote(param)));
     }
     if let Some(message) = &refused.message {
-        words.push_str(&format!(": {}", quote(message)));
+        words.push_str(&format!(": {}", quote_value(message)));
     }
     let hint = match (status, class) {
         (401, _) => "; check the account's secret: it was rolled, expired or is of another account",

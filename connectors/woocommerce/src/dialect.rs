@@ -1,7 +1,7 @@
 //! How a shop answers, and what stands in front of it: WooCommerce has a code in each refusal, hosts and firewalls have pages.
 
 use hikiate_sdk::http::{Answer, Dialect};
-use hikiate_sdk::text::{error_code_or_quote, quote};
+use hikiate_sdk::text::{error_code_or_quote, quote, quote_value};
 use hikiate_sdk::{Error, ErrorClass};
 use serde_json::Value;
 
@@ -86,7 +86,7 @@ fn class_of(status: u16) -> ErrorClass {
 /// A refusal in WordPress' own form.
 fn refused(status: u16, plain: Error, refusal: &Refusal) -> Error {
     let code = refusal.code();
-    let (named, words) = (error_code_or_quote(&code), quote(&refusal.message));
+    let (named, words) = (error_code_or_quote(&code), quote_value(&refusal.message));
     let said = format!("the shop answered {status} {named}: {words}");
     let (class, message) = match (status, code.as_str()) {
         (404, NO_ROUTE) => (
@@ -122,8 +122,9 @@ fn refused(status: u16, plain: Error, refusal: &Refusal) -> Error {
 fn page(answer: &Answer<'_>, status: u16, plain: Error) -> Error {
     let body = answer.response.body.as_slice();
     let said = if body.trim_ascii_start().starts_with(b"<") {
-        let title = title(body).map(|title| format!(" ({})", quote(&title)));
-        let title = title.unwrap_or_default();
+        let title = title(body).map(|title| quote(&title));
+        let title = title.filter(|title| !title.is_empty());
+        let title = title.map_or_else(String::new, |title| format!(" ({title})"));
         format!("the shop answered {status} with a page{title}")
     } else {
         plain.message.clone()
@@ -343,6 +344,22 @@ mod tests {
         }
         let named = judged(403, firewall, false);
         assert!(named.is_some_and(|e| e.message.contains("(“Attention Required! | Cloudflare”)")));
+    }
+
+    #[test]
+    fn what_the_shop_leaves_blank_is_said_or_left_out() {
+        let mute = r#"{"code":"","message":" ","data":{"status":400}}"#;
+        for (status, body, told) in [
+            (400, mute, "the shop answered 400 (blank): (blank)"),
+            (
+                500,
+                "<html><title> </title></html>",
+                "the shop answered 500 with a page",
+            ),
+        ] {
+            let error = said(status, body, true);
+            assert_eq!(error.map(|e| e.message).as_deref(), Some(told));
+        }
     }
 
     #[test]

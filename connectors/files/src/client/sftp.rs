@@ -233,7 +233,7 @@ impl Folder for SftpFolder {
     }
 }
 
-/// What went wrong. The server's own words are quoted: of a file that is written they may repeat what is in it.
+/// What went wrong. The server's own words are quoted: they may repeat what is in a file, or its name.
 fn says(e: &SftpError) -> String {
     let SftpError::Status(status) = e else {
         return e.to_string();

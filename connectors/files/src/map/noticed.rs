@@ -1,7 +1,7 @@
 //! What is noticed about files and stands in none of them. Its record keeps our own words as its bytes: it can be told again
 //! from them, and not be read anew.
 
-use hikiate_sdk::text::quote;
+use hikiate_sdk::text::quote_value;
 use hikiate_sdk::{BadRecord, ExternalId, InFile, Record};
 use serde::{Deserialize, Serialize};
 
@@ -70,9 +70,9 @@ impl Noticed {
                 let what = match line {
                     Piece::Line(n) => format!("line {n} of {reference}"),
                     Piece::Code(code) if code.is_empty() => reference.clone(),
-                    Piece::Code(code) => format!("{} of {reference}", quote(code)),
+                    Piece::Code(code) => format!("{} of {reference}", quote_value(code)),
                 };
-                let parcel = quote(parcel);
+                let parcel = quote_value(parcel);
                 let reason = format!(
                     "{file}: no longer has {what} in parcel {parcel}, which {before} of the same day had: ask the warehouse whether it shipped; the earlier report counts until a file corrects it, with quantity 0 if it did not ship{why}"
                 );

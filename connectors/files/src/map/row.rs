@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hikiate_sdk::text::{code, field, key, quote};
+use hikiate_sdk::text::{code, field, key, quote_value};
 use hikiate_sdk::{BadRecord, ExternalId, is_rounded};
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -46,7 +46,7 @@ impl Places<'_> {
 /// A cell as a reason shows it, whatever its column: in a row that is shifted by one cell a name stands where a quantity or a date
 /// should, and it is quoted, so that no log repeats it.
 pub(crate) fn shown(cell: &str) -> String {
-    quote(&cell.chars().take(SHOWN).collect::<String>())
+    quote_value(&cell.chars().take(SHOWN).collect::<String>())
 }
 
 /// One row.
@@ -199,7 +199,19 @@ fn whole(text: &str) -> Result<i64, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::whole;
+    use super::{shown, whole};
+
+    #[test]
+    fn a_cell_is_shown_also_where_nothing_is_to_be_seen() {
+        for (cell, told) in [
+            ("B品", "“B品”"),
+            ("", "(blank)"),
+            ("\u{3000}", "(blank)"),
+            ("\u{200B}", "(blank)"),
+        ] {
+            assert_eq!(shown(cell), told);
+        }
+    }
 
     #[test]
     fn numbers_as_spreadsheets_write_them() {

@@ -153,7 +153,10 @@ impl Openlogi {
         };
         let listed = match self.by_reference(&[reference]).await {
             Ok(listed) => listed,
-            Err(why) => return Err(open(&format!("looking for {reference} failed: {why}"))),
+            Err(why) => {
+                let why = why.message;
+                return Err(open(&format!("looking for {reference} failed: {why}")));
+            }
         };
         match is_created(shipment, &listed) {
             Ok(LookUp::Found(outcome)) => Ok(outcome),

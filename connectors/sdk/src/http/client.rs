@@ -58,7 +58,8 @@ impl HttpClient {
     ///
     /// # Errors
     /// The class of the answer or of its absence; a read is never `OutcomeUnknown`. `RateLimited` where the account's own
-    /// budget has no turn for it ([`Error::is_put_off`]).
+    /// budget has no turn for it ([`Error::is_put_off`]). The external system's own words are quoted, as those of a
+    /// [write](Self::write) are.
     pub async fn read(&self, mut request: Request) -> Result<Response, Error> {
         ask_past_caches(&mut request);
         self.call(request, false).await

@@ -305,6 +305,14 @@ mod tests {
     }
 
     #[test]
+    fn an_amount_that_the_shop_leaves_blank_is_named_as_blank() {
+        assert_eq!(
+            minor("total", " ", Currency::JPY),
+            Err("total: (blank) is not a decimal amount".to_owned())
+        );
+    }
+
+    #[test]
     fn one_pieces_share_is_rounded_half_up() {
         assert_eq!(each(2975, 2), Some(1488));
         assert_eq!(each(-2975, 2), Some(-1488));

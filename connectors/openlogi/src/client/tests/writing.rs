@@ -150,6 +150,29 @@ async fn what_openlogi_repeats_of_the_recipient_is_told_and_not_logged() {
     }
 }
 
+/// The shipment is there already, and looking for it fails: both answers are in the one error, which is stored.
+#[tokio::test]
+async fn a_number_that_is_taken_and_a_look_that_fails_tell_what_openlogi_said_to_both() {
+    let world = world();
+    world.created(1).await;
+    let seam = FaultyTransport::new(world.sim.transport()).speaking(crate::sim::words);
+    let seam = Arc::new(seam.echoing("見本 花子"));
+    seam.inject_when(When::new(Method::Get, "/shipments/"), Fault::ErrorBefore);
+    let looking = account(seam, Settings::of(ACCOUNT));
+    let prepared = looking.prepare(&instruct(instruction(1, 1))).unwrap();
+    let error = looking.send_one(Op::Instruct, &prepared).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.class, ErrorClass::OutcomeUnknown);
+    assert_eq!(
+        error.message,
+        "POST /shipments: OPENLOGI answered 422 validation_failed: “Invalid Request”; identifier: “identifierは既に使用されています。”; looking for HK0000000000001-S1 failed: GET /shipments/TS001: OPENLOGI answered 500 internal_server_error: “internal_server_error 見本 花子”"
+    );
+    assert_eq!(
+        error.to_string(),
+        "POST /shipments: OPENLOGI answered 422 validation_failed: “…”; identifier: “…”; looking for HK0000000000001-S1 failed: GET /shipments/TS001: OPENLOGI answered 500 internal_server_error: “…”"
+    );
+}
+
 #[tokio::test]
 async fn stock_that_is_not_there_is_waited_for_only_where_the_account_says_so() {
     let world = world();
