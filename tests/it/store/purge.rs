@@ -386,29 +386,35 @@ async fn the_bytes_of_a_wave_of_ended_orders_are_erased_unless_they_may_be_sent_
 
 /// A wave that was sent and is done, with the orders' shipments.
 pub(super) async fn wave_of(shop: &Shop, orders: &[&str]) -> i64 {
+    wave_no(shop, 1, orders).await
+}
+
+/// The wave of that number.
+pub(super) async fn wave_no(shop: &Shop, n: i32, orders: &[&str]) -> i64 {
     let wave: i64 = sqlx::query_scalar(
         "WITH subject AS (
            INSERT INTO subjects (kind, account_id, external_id, number, status, created_at, closed_at)
-           VALUES ('batch', $1, 'wave-1', 'HB1', 'done', hk_now(), hk_now()) RETURNING id)
+           VALUES ('batch', $1, 'wave-' || $3, 'HB' || $3, 'done', hk_now(), hk_now()) RETURNING id)
          INSERT INTO batches (subject_id, account_id, location_id, kind, period, batch_no, state, seal_at, sealed_at, body, hash)
-         SELECT id, $1, $2, 'instruct', 'p', 1, 'done', hk_now(), hk_now(), 'A, B', 'hash' FROM subject RETURNING subject_id",
+         SELECT id, $1, $2, 'instruct', 'p', $3::int, 'done', hk_now(), hk_now(), 'A, B', 'hash' FROM subject RETURNING subject_id",
     )
     .bind(shop.account("wms"))
     .bind(shop.engine.directory.location("tokyo").unwrap().id)
+    .bind(n.to_string())
     .fetch_one(shop.pool())
     .await
     .unwrap();
-    for (n, id) in orders.iter().enumerate() {
+    for (row, id) in orders.iter().enumerate() {
         sqlx::query(
             "INSERT INTO shipments (reference, subject_id, account_id, location_id, batch_id, row_no, state, release_at)
              VALUES ($1, $2, $3, $4, $5, $6, 'instructed', hk_now())",
         )
-        .bind(format!("S-{id}"))
+        .bind(format!("S{n}-{id}"))
         .bind(shop.subject(id).await)
         .bind(shop.account("wms"))
         .bind(shop.engine.directory.location("tokyo").unwrap().id)
         .bind(wave)
-        .bind(i32::try_from(n).unwrap())
+        .bind(i32::try_from(row).unwrap())
         .execute(shop.pool())
         .await
         .unwrap();
