@@ -463,6 +463,85 @@ async fn a_settled_record_goes_and_a_dismissed_one_stays_dismissed() {
     assert_eq!(purge(&shop, 300).await, records(1), "nobody told it again");
 }
 
+/// In a shifted row a name stands where the id or the code belongs.
+#[tokio::test]
+async fn what_a_dismissed_record_has_for_an_id_goes_with_its_bytes_unless_something_is_stored_under_it()
+ {
+    let shop = shop_with(&["A"]).await;
+    shop.count("TEA", 1, 0).await;
+    let told = |id: &str, part: &str, minute| {
+        let mut told = page(minute, Vec::new());
+        let bad = BadRecord::new(Some(id.into()), format!("“{id}” is in the wrong column"));
+        let source = Source {
+            raw: format!("{id},{part}").into_bytes(),
+            file: None,
+        };
+        let bad = bad.of_part(format!("parcel line {part} number ?"));
+        told.bad.push(IncomingBad::new(bad, source));
+        told
+    };
+    let rows = [
+        ("shop", "A", "1"),
+        ("shop", "髙橋 一郎", "1"),
+        ("wms", "TEA", "山田 太郎"),
+        ("wms", "髙橋 一郎", "山田 太郎"),
+    ];
+    let tell = async |minute| {
+        for (account, id, part) in rows {
+            shop.pull(account, &told(id, part, minute)).await;
+        }
+    };
+    let open = async || shop.store().list_quarantine().await.unwrap();
+    let names = ["髙橋 一郎", "髙橋一郎", "山田 太郎", "山田太郎"];
+    let named = async || traces(shop.pool(), &names).await;
+    tell(0).await;
+    for row in open().await {
+        let dismissed = shop.store().dismiss_quarantined(row.id, "ops", "known");
+        dismissed.await.unwrap();
+    }
+    shop.clock(90 * DAY).await;
+    tell(90 * DAY).await;
+    assert_ne!(named().await, [""; 0]);
+    assert_eq!(purge(&shop, 91).await.quarantine, 4);
+    assert_eq!(named().await, [""; 0]);
+    let ids: Vec<Option<String>> =
+        sqlx::query_scalar("SELECT external_id FROM quarantine ORDER BY id")
+            .fetch_all(shop.pool())
+            .await
+            .unwrap();
+    assert_eq!(
+        ids,
+        [Some("A".to_owned()), None, Some("TEA".to_owned()), None]
+    );
+    tell(92 * DAY).await;
+    assert_eq!(open().await.len(), 0, "all are still dismissed");
+    assert_eq!(named().await, [""; 0], "and no name comes back");
+    assert_eq!(purge(&shop, 93).await.quarantine, 0, "it is done once");
+}
+
+/// Reasons of before have values as Rust's debug output writes them.
+#[tokio::test]
+async fn a_reason_loses_the_values_that_it_quotes_in_todays_marks_and_in_those_of_before() {
+    let shop = Shop::open().await;
+    for (reason, left) in [
+        ("“山田 \"太郎\" 様” is no number", "“…” is no number"),
+        ("column 数量: “山田 太", "column 数量: “…”"),
+        ("\"山田\" and \"太郎\" differ", "“…” and “…” differ"),
+        (r#""山田 \"太郎\" 様" is no number"#, "“…” is no number"),
+        (r#""C:\\山田\\" is no folder"#, "“…” is no folder"),
+        (r#"row 2: "山田 \"太"#, "row 2: “…”"),
+        (r#"row 2: "山田 \"#, "row 2: “…”"),
+        ("row 2 is blank", "row 2 is blank"),
+    ] {
+        let without: String = sqlx::query_scalar("SELECT hk_without_values($1)")
+            .bind(reason)
+            .fetch_one(shop.pool())
+            .await
+            .unwrap();
+        assert_eq!(without, left, "{reason}");
+    }
+}
+
 fn records(rows: u64) -> Purged {
     Purged {
         quarantine: rows,

@@ -6,7 +6,7 @@ use hikiate_sdk::{InstructionReply, ReplyVerdict};
 
 use super::purge::{ADDRESS, DAY, ended, purge, wave_no, wave_of};
 use crate::support::shop::{Shop, order, page, parcel};
-use crate::support::traces;
+use crate::support::{db, traces};
 
 const SAID: &str = "この住所には届きません: 千代田1-1 03-1234-5678";
 
@@ -178,6 +178,81 @@ async fn what_facts_of_before_have_goes_too_and_our_own_words_stay() {
         })
         .collect();
     assert_eq!(ids, [None, None, Some("capt_1".to_owned())]);
+}
+
+/// The tables as the migrations before left them: one order is purged, the other is not.
+#[tokio::test]
+async fn what_was_purged_before_loses_ids_and_quotations_that_name_somebody() {
+    let database = db().await;
+    let run = async |sql: String| {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+            .execute(&database.pool)
+            .await
+            .unwrap()
+    };
+    run("DROP SCHEMA public CASCADE; CREATE SCHEMA public".to_owned()).await;
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    files.sort();
+    let at = files
+        .iter()
+        .position(|path| path.ends_with("0065_ids_that_name.sql"))
+        .unwrap();
+    for file in &files[..at] {
+        run(std::fs::read_to_string(file).unwrap()).await;
+    }
+    run(r#"INSERT INTO accounts (slug, connector) VALUES ('shop', 'test');
+         INSERT INTO subjects (kind, account_id, external_id, number, created_at, closed_at, purged_at)
+         VALUES ('order', 1, 'A', 'HK1', hk_now(), hk_now(), hk_now()), ('order', 1, 'B', 'HK2', hk_now(), NULL, NULL);
+         INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor)
+         SELECT s.id, b.body ->> 'intent', 'outcome', 'outcome', 1, b.body, hk_now(), hk_now(), hk_now(), '2026-11-20', 'push' FROM subjects s, (VALUES
+           ('{"intent": "mail:shipped", "verdict": "done", "message": "", "id": "queued for <山田@example.jp>"}'::jsonb),
+           ('{"intent": "capture:1", "verdict": "done", "message": "", "id": "capt_1"}')) AS b (body);
+         INSERT INTO quarantine (account_id, stream, external_id, part, hash, raw, reason, first_at, last_at, resolved_at, dismissed_at)
+         VALUES (1, 'orders', '山田', '山田', '1', '', '“…”山田\“…” is no number; dismissed by ops: known', hk_now(), hk_now(), hk_now(), hk_now()),
+           (1, 'orders', 'A', NULL, '2', '', 'no JSON', hk_now(), hk_now(), hk_now(), hk_now()),
+           (1, 'orders', 'open', 'part', '3', 'raw', 'no JSON', hk_now(), hk_now(), NULL, NULL)"#
+        .to_owned())
+    .await;
+    run(std::fs::read_to_string(&files[at]).unwrap()).await;
+    let ids: Vec<(String, Option<String>)> = sqlx::query_as(
+        "SELECT s.external_id, f.body ->> 'id' FROM facts f JOIN subjects s ON s.id = f.subject_id ORDER BY s.id, f.key",
+    )
+    .fetch_all(&database.pool)
+    .await
+    .unwrap();
+    let id = |order: &str, id: Option<&str>| (order.to_owned(), id.map(str::to_owned));
+    let capture = Some("capt_1");
+    assert_eq!(
+        ids,
+        [
+            id("A", capture),
+            id("A", None),
+            id("B", capture),
+            id("B", Some("queued for <山田@example.jp>"))
+        ],
+        "an open order keeps what it has"
+    );
+    let records: Vec<(Option<String>, Option<String>, String)> =
+        sqlx::query_as("SELECT external_id, part, reason FROM quarantine ORDER BY id")
+            .fetch_all(&database.pool)
+            .await
+            .unwrap();
+    let record = |id: Option<&str>, part: Option<&str>, reason: &str| {
+        let text = |text: &str| text.to_owned();
+        (id.map(text), part.map(text), reason.to_owned())
+    };
+    assert_eq!(
+        records,
+        [
+            record(None, None, "“…” is no number; dismissed by ops: known"),
+            record(Some("A"), None, "no JSON"),
+            record(Some("open"), Some("part"), "no JSON"),
+        ]
+    );
 }
 
 /// A refusal of a whole wave is told to each order in it and may name any of them. One that was also in another wave keeps what it
