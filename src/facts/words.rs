@@ -25,7 +25,7 @@ pub(crate) fn put(kind: &str, body: &mut Value, words: String) {
     }
 }
 
-/// Where they are in a body. `hk_forget_words` (migration 0064) deletes what bodies of before have in these places.
+/// Where they are in a body. `hk_without_words` (migration 0065) empties what bodies of before have in these places.
 fn place<'b>(kind: &str, body: &'b mut Value) -> Option<&'b mut Value> {
     body.pointer_mut(match kind {
         "reply" | "cancel_reply" | "outcome" => "/message",

@@ -262,6 +262,14 @@ fn outcome_unknown(effect: &ClaimedEffect, spec: &OperationSpec, error: &Error) 
         RetryPolicy::Manual | RetryPolicy::Repeat => unresolved(),
         // It was looked up since, and the same happens again.
         _ if effect.look && tired => unresolved(),
+        // It answers as if it were made and does not show it: a third call might be the third that takes effect.
+        RetryPolicy::LookUp { .. }
+            if effect.outcome_unknown
+                && error.class == ErrorClass::Protocol
+                && of(spec.op).moves != Moves::Nothing =>
+        {
+            unresolved()
+        }
         RetryPolicy::LookUp { settle, .. } => again(settle, tired),
         RetryPolicy::IdempotencyKey {
             after_expiry: Then::Manual,

@@ -91,14 +91,14 @@ async fn forget(tx: &mut Tx<'_>, held: &[Held]) -> Result<(u64, Vec<i64>), Store
     )
     .execute(&mut **tx)
     .await?;
-    let emptied = sqlx::query!(
-        "UPDATE quarantine SET raw = '', reason = hk_without_values(reason), cause = hk_without_values(cause) WHERE id = ANY($1) AND raw <> ''",
+    let emptied = sqlx::query_scalar!(
+        r#"SELECT hk_empty_records(ARRAY(SELECT id FROM quarantine WHERE id = ANY($1) AND (raw <> '' OR part IS NOT NULL))) AS "rows!""#,
         &ids(|row| row.settled && row.dismissed)
     )
-    .execute(&mut **tx)
+    .fetch_one(&mut **tx)
     .await?;
     Ok((
-        gone.rows_affected() + emptied.rows_affected(),
+        gone.rows_affected() + emptied.unsigned_abs(),
         ids(|row| !row.settled),
     ))
 }

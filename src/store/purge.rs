@@ -233,8 +233,8 @@ impl Store {
         Ok(gone)
     }
 
-    /// Records that were settled so long ago. One that was dismissed and is reported all the time loses its bytes only: without its
-    /// row it would be back in quarantine.
+    /// Records that were settled so long ago. One that was dismissed and is reported all the time loses what it holds only: without
+    /// its row, which is found by a hash, it would be back in quarantine.
     async fn purge_quarantine(&self, kept: f64) -> Result<u64, StoreError> {
         let mut tx = self.pool.begin().await?;
         let gone = sqlx::query!(
@@ -247,18 +247,18 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
-        let emptied = sqlx::query!(
-            "UPDATE quarantine SET raw = '', reason = hk_without_values(reason), cause = hk_without_values(cause) WHERE id = ANY(ARRAY(
+        let emptied = sqlx::query_scalar!(
+            r#"SELECT hk_empty_records(ARRAY(
                SELECT id FROM quarantine WHERE resolved_at < (SELECT hk_now()) - make_interval(secs => $1) AND NOT (SELECT hk_stopped())
-                 AND dismissed_at IS NOT NULL AND last_at >= (SELECT hk_now()) - make_interval(secs => $1) AND raw <> ''
-               ORDER BY resolved_at LIMIT $2 FOR UPDATE SKIP LOCKED))",
+                 AND dismissed_at IS NOT NULL AND last_at >= (SELECT hk_now()) - make_interval(secs => $1) AND (raw <> '' OR part IS NOT NULL)
+               ORDER BY resolved_at LIMIT $2 FOR UPDATE SKIP LOCKED)) AS "rows!""#,
             kept,
             ROWS
         )
-        .execute(&mut *tx)
+        .fetch_one(&mut *tx)
         .await?;
         tx.commit().await?;
-        Ok(gone.rows_affected() + emptied.rows_affected())
+        Ok(gone.rows_affected() + emptied.unsigned_abs())
     }
 }
 

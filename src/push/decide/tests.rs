@@ -266,6 +266,42 @@ fn under_a_key_an_error_after_a_try_that_may_have_happened_is_looked_up() {
     }
 }
 
+/// It answers as if it had made the refund, and shows none: each further call might be one more that took effect.
+#[test]
+fn a_second_answer_that_does_not_show_what_it_moved_is_left_to_a_person() {
+    let (effect, spec, now) = lost(LOOKUP, 6);
+    let answer = |effect: &ClaimedEffect, spec: &OperationSpec, class| {
+        after_send(effect, spec, now, Err(error(class)))
+    };
+    let first = ClaimedEffect {
+        outcome_unknown: false,
+        ..effect.clone()
+    };
+    assert!(matches!(
+        answer(&first, &spec, ErrorClass::Protocol),
+        AttemptResult::OutcomeUnknown { look: false, .. }
+    ));
+    assert!(matches!(
+        answer(&effect, &spec, ErrorClass::Protocol),
+        AttemptResult::Unresolved { .. }
+    ));
+    assert!(
+        matches!(
+            answer(&effect, &spec, ErrorClass::OutcomeUnknown),
+            AttemptResult::OutcomeUnknown { .. }
+        ),
+        "no answer contradicts nothing"
+    );
+    let record = OperationSpec::new(Op::RecordRefund, LOOKUP, "");
+    assert!(
+        matches!(
+            answer(&effect, &record, ErrorClass::Protocol),
+            AttemptResult::OutcomeUnknown { .. }
+        ),
+        "nothing moves"
+    );
+}
+
 #[test]
 fn after_twenty_tries_it_is_looked_up_once_more_and_then_left_to_a_person() {
     let unknown = || Err(error(ErrorClass::OutcomeUnknown));
@@ -422,8 +458,10 @@ fn what_a_call_in_doubt_was_told_stays_in_front() {
         AttemptResult::Unresolved { error } | AttemptResult::RetryLater { error, .. } => error,
         other => unreachable!("{other:?}"),
     };
-    let looked =
-        |effect: &ClaimedEffect, found| told(after_look_up(effect, LOOKUP, found).unwrap());
+    let looked = |effect: &ClaimedEffect, found| match after_look_up(effect, LOOKUP, found) {
+        Some(result) => told(result),
+        None => unreachable!("it would be sent"),
+    };
     assert_eq!(
         looked(&effect, Ok(LookUp::Inconclusive)),
         "500: “in use”; since then: the external system cannot say whether it happened"

@@ -6,7 +6,9 @@ FROM unnest($3::text[], $4::text[], $5::text[], $6::bytea[], $7::bytea[], $8::te
   CROSS JOIN LATERAL (SELECT hk_purged($1, t.e) AS gone) p
 ON CONFLICT (account_id, stream, hash) DO UPDATE SET seen = quarantine.seen + 1, last_at = excluded.last_at,
   reason = CASE WHEN quarantine.dismissed_at IS NOT NULL THEN quarantine.reason ELSE excluded.reason END,
-  cause = CASE WHEN quarantine.dismissed_at IS NOT NULL AND quarantine.raw = '' THEN quarantine.cause ELSE excluded.cause END, external_id = excluded.external_id, part = excluded.part,
+  cause = CASE WHEN quarantine.dismissed_at IS NOT NULL AND quarantine.raw = '' THEN quarantine.cause ELSE excluded.cause END,
+  external_id = CASE WHEN quarantine.dismissed_at IS NOT NULL AND quarantine.raw = '' THEN quarantine.external_id ELSE excluded.external_id END,
+  part = CASE WHEN quarantine.dismissed_at IS NOT NULL AND quarantine.raw = '' THEN quarantine.part ELSE excluded.part END,
   raw = CASE WHEN quarantine.reported_at > excluded.reported_at OR quarantine.dismissed_at IS NOT NULL AND quarantine.raw = '' THEN quarantine.raw ELSE excluded.raw END,
   file = CASE WHEN quarantine.reported_at > excluded.reported_at THEN quarantine.file ELSE excluded.file END,
   file_hash = CASE WHEN quarantine.reported_at > excluded.reported_at THEN quarantine.file_hash ELSE excluded.file_hash END,

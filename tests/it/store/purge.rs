@@ -386,29 +386,35 @@ async fn the_bytes_of_a_wave_of_ended_orders_are_erased_unless_they_may_be_sent_
 
 /// A wave that was sent and is done, with the orders' shipments.
 pub(super) async fn wave_of(shop: &Shop, orders: &[&str]) -> i64 {
+    wave_no(shop, 1, orders).await
+}
+
+/// The wave of that number.
+pub(super) async fn wave_no(shop: &Shop, n: i32, orders: &[&str]) -> i64 {
     let wave: i64 = sqlx::query_scalar(
         "WITH subject AS (
            INSERT INTO subjects (kind, account_id, external_id, number, status, created_at, closed_at)
-           VALUES ('batch', $1, 'wave-1', 'HB1', 'done', hk_now(), hk_now()) RETURNING id)
+           VALUES ('batch', $1, 'wave-' || $3, 'HB' || $3, 'done', hk_now(), hk_now()) RETURNING id)
          INSERT INTO batches (subject_id, account_id, location_id, kind, period, batch_no, state, seal_at, sealed_at, body, hash)
-         SELECT id, $1, $2, 'instruct', 'p', 1, 'done', hk_now(), hk_now(), 'A, B', 'hash' FROM subject RETURNING subject_id",
+         SELECT id, $1, $2, 'instruct', 'p', $3::int, 'done', hk_now(), hk_now(), 'A, B', 'hash' FROM subject RETURNING subject_id",
     )
     .bind(shop.account("wms"))
     .bind(shop.engine.directory.location("tokyo").unwrap().id)
+    .bind(n.to_string())
     .fetch_one(shop.pool())
     .await
     .unwrap();
-    for (n, id) in orders.iter().enumerate() {
+    for (row, id) in orders.iter().enumerate() {
         sqlx::query(
             "INSERT INTO shipments (reference, subject_id, account_id, location_id, batch_id, row_no, state, release_at)
              VALUES ($1, $2, $3, $4, $5, $6, 'instructed', hk_now())",
         )
-        .bind(format!("S-{id}"))
+        .bind(format!("S{n}-{id}"))
         .bind(shop.subject(id).await)
         .bind(shop.account("wms"))
         .bind(shop.engine.directory.location("tokyo").unwrap().id)
         .bind(wave)
-        .bind(i32::try_from(n).unwrap())
+        .bind(i32::try_from(row).unwrap())
         .execute(shop.pool())
         .await
         .unwrap();
@@ -455,6 +461,85 @@ async fn a_settled_record_goes_and_a_dismissed_one_stays_dismissed() {
     assert_eq!(list().await.len(), 0, "it is still dismissed");
     assert_eq!(raw().await, b"", "and they do not come back");
     assert_eq!(purge(&shop, 300).await, records(1), "nobody told it again");
+}
+
+/// In a shifted row a name stands where the id or the code belongs.
+#[tokio::test]
+async fn what_a_dismissed_record_has_for_an_id_goes_with_its_bytes_unless_something_is_stored_under_it()
+ {
+    let shop = shop_with(&["A"]).await;
+    shop.count("TEA", 1, 0).await;
+    let told = |id: &str, part: &str, minute| {
+        let mut told = page(minute, Vec::new());
+        let bad = BadRecord::new(Some(id.into()), format!("“{id}” is in the wrong column"));
+        let source = Source {
+            raw: format!("{id},{part}").into_bytes(),
+            file: None,
+        };
+        let bad = bad.of_part(format!("parcel line {part} number ?"));
+        told.bad.push(IncomingBad::new(bad, source));
+        told
+    };
+    let rows = [
+        ("shop", "A", "1"),
+        ("shop", "髙橋 一郎", "1"),
+        ("wms", "TEA", "山田 太郎"),
+        ("wms", "髙橋 一郎", "山田 太郎"),
+    ];
+    let tell = async |minute| {
+        for (account, id, part) in rows {
+            shop.pull(account, &told(id, part, minute)).await;
+        }
+    };
+    let open = async || shop.store().list_quarantine().await.unwrap();
+    let names = ["髙橋 一郎", "髙橋一郎", "山田 太郎", "山田太郎"];
+    let named = async || traces(shop.pool(), &names).await;
+    tell(0).await;
+    for row in open().await {
+        let dismissed = shop.store().dismiss_quarantined(row.id, "ops", "known");
+        dismissed.await.unwrap();
+    }
+    shop.clock(90 * DAY).await;
+    tell(90 * DAY).await;
+    assert_ne!(named().await, [""; 0]);
+    assert_eq!(purge(&shop, 91).await.quarantine, 4);
+    assert_eq!(named().await, [""; 0]);
+    let ids: Vec<Option<String>> =
+        sqlx::query_scalar("SELECT external_id FROM quarantine ORDER BY id")
+            .fetch_all(shop.pool())
+            .await
+            .unwrap();
+    assert_eq!(
+        ids,
+        [Some("A".to_owned()), None, Some("TEA".to_owned()), None]
+    );
+    tell(92 * DAY).await;
+    assert_eq!(open().await.len(), 0, "all are still dismissed");
+    assert_eq!(named().await, [""; 0], "and no name comes back");
+    assert_eq!(purge(&shop, 93).await.quarantine, 0, "it is done once");
+}
+
+/// Reasons of before have values as Rust's debug output writes them.
+#[tokio::test]
+async fn a_reason_loses_the_values_that_it_quotes_in_todays_marks_and_in_those_of_before() {
+    let shop = Shop::open().await;
+    for (reason, left) in [
+        ("“山田 \"太郎\" 様” is no number", "“…” is no number"),
+        ("column 数量: “山田 太", "column 数量: “…”"),
+        ("\"山田\" and \"太郎\" differ", "“…” and “…” differ"),
+        (r#""山田 \"太郎\" 様" is no number"#, "“…” is no number"),
+        (r#""C:\\山田\\" is no folder"#, "“…” is no folder"),
+        (r#"row 2: "山田 \"太"#, "row 2: “…”"),
+        (r#"row 2: "山田 \"#, "row 2: “…”"),
+        ("row 2 is blank", "row 2 is blank"),
+    ] {
+        let without: String = sqlx::query_scalar("SELECT hk_without_values($1)")
+            .bind(reason)
+            .fetch_one(shop.pool())
+            .await
+            .unwrap();
+        assert_eq!(without, left, "{reason}");
+    }
 }
 
 fn records(rows: u64) -> Purged {

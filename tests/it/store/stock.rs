@@ -6,6 +6,7 @@ use hikiate::policy::{Catalogue, ItemCode, Policy};
 use hikiate::store::{IncomingBad, IncomingPage, PlannedOrder, Source, Store, StoreError, Tx};
 use hikiate_sdk::{AccountSlug, BadRecord, InFile, InstructionReply, Listing, ReplyVerdict};
 
+use super::purge::{DAY, purge};
 use crate::support::shop::{Shop, at, order, page, parcel};
 use crate::support::turns::{ended, session, start_blocked};
 
@@ -637,8 +638,14 @@ async fn an_item_whose_row_was_dismissed_is_unknown_and_not_gone() {
     shop.pull("wms", &next("c", 3)).await;
     assert!(shop.store().list_quarantine().await.unwrap().is_empty());
     assert_eq!(on_hand(&shop, "MUG").await, Some(1), "unknown is not zero");
-    shop.pull("wms", &list(&shop, "d", &["TEA", "PEAR", "CUP"], 4))
-        .await;
+    // Nor when the bytes of the row are kept no more.
+    shop.clock(90 * DAY).await;
+    shop.pull("wms", &next("d", 90 * DAY)).await;
+    assert_eq!(purge(&shop, 91).await.quarantine, 1);
+    shop.pull("wms", &next("e", 91 * DAY)).await;
+    assert_eq!(on_hand(&shop, "MUG").await, Some(1), "still unknown");
+    let without = list(&shop, "f", &["TEA", "PEAR", "CUP"], 91 * DAY + 1);
+    shop.pull("wms", &without).await;
     assert_eq!(on_hand(&shop, "MUG").await, Some(0), "gone from the list");
 }
 

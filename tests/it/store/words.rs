@@ -4,9 +4,9 @@ use hikiate::facts::FactBody;
 use hikiate::store::IncomingPage;
 use hikiate_sdk::{InstructionReply, ReplyVerdict};
 
-use super::purge::{ADDRESS, DAY, ended, purge, wave_of};
+use super::purge::{ADDRESS, DAY, ended, purge, wave_no, wave_of};
 use crate::support::shop::{Shop, order, page, parcel};
-use crate::support::traces;
+use crate::support::{db, traces};
 
 const SAID: &str = "この住所には届きません: 千代田1-1 03-1234-5678";
 
@@ -112,6 +112,21 @@ async fn what_facts_of_before_have_goes_too_and_our_own_words_stay() {
         ),
         (
             "outcome",
+            1,
+            r#"{ "intent": "mail:shipped", "verdict": "done", "id": "2.0.0 queued for 千代田1-1" }"#,
+        ),
+        (
+            "outcome",
+            1,
+            r#"{ "intent": "mail:shipped", "verdict": "evidence", "message": "done: ", "id": "千代田1-1" }"#,
+        ),
+        (
+            "outcome",
+            1,
+            r#"{ "intent": "capture:1", "verdict": "done", "id": "capt_1" }"#,
+        ),
+        (
+            "outcome",
             2,
             r#"{ "verdict": "refused", "message": "40 EUR are refunded in the shop", "code": "refunded_meanwhile" }"#,
         ),
@@ -148,9 +163,100 @@ async fn what_facts_of_before_have_goes_too_and_our_own_words_stay() {
             )
         ]
     );
+    let made: Vec<serde_json::Value> = sqlx::query_scalar(
+        "SELECT body FROM facts WHERE subject_id = $1 AND kind = 'outcome' AND version = 1 AND body ? 'intent' ORDER BY id",
+    )
+    .bind(a)
+    .fetch_all(shop.pool())
+    .await
+    .unwrap();
+    let ids: Vec<Option<String>> = made
+        .into_iter()
+        .map(|body| match FactBody::read("outcome", 1, body) {
+            Ok(FactBody::Outcome(outcome)) => outcome.id,
+            other => unreachable!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(ids, [None, None, Some("capt_1".to_owned())]);
 }
 
-/// A refusal of a whole wave is told to each order in it and may name any of them.
+/// The tables as the migrations before left them: one order is purged, the other is not.
+#[tokio::test]
+async fn what_was_purged_before_loses_ids_and_quotations_that_name_somebody() {
+    let database = db().await;
+    let run = async |sql: String| {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+            .execute(&database.pool)
+            .await
+            .unwrap()
+    };
+    run("DROP SCHEMA public CASCADE; CREATE SCHEMA public".to_owned()).await;
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    files.sort();
+    let at = files
+        .iter()
+        .position(|path| path.ends_with("0065_ids_that_name.sql"))
+        .unwrap();
+    for file in &files[..at] {
+        run(std::fs::read_to_string(file).unwrap()).await;
+    }
+    run(r#"INSERT INTO accounts (slug, connector) VALUES ('shop', 'test');
+         INSERT INTO subjects (kind, account_id, external_id, number, created_at, closed_at, purged_at)
+         VALUES ('order', 1, 'A', 'HK1', hk_now(), hk_now(), hk_now()), ('order', 1, 'B', 'HK2', hk_now(), NULL, NULL);
+         INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor)
+         SELECT s.id, b.body ->> 'intent', 'outcome', 'outcome', 1, b.body, hk_now(), hk_now(), hk_now(), '2026-11-20', 'push' FROM subjects s, (VALUES
+           ('{"intent": "mail:shipped", "verdict": "done", "message": "", "id": "queued for <山田@example.jp>"}'::jsonb),
+           ('{"intent": "capture:1", "verdict": "done", "message": "", "id": "capt_1"}')) AS b (body);
+         INSERT INTO quarantine (account_id, stream, external_id, part, hash, raw, reason, first_at, last_at, resolved_at, dismissed_at)
+         VALUES (1, 'orders', '山田', '山田', '1', '', '“…”山田\“…” is no number; dismissed by ops: known', hk_now(), hk_now(), hk_now(), hk_now()),
+           (1, 'orders', 'A', NULL, '2', '', 'no JSON', hk_now(), hk_now(), hk_now(), hk_now()),
+           (1, 'orders', 'open', 'part', '3', 'raw', 'no JSON', hk_now(), hk_now(), NULL, NULL)"#
+        .to_owned())
+    .await;
+    run(std::fs::read_to_string(&files[at]).unwrap()).await;
+    let ids: Vec<(String, Option<String>)> = sqlx::query_as(
+        "SELECT s.external_id, f.body ->> 'id' FROM facts f JOIN subjects s ON s.id = f.subject_id ORDER BY s.id, f.key",
+    )
+    .fetch_all(&database.pool)
+    .await
+    .unwrap();
+    let id = |order: &str, id: Option<&str>| (order.to_owned(), id.map(str::to_owned));
+    let capture = Some("capt_1");
+    assert_eq!(
+        ids,
+        [
+            id("A", capture),
+            id("A", None),
+            id("B", capture),
+            id("B", Some("queued for <山田@example.jp>"))
+        ],
+        "an open order keeps what it has"
+    );
+    let records: Vec<(Option<String>, Option<String>, String)> =
+        sqlx::query_as("SELECT external_id, part, reason FROM quarantine ORDER BY id")
+            .fetch_all(&database.pool)
+            .await
+            .unwrap();
+    let record = |id: Option<&str>, part: Option<&str>, reason: &str| {
+        let text = |text: &str| text.to_owned();
+        (id.map(text), part.map(text), reason.to_owned())
+    };
+    assert_eq!(
+        records,
+        [
+            record(None, None, "“…” is no number; dismissed by ops: known"),
+            record(Some("A"), None, "no JSON"),
+            record(Some("open"), Some("part"), "no JSON"),
+        ]
+    );
+}
+
+/// A refusal of a whole wave is told to each order in it and may name any of them. One that was also in another wave keeps what it
+/// was told of that one.
 #[tokio::test]
 async fn what_was_said_of_a_wave_goes_with_its_bytes_from_each_of_its_orders() {
     let shop = Shop::open().await;
@@ -160,28 +266,62 @@ async fn what_was_said_of_a_wave_goes_with_its_bytes_from_each_of_its_orders() {
     let a = ended(&shop, "A", DAY).await;
     let b = ended(&shop, "B", DAY).await;
     let wave = wave_of(&shop, &["A", "B"]).await;
-    for (subject, kind) in [
-        (wave, "outcome"),
-        (a, "member"),
-        (b, "member"),
-        (b, "reply"),
+    let other = wave_no(&shop, 2, &["B"]).await;
+    let refused = r#""verdict": "refused", "message": "refused: “…”""#;
+    let member = |wave: i32, version: i16| {
+        let message = if version == 1 {
+            "千代田1-1"
+        } else {
+            "“…”"
+        };
+        let state = format!(r#"{{ "is": "refused", "message": "{message}" }}"#);
+        format!(r#"{{ "batch": "wave-{wave}", "reference": "S{wave}-X", "state": {state} }}"#)
+    };
+    for (subject, kind, version, body) in [
+        (wave, "outcome", 2, format!("{{ {refused} }}")),
+        (a, "member", 2, member(1, 2)),
+        (b, "member", 2, member(1, 2)),
+        (b, "member", 1, member(1, 1)),
+        (b, "reply", 1, r#"{ "message": "" }"#.to_owned()),
+        (b, "member", 2, member(2, 2)),
+        (b, "member", 1, member(2, 1)),
+        (other, "outcome", 2, format!("{{ {refused} }}")),
     ] {
         sqlx::query(
             "WITH told AS (
                INSERT INTO facts (subject_id, key, class, kind, version, body, happened_at, reported_at, recorded_at, business_date, actor)
-               VALUES ($1, gen_random_uuid()::text, 'outcome', $2, 1, '{}', hk_now(), hk_now(), hk_now(), '2026-11-20', 'push') RETURNING subject_id, key)
-             INSERT INTO fact_words SELECT subject_id, key, $2 || ' 千代田1-1' FROM told",
+               VALUES ($1, gen_random_uuid()::text, 'outcome', $2, $3, $4::jsonb, hk_now(), hk_now(), hk_now(), '2026-11-20', 'push')
+               RETURNING subject_id, key, kind, version, body)
+             INSERT INTO fact_words SELECT subject_id, key, concat_ws(' ', kind, body ->> 'batch', '千代田1-1') FROM told
+             WHERE kind <> 'member' OR version = 2",
         )
         .bind(subject)
         .bind(kind)
+        .bind(version)
+        .bind(body)
         .execute(shop.pool())
         .await
         .unwrap();
     }
     assert_eq!(shop.store().erase(a).await.unwrap().purged.batches, 1);
-    let left: Vec<String> = sqlx::query_scalar("SELECT words FROM fact_words")
+    let left: Vec<String> = sqlx::query_scalar("SELECT words FROM fact_words ORDER BY words")
         .fetch_all(shop.pool())
         .await
         .unwrap();
-    assert_eq!(left, ["reply 千代田1-1"], "which is about B alone");
+    assert_eq!(
+        left,
+        [
+            "member wave-2 千代田1-1",
+            "outcome 千代田1-1",
+            "reply 千代田1-1"
+        ],
+        "which are about the other wave or about B alone"
+    );
+    let inside: Vec<String> = sqlx::query_scalar(
+        "SELECT body ->> 'batch' FROM facts WHERE kind = 'member' AND version = 1 AND body #>> '{state,message}' <> ''",
+    )
+    .fetch_all(shop.pool())
+    .await
+    .unwrap();
+    assert_eq!(inside, ["wave-2"]);
 }
