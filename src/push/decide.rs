@@ -262,7 +262,7 @@ fn outcome_unknown(effect: &ClaimedEffect, spec: &OperationSpec, error: &Error) 
         RetryPolicy::Manual | RetryPolicy::Repeat => unresolved(),
         // It was looked up since, and the same happens again.
         _ if effect.look && tired => unresolved(),
-        // It answers as if it were made and does not show it: a third call might be the third that takes effect.
+        // It answered and shows nothing of it, there or in two look-ups: a third call might be the third that takes effect.
         RetryPolicy::LookUp { .. }
             if effect.outcome_unknown
                 && error.class == ErrorClass::Protocol

@@ -33,7 +33,7 @@ pub enum ErrorClass {
     /// Nothing happened: the credentials are known and may not do this. This call later, and a task if that lasts; the account goes
     /// on.
     Forbidden,
-    /// The answer could not be understood.
+    /// The answer could not be understood, or contradicts itself: the call was accepted, and what it makes is not in the answer.
     Protocol,
     /// Our configuration cannot work.
     Config,

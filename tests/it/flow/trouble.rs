@@ -445,7 +445,10 @@ async fn after_a_kill_two_look_ups_find_nothing_before_a_call_is_sent_again() {
     let killed = "UPDATE effects SET outcome_unknown = true, sends = 1, first_sent_at = hk_now(), last_sent_at = hk_now(),
         body = NULL, error = 'the process was lost' WHERE op = 'fulfil' AND sends = 0 AND state = 'planned'";
     for _ in 0..20 {
+        world.tokyo.tick(world.now()).await.unwrap();
         world.pull().await;
+        world.plan().await;
+        seal_step(&world.engine).await.unwrap();
         world.plan().await;
         if sqlx::query(killed)
             .execute(&pool)

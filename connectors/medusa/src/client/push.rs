@@ -351,7 +351,7 @@ fn body(frozen: &Frozen) -> Vec<u8> {
 
 fn unknown(path: &str, what: &str) -> Error {
     Error::new(
-        ErrorClass::OutcomeUnknown,
+        ErrorClass::Protocol,
         format!("POST {path}: the shop accepted the call, but its answer does not show {what}"),
     )
 }

@@ -149,7 +149,7 @@ impl Openlogi {
         let reference = &shipment.identifier;
         let open = |why: &str| {
             let words = format!("{}; {why}", error.message);
-            Error::new(ErrorClass::OutcomeUnknown, words)
+            Error::new(ErrorClass::Protocol, words)
         };
         let listed = match self.by_reference(&[reference]).await {
             Ok(listed) => listed,

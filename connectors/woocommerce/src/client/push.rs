@@ -164,7 +164,7 @@ pub(super) fn conflict(message: String) -> Error {
 
 pub(super) fn unseen(call: &str, what: &str) -> Error {
     Error::new(
-        ErrorClass::OutcomeUnknown,
+        ErrorClass::Protocol,
         format!("{call}: the shop accepted the call, but its answer does not show {what}"),
     )
 }
