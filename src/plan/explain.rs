@@ -93,6 +93,8 @@ pub struct ExcusedInWords {
 pub struct TaskInWords {
     /// Its kind.
     pub kind: String,
+    /// What it is about: the order, or a batch or an account.
+    pub subject: String,
     /// What happened and what to do.
     pub detail: String,
     /// What may be typed.
@@ -140,6 +142,7 @@ pub fn explain(
     });
     let task = |row: TaskRow| TaskInWords {
         kind: row.kind,
+        subject: input.number.clone(),
         detail: row.detail,
         actions: suggestions(row.actions, &input.number),
     };
@@ -407,7 +410,12 @@ impl fmt::Display for Explanation {
             }
         }
         for task in &self.tasks {
-            writeln!(f, "  task       {}: {}", task.kind, task.detail)?;
+            let of = if task.subject == self.number {
+                String::new()
+            } else {
+                format!(" of {}", task.subject)
+            };
+            writeln!(f, "  task       {}{of}: {}", task.kind, task.detail)?;
             for action in &task.actions {
                 writeln!(f, "             run: {}", action.line)?;
             }
