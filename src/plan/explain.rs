@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use self::words::{cancelled_by, minute};
 use super::begin::Whose;
+use super::intent::IN_DOUBT;
 use super::order::{PlanError, Planned, planned};
 use super::presence::VANISHED;
 use super::provider_tasks::name;
@@ -317,9 +318,16 @@ fn captured(view: &View<'_>) -> Vec<String> {
         .map(|tender| {
             let voided = if tender.cancelled { " (voided)" } else { "" };
             let at = view.at_provider(&tender.key);
+            let doubted = view.captures(tender).filter(|(intent, _)| intent.in_doubt());
+            let doubted = doubted.fold(0_i64, |sum, (_, amount)| sum.saturating_add(amount));
+            let doubt = if doubted == 0 {
+                String::new()
+            } else {
+                format!("; capture of {}: {IN_DOUBT}", view.money(doubted))
+            };
             let payment = at.map_or_else(|| format!("payment {}", tender.key), name);
             if at.is_some_and(|at| at.seen.is_none()) {
-                return format!("{payment}{voided}: not reported by its account yet");
+                return format!("{payment}{voided}: not reported by its account yet{doubt}");
             }
             let state = at.and_then(|at| at.seen.as_ref());
             let state = state.map_or("", |seen| seen.payment.state.as_str());
@@ -339,7 +347,7 @@ fn captured(view: &View<'_>) -> Vec<String> {
                 tender.pay_by.filter(|_| tender.captured == 0),
             );
             format!(
-                "{payment}{voided}:{state} {} captured, {} decided, {} authorised{ends}{pay_by}",
+                "{payment}{voided}:{state} {} captured, {} decided, {} authorised{ends}{pay_by}{doubt}",
                 view.money(tender.captured),
                 view.money(view.intended(tender)),
                 view.money(tender.authorised)
