@@ -201,7 +201,9 @@ pub fn explain(
             let (came, wanted) = (view.money(payment.deposited), view.money(wanted));
             words.payment = format!("{}, {came} of {wanted} deposited", words.payment);
         }
-        words.stock = words::stock(&view);
+        let short =
+            words.status == Status::Backordered || words.blocked_by.as_deref() == Some("stock");
+        words.stock = words::stock(&view, elsewhere, short);
         let shipments = view.fold.shipments.iter();
         words.shipments = shipments
             .map(|shipment| words::shipment(&view, elsewhere, shipment))

@@ -139,6 +139,27 @@ fn goods_are_named_by_code_and_title_and_times_are_local_to_the_minute() {
 }
 
 #[test]
+fn what_lacks_stock_says_where_to_look() {
+    let hint = "see `hikiate stock show A-1`";
+    let elsewhere = Elsewhere {
+        items: [(1, "A-1".to_owned())].into(),
+        ..Elsewhere::default()
+    };
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.settle();
+    let told = world.explain_with(&elsewhere);
+    assert!(!told.to_string().contains("stock show"), "{told}");
+    let mut world = World::new(order(&[("A", 5, 1000)]));
+    for at in ["tokyo", "osaka"] {
+        world.stock.insert((1, at), 1);
+    }
+    world.settle();
+    let told = world.explain_with(&elsewhere);
+    assert!(told.stock[0].starts_with("A "), "{told}");
+    assert!(told.stock[0].ends_with(hint), "{told}");
+}
+
+#[test]
 fn the_next_moments_say_what_happens_then() {
     let mut world = World::new(order(&[("A", 1, 1000)]));
     world.settle();

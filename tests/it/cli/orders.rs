@@ -401,6 +401,18 @@ async fn only_an_unknown_outcome_is_resolved() {
 }
 
 #[tokio::test]
+async fn an_order_that_lacks_stock_is_explained_with_the_command_that_shows_it() {
+    let mut world = world("").await;
+    let id = world.shop.place_order(order(&[("APPLE", 30, "1000")]));
+    world.rounds(3).await;
+    let number = number_of(&world, &id);
+    let explained = run(&world, &["order", "explain", &number]);
+    let hint = "see `hikiate stock show APPLE`";
+    assert!(explained.ended(0).contains(hint), "{explained:?}");
+    run(&world, &["stock", "show", "APPLE"]).ended(0);
+}
+
+#[tokio::test]
 async fn an_order_is_explained_with_the_tasks_of_its_calls_and_of_its_batch() {
     let mut world = world("").await;
     let (id, other) = (
