@@ -54,19 +54,19 @@ async fn one(
     }
     let told = told(batch);
     if let Some(outcome) = told {
-        if batch.kind == "instruct" {
-            engine
-                .store
-                .propagate_outcome(batch, outcome, today)
-                .await?;
-        } else if outcome.verdict != Verdict::Refused {
-            engine.store.propagate_posting(batch, today).await?;
+        let store = &engine.store;
+        let news = if batch.kind == "instruct" {
+            store.propagate_outcome(batch, outcome, today).await?
+        } else {
+            outcome.verdict != Verdict::Refused && store.propagate_posting(batch, today).await?
+        };
+        if news {
+            info!(
+                batch = batch.name,
+                outcome = word(outcome.verdict),
+                "outcome of the batch recorded on its orders"
+            );
         }
-        info!(
-            batch = batch.name,
-            outcome = ?outcome.verdict,
-            "outcome of the batch recorded on its orders"
-        );
     }
     let (unanswered, due) = if batch.kind == "instruct" {
         engine.store.unanswered(batch).await?
@@ -119,6 +119,15 @@ fn add_unread(plan: &mut BatchPlan, batch: &BatchInput, orders: &[String], now: 
 fn abandoned(batch: &BatchInput) -> bool {
     let mut facts = batch.facts.iter();
     facts.any(|fact| matches!(&fact.body, FactBody::Abandoned(_)))
+}
+
+/// The outcome of a batch for people: what was taken is at the warehouse, which accepts or rejects each shipment by its reply.
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Accepted => "delivered",
+        Verdict::Refused => "rejected",
+        other => other.as_str(),
+    }
 }
 
 /// The outcome that members are told.
@@ -332,6 +341,12 @@ mod tests {
         assert_eq!(told(&batch).map(|o| o.verdict), Some(Verdict::Done));
         let plan = planned(&batch);
         assert_eq!((plan.status, plan.again), ("done", None));
+    }
+
+    #[test]
+    fn what_was_merely_delivered_is_not_called_accepted() {
+        let verdicts = [Verdict::Accepted, Verdict::Done, Verdict::Refused];
+        assert_eq!(verdicts.map(word), ["delivered", "done", "rejected"]);
     }
 
     #[test]

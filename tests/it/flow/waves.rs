@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Duration, Utc};
 use hikiate::daemon::seal_step;
+use hikiate::facts::{OutcomeFact, Verdict};
 use hikiate::number::order_number;
 use hikiate::plan::types::Status;
 use hikiate::store::waves::BatchRow;
-use hikiate::store::{Decision, StoreError};
+use hikiate::store::{Decision, Store, StoreError};
 use hikiate_files::sim::SimHandling;
 use sqlx::AssertSqlSafe;
 
@@ -703,6 +704,33 @@ async fn a_wave_that_is_kept_back_is_not_sealed_early_and_says_why() {
     );
     let bytes = run(&world, &["wave", "show", &wave.name, "--preview"]);
     assert!(bytes.err.contains(&wave.name), "{bytes:?}");
+}
+
+/// A batch is planned again and again: only what its orders did not know yet is worth a line in the log.
+#[tokio::test]
+async fn the_outcome_of_a_wave_is_told_to_its_orders_once() {
+    let (world, _) = sealed().await;
+    let id = number(
+        &world,
+        "SELECT subject_id FROM batches WHERE state = 'sealed'",
+    )
+    .await;
+    let (store, today) = (&world.engine.store, world.engine.today(world.now()));
+    let directory = store.directory().await.unwrap();
+    let mut tx = store.pool().begin().await.unwrap();
+    let loaded = Store::load(&mut tx, &[id], &directory).await.unwrap();
+    tx.commit().await.unwrap();
+    let outcome = OutcomeFact {
+        intent: "instruct:tokyo-3pl:W:1".to_owned(),
+        verdict: Verdict::Accepted,
+        id: None,
+        code: None,
+        message: String::new(),
+    };
+    for news in [true, false] {
+        let told = store.propagate_outcome(&loaded.batches[0], &outcome, today);
+        assert_eq!(told.await.unwrap(), news);
+    }
 }
 
 /// A resolution that is corrected takes the second sending back: the first counts, and nothing is sent again.
