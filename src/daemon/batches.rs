@@ -159,8 +159,10 @@ fn plan_batch(
         return plan;
     }
     if let Some(effect) = batch.unresolved {
+        let why = batch.error.as_deref();
+        let why = why.map_or_else(String::new, |why| format!(" ({why})"));
         let what = format!(
-            "Outcome unknown: batch {} may have arrived. Check the external system, then record whether it did: not-done resends the same bytes, abandoning the batch does not",
+            "Outcome unknown: batch {} may have arrived{why}. Check the external system, then record whether it did: not-done resends the same bytes, abandoning the batch does not",
             batch.name
         );
         let mut task = TaskRow::new("unknown_outcome", what);
@@ -316,6 +318,7 @@ mod tests {
             state: "sealed".to_owned(),
             queued: false,
             unresolved: None,
+            error: None,
             facts: facts.into_iter().enumerate().map(fact).collect(),
         }
     }
@@ -341,6 +344,16 @@ mod tests {
         assert_eq!(told(&batch).map(|o| o.verdict), Some(Verdict::Done));
         let plan = planned(&batch);
         assert_eq!((plan.status, plan.again), ("done", None));
+    }
+
+    #[test]
+    fn a_batch_whose_outcome_is_unknown_says_what_its_last_attempt_failed_with() {
+        let mut batch = batch(vec![sending(1)]);
+        (batch.queued, batch.unresolved) = (true, Some(7));
+        let task = |batch: &BatchInput| planned(batch).tasks.remove(0).detail;
+        assert!(task(&batch).contains("may have arrived. Check"));
+        batch.error = Some("no reply within 30s".to_owned());
+        assert!(task(&batch).contains("may have arrived (no reply within 30s). Check"));
     }
 
     #[test]

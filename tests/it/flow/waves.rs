@@ -632,12 +632,15 @@ async fn an_unknown_wave_is_given_up_instead_of_sent_again() {
     let (mut world, id) = sealed().await;
     execute(
         &world,
-        "UPDATE effects SET state = 'unresolved', outcome_unknown = true, sends = 2, last_sent_at = hk_now();
+        "UPDATE effects SET state = 'unresolved', outcome_unknown = true, sends = 2, last_sent_at = hk_now(), error = 'the folder is gone';
          UPDATE subjects SET plan_at = hk_now() WHERE kind = 'batch'",
     )
     .await;
     world.round().await;
     assert_eq!(world.tasks().await, ["unknown_outcome"]);
+    let task = world.engine.store.list_tasks().await.unwrap().remove(0);
+    let why = "may have arrived (the folder is gone). ";
+    assert!(task.detail.contains(why), "{}", task.detail);
     let wave = waves(&world).await.remove(0);
     assert_eq!(wave.state, "unknown");
     let args = [
