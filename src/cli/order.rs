@@ -15,7 +15,7 @@ use super::session::Session;
 use super::words::status_ja;
 use crate::facts::RefundReason;
 use crate::plan::command::{refund_is, tax_rate};
-use crate::plan::{ExcusedInWords, Explanation, ledger};
+use crate::plan::{ExcusedInWords, Explanation, TaskInWords, ledger};
 use crate::store::SubjectRow;
 use crate::store::read::{FactLine, OrderFilter, QuarantineRow};
 
@@ -249,11 +249,18 @@ fn detail(body: &Value) -> String {
 
 async fn explained(session: &Session, order: &str) -> Result<(), Failure> {
     let (id, number) = session.store.find_subject(order).await?;
-    let explanation = session.explained(id).await?.ok_or_else(|| {
+    let mut explanation = session.explained(id).await?.ok_or_else(|| {
         Failure::Refused(format!(
             "{number} is a batch: `hikiate order show {number}` says what happened"
         ))
     })?;
+    let beside = session.store.tasks_beside(id).await?.into_iter();
+    explanation.tasks.extend(beside.map(|task| TaskInWords {
+        kind: task.kind,
+        subject: task.subject,
+        detail: task.detail,
+        actions: task.actions,
+    }));
     let unread = session.store.quarantined_of(id).await?;
     let told = Explained {
         explanation: &explanation,

@@ -54,19 +54,19 @@ async fn one(
     }
     let told = told(batch);
     if let Some(outcome) = told {
-        if batch.kind == "instruct" {
-            engine
-                .store
-                .propagate_outcome(batch, outcome, today)
-                .await?;
-        } else if outcome.verdict != Verdict::Refused {
-            engine.store.propagate_posting(batch, today).await?;
+        let store = &engine.store;
+        let news = if batch.kind == "instruct" {
+            store.propagate_outcome(batch, outcome, today).await?
+        } else {
+            outcome.verdict != Verdict::Refused && store.propagate_posting(batch, today).await?
+        };
+        if news {
+            info!(
+                batch = batch.name,
+                outcome = word(outcome.verdict),
+                "outcome of the batch recorded on its orders"
+            );
         }
-        info!(
-            batch = batch.name,
-            outcome = ?outcome.verdict,
-            "outcome of the batch recorded on its orders"
-        );
     }
     let (unanswered, due) = if batch.kind == "instruct" {
         engine.store.unanswered(batch).await?
@@ -121,6 +121,15 @@ fn abandoned(batch: &BatchInput) -> bool {
     facts.any(|fact| matches!(&fact.body, FactBody::Abandoned(_)))
 }
 
+/// The outcome of a batch for people: what was taken is at the warehouse, which accepts or rejects each shipment by its reply.
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Accepted => "delivered",
+        Verdict::Refused => "rejected",
+        other => other.as_str(),
+    }
+}
+
 /// The outcome that members are told.
 fn told(batch: &BatchInput) -> Option<&OutcomeFact> {
     Store::batch_outcome(batch).filter(|outcome| {
@@ -150,8 +159,10 @@ fn plan_batch(
         return plan;
     }
     if let Some(effect) = batch.unresolved {
+        let why = batch.error.as_deref();
+        let why = why.map_or_else(String::new, |why| format!(" ({why})"));
         let what = format!(
-            "Outcome unknown: batch {} may have arrived. Check the external system, then record whether it did: not-done resends the same bytes, abandoning the batch does not",
+            "Outcome unknown: batch {} may have arrived{why}. Check the external system, then record whether it did: not-done resends the same bytes, abandoning the batch does not",
             batch.name
         );
         let mut task = TaskRow::new("unknown_outcome", what);
@@ -307,6 +318,7 @@ mod tests {
             state: "sealed".to_owned(),
             queued: false,
             unresolved: None,
+            error: None,
             facts: facts.into_iter().enumerate().map(fact).collect(),
         }
     }
@@ -332,6 +344,22 @@ mod tests {
         assert_eq!(told(&batch).map(|o| o.verdict), Some(Verdict::Done));
         let plan = planned(&batch);
         assert_eq!((plan.status, plan.again), ("done", None));
+    }
+
+    #[test]
+    fn a_batch_whose_outcome_is_unknown_says_what_its_last_attempt_failed_with() {
+        let mut batch = batch(vec![sending(1)]);
+        (batch.queued, batch.unresolved) = (true, Some(7));
+        let task = |batch: &BatchInput| planned(batch).tasks.remove(0).detail;
+        assert!(task(&batch).contains("may have arrived. Check"));
+        batch.error = Some("no reply within 30s".to_owned());
+        assert!(task(&batch).contains("may have arrived (no reply within 30s). Check"));
+    }
+
+    #[test]
+    fn what_was_merely_delivered_is_not_called_accepted() {
+        let verdicts = [Verdict::Accepted, Verdict::Done, Verdict::Refused];
+        assert_eq!(verdicts.map(word), ["delivered", "done", "rejected"]);
     }
 
     #[test]

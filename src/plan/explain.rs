@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use self::words::{cancelled_by, minute};
 use super::begin::Whose;
+use super::intent::IN_DOUBT;
 use super::order::{PlanError, Planned, planned};
 use super::presence::VANISHED;
 use super::provider_tasks::name;
@@ -93,6 +94,8 @@ pub struct ExcusedInWords {
 pub struct TaskInWords {
     /// Its kind.
     pub kind: String,
+    /// What it is about: the order, or a batch or an account.
+    pub subject: String,
     /// What happened and what to do.
     pub detail: String,
     /// What may be typed.
@@ -140,6 +143,7 @@ pub fn explain(
     });
     let task = |row: TaskRow| TaskInWords {
         kind: row.kind,
+        subject: input.number.clone(),
         detail: row.detail,
         actions: suggestions(row.actions, &input.number),
     };
@@ -197,7 +201,9 @@ pub fn explain(
             let (came, wanted) = (view.money(payment.deposited), view.money(wanted));
             words.payment = format!("{}, {came} of {wanted} deposited", words.payment);
         }
-        words.stock = words::stock(&view);
+        let short =
+            words.status == Status::Backordered || words.blocked_by.as_deref() == Some("stock");
+        words.stock = words::stock(&view, elsewhere, short);
         let shipments = view.fold.shipments.iter();
         words.shipments = shipments
             .map(|shipment| words::shipment(&view, elsewhere, shipment))
@@ -314,9 +320,16 @@ fn captured(view: &View<'_>) -> Vec<String> {
         .map(|tender| {
             let voided = if tender.cancelled { " (voided)" } else { "" };
             let at = view.at_provider(&tender.key);
+            let doubted = view.captures(tender).filter(|(intent, _)| intent.in_doubt());
+            let doubted = doubted.fold(0_i64, |sum, (_, amount)| sum.saturating_add(amount));
+            let doubt = if doubted == 0 {
+                String::new()
+            } else {
+                format!("; capture of {}: {IN_DOUBT}", view.money(doubted))
+            };
             let payment = at.map_or_else(|| format!("payment {}", tender.key), name);
             if at.is_some_and(|at| at.seen.is_none()) {
-                return format!("{payment}{voided}: not reported by its account yet");
+                return format!("{payment}{voided}: not reported by its account yet{doubt}");
             }
             let state = at.and_then(|at| at.seen.as_ref());
             let state = state.map_or("", |seen| seen.payment.state.as_str());
@@ -336,7 +349,7 @@ fn captured(view: &View<'_>) -> Vec<String> {
                 tender.pay_by.filter(|_| tender.captured == 0),
             );
             format!(
-                "{payment}{voided}:{state} {} captured, {} decided, {} authorised{ends}{pay_by}",
+                "{payment}{voided}:{state} {} captured, {} decided, {} authorised{ends}{pay_by}{doubt}",
                 view.money(tender.captured),
                 view.money(view.intended(tender)),
                 view.money(tender.authorised)
@@ -407,7 +420,12 @@ impl fmt::Display for Explanation {
             }
         }
         for task in &self.tasks {
-            writeln!(f, "  task       {}: {}", task.kind, task.detail)?;
+            let of = if task.subject == self.number {
+                String::new()
+            } else {
+                format!(" of {}", task.subject)
+            };
+            writeln!(f, "  task       {}{of}: {}", task.kind, task.detail)?;
             for action in &task.actions {
                 writeln!(f, "             run: {}", action.line)?;
             }

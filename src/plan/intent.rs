@@ -6,6 +6,9 @@ use hikiate_sdk::Call;
 use super::types::{EffectState, QueuedEffect};
 use crate::facts::{IntentFact, IntentWhat, OutcomeFact, Verdict};
 
+/// How far a call of money has come that is in doubt, for an operator.
+pub(crate) const IN_DOUBT: &str = "outcome unknown: it may have been made";
+
 /// An intent with what became of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Intent<'a> {
@@ -38,6 +41,14 @@ impl<'a> Intent<'a> {
     /// Not ended yet.
     pub(crate) fn open(&self) -> bool {
         self.outcome.is_none() && !self.batch_over
+    }
+
+    /// It may have taken effect, and nobody knows yet.
+    pub(crate) fn in_doubt(&self) -> bool {
+        self.open()
+            && self
+                .row
+                .is_some_and(|row| row.outcome_unknown || row.state == EffectState::Unresolved)
     }
 
     /// Done for good.

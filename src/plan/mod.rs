@@ -77,7 +77,9 @@ pub use asks::{Asked, asked, cod_of};
 pub use begin::{Whose, whose};
 pub use commitment::{FieldKey, committed};
 pub use context::{context_hash, rule_context};
-pub use explain::{Elsewhere, ExcusedInWords, Explanation, SealedBatch, Sending, explain};
+pub use explain::{
+    Elsewhere, ExcusedInWords, Explanation, SealedBatch, Sending, TaskInWords, explain,
+};
 pub use layouts::{not_written, render_call};
 pub use ledger::{Entry, EntryKind, Ledger, Maker, ledger};
 pub use listing::{Listing, listing};

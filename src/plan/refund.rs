@@ -6,6 +6,7 @@ use hikiate_sdk::{AccountSlug, Call, ExternalId, Op, PaymentRef, RefundCall, Ten
 
 use super::effects::{Candidate, Wanted, withdraw};
 use super::fold::{Fold, Intent};
+use super::intent::IN_DOUBT;
 use super::refund_records::records;
 use super::tasks::{Tasks, words_or_none};
 use super::view::View;
@@ -412,6 +413,11 @@ impl<'a> View<'a> {
             "to be paid back by hand"
         } else if parts.all(|part| self.is_given(asked, part)) {
             "done"
+        } else if asked.fact.parts.iter().any(|part| {
+            let made = self.fold.made_for(Op::Refund, asked.key, &part.payment);
+            made.is_some_and(|intent| intent.in_doubt())
+        }) {
+            IN_DOUBT
         } else if self.fold.is_dropped(asked) {
             "given up"
         } else {
@@ -429,7 +435,10 @@ impl<'a> View<'a> {
         let tenders = self.order.tenders.iter();
         words.extend(tenders.filter_map(|tender| {
             let number = self.void_of(tender)?.number();
-            let is = if self.open_authorisation(tender) > 0 {
+            let mut voids = self.fold.of_op(Op::Void);
+            let is = if voids.any(|intent| self.is_of(intent, tender) && intent.in_doubt()) {
+                IN_DOUBT
+            } else if self.open_authorisation(tender) > 0 {
                 "not done yet"
             } else if self.captured_before_void(tender) {
                 "not done, it was captured before"

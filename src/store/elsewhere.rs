@@ -1,4 +1,4 @@
-//! What explains an order beside its facts: batches on their way and accounts that are paused.
+//! What explains an order beside its facts: batches on their way, accounts that are paused, the names of its items.
 
 use hikiate_sdk::{AccountSlug, ShipmentReference};
 use sqlx::{Postgres, Transaction};
@@ -67,6 +67,15 @@ impl Store {
             elsewhere
                 .paused
                 .insert(AccountSlug::new(row.slug), row.paused);
+        }
+        for row in sqlx::query!(
+            "SELECT i.id, i.code FROM items i WHERE i.id IN (SELECT d.item_id FROM demands d WHERE d.subject_id = $1)",
+            subject_id
+        )
+        .fetch_all(&mut **tx)
+        .await?
+        {
+            elsewhere.items.insert(row.id, row.code);
         }
         Ok(elsewhere)
     }

@@ -218,7 +218,8 @@ impl Store {
                 )
             })
             .collect();
-        self.tell(&facts, today).await
+        self.tell(&facts, today).await?;
+        Ok(())
     }
 }
 

@@ -48,6 +48,8 @@ pub struct BatchInput {
     pub queued: bool,
     /// The row in the queue whose outcome is unknown.
     pub unresolved: Option<i64>,
+    /// What the last attempt of that failed with.
+    pub error: Option<String>,
     /// In stored order.
     pub facts: Vec<Fact>,
 }
@@ -299,6 +301,8 @@ impl Store {
             let list = facts.remove(&row.id).unwrap_or_else(|| Ok(Vec::new()));
             if let (Some(kind), Some(state)) = (row.batch_kind, row.batch_state) {
                 let queued = queue.remove(&row.id).unwrap_or_default();
+                let mut unknown = queued.iter();
+                let unknown = unknown.find(|e| e.state == EffectState::Unresolved);
                 claimed.batches.push(BatchInput {
                     subject_id: row.id,
                     account_id: row.account_id,
@@ -307,10 +311,8 @@ impl Store {
                     kind,
                     state,
                     queued: queued.iter().any(|e| e.state != EffectState::Unresolved),
-                    unresolved: queued
-                        .iter()
-                        .find(|e| e.state == EffectState::Unresolved)
-                        .map(|e| e.id),
+                    unresolved: unknown.map(|e| e.id),
+                    error: unknown.and_then(|e| e.error.clone()),
                     facts: list.unwrap_or_default(),
                 });
                 continue;

@@ -71,7 +71,7 @@ impl Store {
     }
 
     /// Tells the members of an instruct batch its outcome. A refusal is not the end of theirs: the batch may be sent
-    /// again as it is, so they stay in it until it is given up.
+    /// again as it is, so they stay in it until it is given up. Whether one of them did not know.
     ///
     /// # Errors
     /// The database's.
@@ -80,7 +80,8 @@ impl Store {
         batch: &BatchInput,
         outcome: &OutcomeFact,
         today: NaiveDate,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
+        let mut news = false;
         let members = self.members_of(batch.subject_id).await?;
         let n = sent_as(batch, outcome);
         for chunk in members.chunks(CHUNK) {
@@ -105,9 +106,9 @@ impl Store {
                     (*subject, told.key(), FactBody::Outcome(told))
                 });
             }
-            self.tell(&facts, today).await?;
+            news |= self.tell(&facts, today).await?;
         }
-        Ok(())
+        Ok(news)
     }
 
     /// Orders and references in a batch, in the order they are locked.
@@ -123,7 +124,7 @@ impl Store {
         .collect())
     }
 
-    /// Tells the orders of a journal batch that their revenue is booked.
+    /// Tells the orders of a journal batch that their revenue is booked. Whether one of them did not know.
     ///
     /// # Errors
     /// The database's.
@@ -131,7 +132,8 @@ impl Store {
         &self,
         batch: &BatchInput,
         today: NaiveDate,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
+        let mut news = false;
         let members = sqlx::query!(
             r#"SELECT subject_id, array_agg(key ORDER BY id) AS "keys!" FROM revenue_events WHERE batch_id = $1 GROUP BY subject_id ORDER BY subject_id"#,
             batch.subject_id
@@ -149,19 +151,19 @@ impl Store {
                     (m.subject_id, format!("booked:{}", batch.name), body)
                 })
                 .collect();
-            self.tell(&facts, today).await?;
+            news |= self.tell(&facts, today).await?;
         }
-        Ok(())
+        Ok(news)
     }
 
-    /// Writes facts of several orders, told by planning, and makes those due that did not know.
+    /// Writes facts of several orders, told by planning, and makes those due that did not know. Whether there was one.
     pub(super) async fn tell(
         &self,
         facts: &[(i64, String, FactBody)],
         today: NaiveDate,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         if facts.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let mut tx = self.pool.begin().await?;
         let ids: Vec<i64> = facts.iter().map(|f| f.0).collect();
@@ -187,7 +189,7 @@ impl Store {
             .collect();
         make_due(&mut tx, &changed).await?;
         tx.commit().await?;
-        Ok(())
+        Ok(!changed.is_empty())
     }
 
     /// References of a batch's members that have neither a reply nor a parcel, and when they are overdue.

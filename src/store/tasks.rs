@@ -30,6 +30,15 @@ pub struct TaskLine {
 /// One statement for the list and for the counts, which therefore cannot differ.
 const TASKS: &str = include_str!("tasks.sql");
 
+/// Those about the order `$1` that its plan does not write: failing calls, refreshes and bookings of it, the tasks of the batches of
+/// its shipments, and lists that name it. Of tasks of a batch about some of its orders only those that name it.
+const BESIDE: &str = "JOIN subjects o ON o.id = $1 JOIN accounts a ON a.id = o.account_id
+  WHERE (t.subject = o.number AND (t.kind = 'plan_failed' OR NOT EXISTS (SELECT FROM tasks k WHERE k.subject_id = o.id AND k.kind = t.kind)))
+    OR (t.kind = 'reads_failing' AND t.subject = a.slug || '/' || o.external_id AND starts_with(t.detail, 'this order '))
+    OR (t.kind NOT IN ('batch_replies_overdue', 'unread')
+      AND t.subject IN (SELECT b.number FROM shipments s JOIN subjects b ON b.id = s.batch_id WHERE s.subject_id = o.id))
+    OR (t.subject <> o.number AND position(o.number IN t.detail) > 0)";
+
 #[derive(sqlx::FromRow)]
 struct Found {
     kind: String,
@@ -38,6 +47,19 @@ struct Found {
     since: DateTime<Utc>,
     due_at: Option<DateTime<Utc>>,
     actions: Value,
+}
+
+impl From<Found> for TaskLine {
+    fn from(row: Found) -> Self {
+        Self {
+            actions: suggestions(stored(row.actions), &row.subject),
+            kind: row.kind,
+            subject: row.subject,
+            detail: row.detail,
+            since: row.since,
+            due_at: row.due_at,
+        }
+    }
 }
 
 /// A task that was opened or settled.
@@ -168,15 +190,21 @@ impl Store {
         )))
         .fetch_all(&self.pool)
         .await?;
-        let line = |row: Found| TaskLine {
-            actions: suggestions(stored(row.actions), &row.subject),
-            kind: row.kind,
-            subject: row.subject,
-            detail: row.detail,
-            since: row.since,
-            due_at: row.due_at,
-        };
-        self.with_codes_joined(rows.into_iter().map(line).collect())
+        self.with_codes_joined(rows.into_iter().map(TaskLine::from).collect())
             .await
+    }
+
+    /// What waits for an operator about an order beside what its plan finds, oldest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn tasks_beside(&self, order: i64) -> Result<Vec<TaskLine>, StoreError> {
+        let rows: Vec<Found> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "SELECT t.* FROM ({TASKS}) t {BESIDE} ORDER BY t.since, t.subject, t.kind"
+        )))
+        .bind(order)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().map(TaskLine::from).collect())
     }
 }

@@ -111,8 +111,11 @@ SELECT kind, subject, detail, since, due_at, actions FROM (
   WHERE s.state = 'waiting' AND s.unread_since < (SELECT hk_now()) - interval '1 minute' AND (hk_looked_at(o.id) >= s.unread_since) IS NOT TRUE
   GROUP BY a.slug
   UNION ALL
-  SELECT 'send_failing', u.number, 'At least 5 attempts failed before ' || f.key || ' reached ' || a.slug || ': ' || coalesce(e.error, 'no reason was given')
-    || '. hikiate keeps retrying. Check the account', f.recorded_at, NULL, '[]'
+  SELECT 'send_failing', u.number, CASE WHEN e.outcome_unknown
+      THEN f.key || ' may have taken effect at ' || a.slug || ': ' || e.attempts || ' attempts without a clear answer; hikiate looks it up before it sends again, or sends it under '
+        || 'the same idempotency key (last: ' || coalesce(e.error, 'no reason was given') || '). Check the account, and do not do by hand what may have been done'
+      ELSE 'At least 5 attempts failed before ' || f.key || ' reached ' || a.slug || ': ' || coalesce(e.error, 'no reason was given')
+        || '. hikiate keeps retrying. Check the account' END, f.recorded_at, NULL, '[]'
   FROM effects e JOIN facts f ON f.id = e.intent_id JOIN subjects u ON u.id = e.subject_id JOIN accounts a ON a.id = e.account_id
   WHERE e.state = 'planned' AND e.attempts >= 5
   UNION ALL

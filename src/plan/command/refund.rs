@@ -47,7 +47,7 @@ pub fn refund(
         .find(|one| one.fact.id == id)
     {
         return Err(format!(
-            "order {number}: refund {id} of {} was asked for on {} and is {}; to give back money once more, add --id NAME",
+            "order {number}: refund {id} of {} was asked for on {} ({}); to give back money once more, add --id NAME",
             view.money(asked.fact.amount),
             view.local(asked.at),
             view.refund_word(asked)

@@ -19,6 +19,8 @@ pub struct Elsewhere {
     pub batches: BTreeMap<ShipmentReference, SealedBatch>,
     /// Accounts that are paused, with the reason.
     pub paused: BTreeMap<AccountSlug, String>,
+    /// The codes of the items that it demands.
+    pub items: BTreeMap<i64, String>,
 }
 
 impl Elsewhere {

@@ -8,6 +8,7 @@ use hikiate_sdk::text::quoted;
 use hikiate_sdk::{AccountSlug, CancelVerdict, ChannelState, LineKey};
 
 use super::elsewhere::{Elsewhere, SealedBatch, Sending};
+use crate::action::quoted as word;
 use crate::facts::{FactBody, ShipmentFact};
 use crate::operations::{ANNOTATE, MAIL, NOT_NEEDED, NOTICE, of};
 use crate::plan::goods::own_refusal;
@@ -16,7 +17,7 @@ use crate::plan::shipment::Shipment;
 use crate::plan::stop::stopped;
 use crate::plan::tasks::words_or_none;
 use crate::plan::types::{OrderInput, ShipmentStage};
-use crate::plan::view::View;
+use crate::plan::view::{Line, View};
 
 /// A time to the minute in the shop's zone.
 pub(super) fn minute(at: DateTime<Utc>, zone: Tz) -> String {
@@ -87,7 +88,8 @@ fn item(view: &View<'_>, key: &LineKey) -> String {
     }
 }
 
-pub(super) fn stock(view: &View<'_>) -> Vec<String> {
+/// Per line; where stock is `short`, with the command that shows it.
+pub(super) fn stock(view: &View<'_>, elsewhere: &Elsewhere, short: bool) -> Vec<String> {
     let mut words = Vec::new();
     for line in view.lines.iter().filter(|line| line.item_id.is_some()) {
         let stored = line.state.map_or(&[][..], |state| &state.reserved);
@@ -104,14 +106,31 @@ pub(super) fn stock(view: &View<'_>) -> Vec<String> {
             reserved.join(", ")
         };
         words.push(format!(
-            "{}: {} ordered, {} shipped, {} in sealed batches, {reserved}",
+            "{}: {} ordered, {} shipped, {} in sealed batches, {reserved}{}",
             item(view, &line.key),
             line.ordered,
             line.shipped,
-            line.instructed
+            line.instructed,
+            lacking(elsewhere, line)
+                .filter(|_| short)
+                .unwrap_or_default()
         ));
     }
     words
+}
+
+/// Where to look for what allocation did not find for a line.
+fn lacking(elsewhere: &Elsewhere, line: &Line<'_>) -> Option<String> {
+    let open = line.ordered.saturating_sub(line.shipped);
+    let open = open.saturating_sub(line.packed);
+    let reserved = line.reserved().iter().map(|(_, items, _)| *items);
+    let taken = reserved.fold(line.instructed, u32::saturating_add);
+    if taken >= open || line.awaits_allocation(open) {
+        return None;
+    }
+    let code = line.item_id.and_then(|id| elsewhere.items.get(&id));
+    let code = code.map_or_else(String::new, |code| format!(" {}", word(code)));
+    Some(format!(": see `hikiate stock show{code}`"))
 }
 
 pub(super) fn shipment(view: &View<'_>, elsewhere: &Elsewhere, shipment: &Shipment<'_>) -> String {

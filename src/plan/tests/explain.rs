@@ -10,7 +10,7 @@ use super::world::World;
 use crate::facts::{OutcomeFact, Verdict};
 use crate::operations::NOT_NEEDED;
 use crate::plan::command::{RefundOf, Wish, end, recall, refund, void};
-use crate::plan::types::{ShippingStop, Status};
+use crate::plan::types::{EffectState, ShippingStop, Status};
 use crate::plan::{Elsewhere, SealedBatch, Sending};
 
 const S1: &str = "HK0123456789ABC-S1";
@@ -136,6 +136,27 @@ fn goods_are_named_by_code_and_title_and_times_are_local_to_the_minute() {
     let told = world.explain();
     let shown = "A \"二十世紀梨\u{3000}特選\": 2 ordered";
     assert!(told.stock[0].starts_with(shown), "{told}");
+}
+
+#[test]
+fn what_lacks_stock_says_where_to_look() {
+    let hint = "see `hikiate stock show A-1`";
+    let elsewhere = Elsewhere {
+        items: [(1, "A-1".to_owned())].into(),
+        ..Elsewhere::default()
+    };
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.settle();
+    let told = world.explain_with(&elsewhere);
+    assert!(!told.to_string().contains("stock show"), "{told}");
+    let mut world = World::new(order(&[("A", 5, 1000)]));
+    for at in ["tokyo", "osaka"] {
+        world.stock.insert((1, at), 1);
+    }
+    world.settle();
+    let told = world.explain_with(&elsewhere);
+    assert!(told.stock[0].starts_with("A "), "{told}");
+    assert!(told.stock[0].ends_with(hint), "{told}");
 }
 
 #[test]
@@ -267,6 +288,55 @@ fn a_refund_that_waits_for_a_paused_account_says_so() {
     assert_eq!(told(&elsewhere, &world, &wish), [why]);
     world.typed(|now| void(now, "not wanted"));
     assert!(waits(&world));
+}
+
+/// What is called undone is made by hand.
+#[test]
+fn money_whose_call_is_in_doubt_is_said_to_have_perhaps_moved() {
+    let doubt = "outcome unknown: it may have been made";
+    let mut refunded = situation();
+    ship_all(&mut refunded);
+    refunded.push_all();
+    refunded.wants("300");
+    refunded.plan();
+    let mut voided = World::new(order(&[("A", 1, 1000)]));
+    voided.settle();
+    voided.typed(|now| void(now, "not wanted"));
+    voided.plan();
+    let mut captured = World::new(order(&[("A", 1, 1000)]));
+    ship_all(&mut captured);
+    for _ in 0..3 {
+        captured.plan();
+        for row in captured.input.queue.clone() {
+            if row.op != Op::Capture {
+                captured.end(&row.key, Verdict::Done, "");
+            }
+        }
+    }
+    for (op, starts, world) in [
+        (Op::Refund, "refund ", refunded),
+        (Op::Void, "void 1 of payment pay_1", voided),
+        (Op::Capture, "payment pay_1", captured),
+    ] {
+        let said = |world: &World| {
+            let lines = world.explain().captured.into_iter();
+            let lines: Vec<_> = lines.filter(|line| line.starts_with(starts)).collect();
+            assert_eq!(lines.len(), 1, "{lines:?}");
+            lines.concat()
+        };
+        assert!(!said(&world).contains(doubt), "{}", said(&world));
+        let mut unresolved = world.clone();
+        unresolved.state(op, EffectState::Unresolved);
+        let mut looked_up = world.clone();
+        for row in looked_up.input.queue.iter_mut().filter(|row| row.op == op) {
+            row.outcome_unknown = true;
+        }
+        for world in [unresolved, looked_up] {
+            let said = said(&world);
+            assert!(said.ends_with(doubt), "{said}");
+            assert!(!said.contains("not done"), "{said}");
+        }
+    }
 }
 
 #[test]

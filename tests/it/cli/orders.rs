@@ -400,6 +400,79 @@ async fn only_an_unknown_outcome_is_resolved() {
     world.faults.heal();
 }
 
+#[tokio::test]
+async fn an_order_that_lacks_stock_is_explained_with_the_command_that_shows_it() {
+    let mut world = world("").await;
+    let id = world.shop.place_order(order(&[("APPLE", 30, "1000")]));
+    world.rounds(3).await;
+    let number = number_of(&world, &id);
+    let explained = run(&world, &["order", "explain", &number]);
+    let hint = "see `hikiate stock show APPLE`";
+    assert!(explained.ended(0).contains(hint), "{explained:?}");
+    run(&world, &["stock", "show", "APPLE"]).ended(0);
+}
+
+#[tokio::test]
+async fn an_order_is_explained_with_the_tasks_of_its_calls_and_of_its_batch() {
+    let mut world = world("").await;
+    let (id, other) = (
+        world.shop.place_order(order(&[("APPLE", 1, "1000")])),
+        world.shop.place_order(order(&[("PEAR", 1, "1000")])),
+    );
+    world.rounds(1).await;
+    for _ in 0..100 {
+        world
+            .faults
+            .inject_when(When::new(Method::Post, ""), Fault::NotSent);
+    }
+    queued(&mut world).await;
+    let pool = world.engine.store.pool().clone();
+    for change in [
+        "UPDATE effects SET attempts = 5, error = 'no route'",
+        "INSERT INTO tasks (subject_id, kind, detail, since)
+         SELECT DISTINCT batch_id, unnest(ARRAY['batch_rejected', 'batch_replies_overdue']), 'rejected: full', hk_now() FROM shipments WHERE batch_id IS NOT NULL",
+    ] {
+        let changed = sqlx::query(change).execute(&pool).await.unwrap();
+        assert!(changed.rows_affected() > 0, "{change}");
+    }
+    let number = number_of(&world, &id);
+    let listed = run(&world, &["tasks", "--json"]).json();
+    let told = run(&world, &["order", "explain", &number, "--json"]).json();
+    let find = |tasks: &Value, kind: &str| {
+        let mut tasks = tasks.as_array().unwrap().iter();
+        tasks.find(|task| task["kind"] == kind).cloned()
+    };
+    for kind in ["send_failing", "batch_rejected"] {
+        let (task, shown) = (find(&listed, kind).unwrap(), find(&told["tasks"], kind));
+        let shown = shown.unwrap_or_else(|| unreachable!("{kind} is not in {told}"));
+        for field in ["subject", "detail", "actions"] {
+            assert_eq!(shown[field], task[field], "{kind}");
+        }
+    }
+    assert_eq!(
+        find(&told["tasks"], "send_failing").unwrap()["subject"],
+        json!(number)
+    );
+    assert_eq!(
+        find(&told["tasks"], "batch_replies_overdue"),
+        None,
+        "it names others"
+    );
+    let words = run(&world, &["order", "explain", &number]);
+    assert!(
+        words.ended(0).contains("  task       send_failing: ")
+            && words.out.contains("  task       batch_rejected of HB"),
+        "{words:?}"
+    );
+    let other = run(
+        &world,
+        &["order", "explain", &format!("shop/{other}"), "--json"],
+    );
+    assert_eq!(find(&other.json()["tasks"], "send_failing"), None);
+    assert_eq!(find(&other.json()["tasks"], "batch_rejected"), None);
+    world.faults.heal();
+}
+
 /// The first call to the shop that waits in the queue.
 async fn queued(world: &mut World) -> Value {
     for _ in 0..6 {

@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Duration, Utc};
 use hikiate::daemon::seal_step;
+use hikiate::facts::{OutcomeFact, Verdict};
 use hikiate::number::order_number;
 use hikiate::plan::types::Status;
 use hikiate::store::waves::BatchRow;
-use hikiate::store::{Decision, StoreError};
+use hikiate::store::{Decision, Store, StoreError};
 use hikiate_files::sim::SimHandling;
 use sqlx::AssertSqlSafe;
 
@@ -631,12 +632,15 @@ async fn an_unknown_wave_is_given_up_instead_of_sent_again() {
     let (mut world, id) = sealed().await;
     execute(
         &world,
-        "UPDATE effects SET state = 'unresolved', outcome_unknown = true, sends = 2, last_sent_at = hk_now();
+        "UPDATE effects SET state = 'unresolved', outcome_unknown = true, sends = 2, last_sent_at = hk_now(), error = 'the folder is gone';
          UPDATE subjects SET plan_at = hk_now() WHERE kind = 'batch'",
     )
     .await;
     world.round().await;
     assert_eq!(world.tasks().await, ["unknown_outcome"]);
+    let task = world.engine.store.list_tasks().await.unwrap().remove(0);
+    let why = "may have arrived (the folder is gone). ";
+    assert!(task.detail.contains(why), "{}", task.detail);
     let wave = waves(&world).await.remove(0);
     assert_eq!(wave.state, "unknown");
     let args = [
@@ -703,6 +707,33 @@ async fn a_wave_that_is_kept_back_is_not_sealed_early_and_says_why() {
     );
     let bytes = run(&world, &["wave", "show", &wave.name, "--preview"]);
     assert!(bytes.err.contains(&wave.name), "{bytes:?}");
+}
+
+/// A batch is planned again and again: only what its orders did not know yet is worth a line in the log.
+#[tokio::test]
+async fn the_outcome_of_a_wave_is_told_to_its_orders_once() {
+    let (world, _) = sealed().await;
+    let id = number(
+        &world,
+        "SELECT subject_id FROM batches WHERE state = 'sealed'",
+    )
+    .await;
+    let (store, today) = (&world.engine.store, world.engine.today(world.now()));
+    let directory = store.directory().await.unwrap();
+    let mut tx = store.pool().begin().await.unwrap();
+    let loaded = Store::load(&mut tx, &[id], &directory).await.unwrap();
+    tx.commit().await.unwrap();
+    let outcome = OutcomeFact {
+        intent: "instruct:tokyo-3pl:W:1".to_owned(),
+        verdict: Verdict::Accepted,
+        id: None,
+        code: None,
+        message: String::new(),
+    };
+    for news in [true, false] {
+        let told = store.propagate_outcome(&loaded.batches[0], &outcome, today);
+        assert_eq!(told.await.unwrap(), news);
+    }
 }
 
 /// A resolution that is corrected takes the second sending back: the first counts, and nothing is sent again.

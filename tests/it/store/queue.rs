@@ -347,6 +347,42 @@ async fn a_look_up_keeps_what_the_call_was_told() {
     );
 }
 
+/// Whoever reads that a refund never arrived makes it by hand: a call in doubt is not said to have failed to arrive.
+#[tokio::test]
+async fn a_call_in_doubt_that_keeps_failing_is_said_to_have_perhaps_taken_effect() {
+    let shop = Shop::open().await;
+    let (_, _, effect) = sending(&shop).await;
+    let store = shop.store();
+    let key = effect.key.clone();
+    let told = AttemptResult::OutcomeUnknown {
+        after: 0.0,
+        look: true,
+        error: "no reply".to_owned(),
+    };
+    store.acknowledge(&[(effect, told)], today()).await.unwrap();
+    for (in_doubt, starts) in [
+        (
+            true,
+            format!("{key} may have taken effect at shop: 5 attempts without a clear answer; "),
+        ),
+        (
+            false,
+            format!("At least 5 attempts failed before {key} reached shop: no reply. "),
+        ),
+    ] {
+        sqlx::query("UPDATE effects SET attempts = 5, outcome_unknown = $1")
+            .bind(in_doubt)
+            .execute(shop.pool())
+            .await
+            .unwrap();
+        let tasks = store.list_tasks().await.unwrap();
+        let task = tasks.iter().find(|task| task.kind == "send_failing");
+        let detail = &task.unwrap().detail;
+        assert!(detail.starts_with(&starts), "{detail}");
+        assert_eq!(detail.contains("(last: no reply)"), in_doubt, "{detail}");
+    }
+}
+
 /// What is counted decides whether it is sent again.
 #[tokio::test]
 async fn only_a_look_up_that_found_nothing_counts_as_a_no() {
