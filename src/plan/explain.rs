@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use self::words::{cancelled_by, minute};
 use super::begin::Whose;
+use super::mail::waits_for_rest;
 use super::order::{PlanError, Planned, planned};
 use super::presence::VANISHED;
 use super::provider_tasks::name;
@@ -203,6 +204,11 @@ pub fn explain(
             .map(|shipment| words::shipment(&view, elsewhere, shipment))
             .collect();
         words.told = words::told(&view, elsewhere);
+        if waits_for_rest(&view, &payment) {
+            words.told.push(
+                "mail: waits until everything of the order that ships has shipped".to_owned(),
+            );
+        }
         words.captured = captured(&view);
         words.captured.extend(view.refunds_in_words());
         let waiting = words::money_kept_back(&view, elsewhere);
