@@ -168,9 +168,9 @@ pub fn explain(
         zone,
     };
     words.because = because(&words, &input.channel, view.as_ref());
-    for (rule, account) in &plan.waits {
+    for (automation, account) in &plan.waits {
         words.because.push_str(&format!(
-            "; rule {rule} on {account} has paused itself and would act on this order: see `hikiate automation list`"
+            "; automation {automation} on {account} has paused itself and would act on this order: see `hikiate automation list`"
         ));
     }
     if let Some(at) = plan.read_at {
