@@ -75,7 +75,7 @@ impl Account {
             Change::None => {}
             Change::Opened => {
                 let error = error.map(ToString::to_string).unwrap_or_default();
-                warn!(account = %self.slug, error, "calls keep failing: circuit breaker open, probing; nothing is lost");
+                warn!(account = %self.slug, error, "calls keep failing: circuit breaker open, probing; nothing is lost: see `hikiate effect list` and `hikiate stream list`");
                 metrics.circuit_breaker_open(self.slug.as_str(), true);
             }
             Change::Closed => {

@@ -455,6 +455,7 @@ impl Command {
             | Self::Effect(EffectCommand::List { .. })
             | Self::Automation(AutomationCommand::List)
             | Self::Quarantine(QuarantineCommand::List | QuarantineCommand::Show { .. })
+            | Self::Personal(PersonalCommand::Erase { dry_run: true, .. })
             | Self::Recover(Recover { dry_run: true, .. })
             | Self::Begin(Begin { dry_run: true, .. })
             | Self::Run { .. }
@@ -897,6 +898,9 @@ pub(crate) enum PersonalCommand {
         /// HK number, the customer's order number, ACCOUNT/EXTERNAL-ID, or a mail address: all orders of its buyer or receiver
         #[arg(required = true, value_name = "ORDER|ADDRESS", value_parser = not_blank)]
         of: Vec<String>,
+        /// Only show what would be erased
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -1045,7 +1049,7 @@ mod tests {
     }
 
     /// Each command that has a dry run, with what else it needs.
-    const DRY_RUNS: [&str; 15] = [
+    const DRY_RUNS: [&str; 16] = [
         "order cancel 1001 --reason x",
         "order refund 1001 --all --reason x",
         "order void 1001 --reason x",
@@ -1059,6 +1063,7 @@ mod tests {
         "deposit move F1 1001 1002",
         "deposit void F1 --reason x",
         "deposit import file.csv",
+        "personal erase 1001",
         "begin shop",
         "recover --lost-since 2026-11-20T00:00:00Z --reason x",
     ];

@@ -1,4 +1,4 @@
-//! `hikiate rule`: what acts on orders by itself, and letting it go on after it has paused itself.
+//! `hikiate automation`: what acts on orders by itself, and letting it go on after it has paused itself.
 
 use serde_json::json;
 

@@ -5,12 +5,39 @@ use std::path::Path;
 
 use hikiate_sdk::ConnectorKind;
 
-use crate::config::{Surroundings, load};
+use crate::config::{ConfigProblem, Loaded, Surroundings, load};
+use crate::ops::telemetry::{self, FILTER_VARIABLE};
 
 /// Exit code: the configuration has no problems.
 pub const GOOD: u8 = 0;
 /// Exit code: it has.
 pub const BAD: u8 = 3;
+
+/// Loads the configuration as `run` does, with what `run` takes from the environment beside it: the log's filter, which no other
+/// command needs.
+///
+/// # Errors
+/// Everything that is wrong.
+pub(super) fn checked(
+    path: Option<&Path>,
+    surroundings: &Surroundings,
+    connectors: &[&dyn ConnectorKind],
+) -> Result<Loaded, Vec<ConfigProblem>> {
+    let loaded = load(path, surroundings, connectors);
+    let filter = surroundings.variables.get(FILTER_VARIABLE);
+    let filter = filter.filter(|filter| !filter.is_empty());
+    let Some(Err(wrong)) = filter.map(|filter| telemetry::check(filter)) else {
+        return loaded;
+    };
+    let mut problems = loaded.err().unwrap_or_default();
+    problems.push(ConfigProblem {
+        file: format!("environment variable {FILTER_VARIABLE}"),
+        line: 0,
+        key: String::new(),
+        message: wrong.to_string(),
+    });
+    Err(problems)
+}
 
 /// Checks the configuration at `path` (only defaults and environment without one). The summary goes to `out`,
 /// problems go to `err`, one a line as `file:line: key: what is wrong; what to do`.
@@ -26,7 +53,7 @@ pub fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<u8> {
-    match load(path, surroundings, connectors) {
+    match checked(path, surroundings, connectors) {
         Ok(loaded) => {
             write!(out, "{}", loaded.summary)?;
             writeln!(out, "policy {}", hex::encode(loaded.policy_hash))?;

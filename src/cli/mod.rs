@@ -84,8 +84,8 @@ async fn command(cli: Cli, typed: &[OsString]) -> Result<(), Failure> {
             let writes = command.writes();
             let session = Session::open(&global).await?;
             // Not written down as it was typed.
-            if let Command::Personal(PersonalCommand::Erase { of }) = &command {
-                return personal::erase(&session, of).await;
+            if let Command::Personal(PersonalCommand::Erase { of, dry_run }) = &command {
+                return personal::erase(&session, of, *dry_run).await;
             }
             let mut typed = typed.to_vec();
             if writes {

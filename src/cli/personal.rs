@@ -8,7 +8,7 @@ use serde_json::json;
 use super::acts;
 use super::failure::Failure;
 use super::session::Session;
-use crate::store::{Erased, ErasedRecords, StoreError};
+use crate::store::{Erased, ErasedRecords, Purged, StoreError, WouldErase};
 
 /// What no command reaches.
 const ELSEWHERE: [&str; 6] = [
@@ -52,9 +52,12 @@ impl Done {
     }
 }
 
-/// Erases, and writes down what was erased, whatever stopped the rest.
-pub(super) async fn erase(session: &Session, of: &[String]) -> Result<(), Failure> {
+/// Erases, and writes down what was erased, whatever stopped the rest. A dry run only says what that would be.
+pub(super) async fn erase(session: &Session, of: &[String], dry: bool) -> Result<(), Failure> {
     let wanted = wanted(session, of).await?;
+    if dry {
+        return only_shown(session, &wanted).await;
+    }
     let mut done = erase_all(session, &wanted).await;
     let numbers = done.erased.iter().map(|one| one.number.as_str());
     let numbers: Vec<&str> = numbers.chain(done.halfway.as_deref()).collect();
@@ -62,11 +65,37 @@ pub(super) async fn erase(session: &Session, of: &[String]) -> Result<(), Failur
         // A daemon that is not told polls.
         let _told = session.store.tell_of_work(None).await;
         acts::tell_command(session, act(&numbers)).await;
-        report(session, &done)?;
+        report(session, &done, false)?;
     }
     if let Some(error) = done.failed.take() {
         return Err(error.into());
     }
+    judged(&done, "was not erased")
+}
+
+/// What it would erase and be refused, by a transaction that is given up.
+async fn only_shown(session: &Session, wanted: &Wanted) -> Result<(), Failure> {
+    let orders: Vec<i64> = wanted.orders.keys().copied().collect();
+    let once = || session.store.would_erase(&orders, &wanted.addresses);
+    let WouldErase {
+        erased,
+        records,
+        refused,
+    } = session.store.retried("would_erase", once).await?;
+    let done = Done {
+        erased,
+        records,
+        refused,
+        ..Done::default()
+    };
+    if !done.nothing() {
+        report(session, &done, true)?;
+    }
+    judged(&done, "would not be erased")
+}
+
+/// The answer's last word: whether all of it went.
+fn judged(done: &Done, part: &str) -> Result<(), Failure> {
     if done.nothing() {
         let open = done.records.open.iter().map(|id| left(*id));
         let why: Vec<String> = done.refused.iter().cloned().chain(open).collect();
@@ -80,7 +109,7 @@ pub(super) async fn erase(session: &Session, of: &[String]) -> Result<(), Failur
         return Ok(());
     }
     Err(Failure::Refused(format!(
-        "a part was not erased: {}",
+        "a part {part}: {}",
         done.refused.join("\n")
     )))
 }
@@ -135,10 +164,7 @@ async fn erase_all(session: &Session, wanted: &Wanted) -> Done {
     for mail in &wanted.addresses {
         let once = || session.store.erase_quarantined(mail);
         match session.store.retried("erase_quarantined", once).await {
-            Ok(records) => {
-                done.records.erased += records.erased;
-                done.records.open.extend(records.open);
-            }
+            Ok(records) => done.records.add(records),
             Err(StoreError::Refused(why)) => done.refused.push(format!("quarantine: {why}")),
             Err(error) => {
                 done.failed = Some(error);
@@ -146,12 +172,10 @@ async fn erase_all(session: &Session, wanted: &Wanted) -> Done {
             }
         }
     }
-    done.records.open.sort_unstable();
-    done.records.open.dedup();
     done
 }
 
-fn report(session: &Session, done: &Done) -> Result<(), Failure> {
+fn report(session: &Session, done: &Done, dry: bool) -> Result<(), Failure> {
     let mut elsewhere: Vec<String> = ELSEWHERE.map(str::to_owned).to_vec();
     for account in &session.loaded.accounts {
         let keeps = account.instance.keeps().into_iter();
@@ -165,15 +189,22 @@ fn report(session: &Session, done: &Done) -> Result<(), Failure> {
         failed,
     } = done;
     let told = json!({
-        "erased": erased, "quarantine": records, "refused": refused, "halfway": halfway, "complete": failed.is_none(), "elsewhere": elsewhere,
+        "erased": erased, "quarantine": records, "refused": refused, "halfway": halfway, "complete": failed.is_none(), "elsewhere": elsewhere, "dry_run": dry,
     });
+    let (erases, not) = if dry {
+        ("would erase", "would not be erased")
+    } else {
+        ("erased", "not erased")
+    };
     session.out.one(&told, || {
         let mut text = String::new();
-        erased.iter().for_each(|order| says(&mut text, order));
+        erased
+            .iter()
+            .for_each(|order| says(&mut text, order, erases));
         if records.erased > 0 {
             let _ = writeln!(
                 text,
-                "quarantine: erased the bytes of {} records with the address",
+                "quarantine: {erases} the bytes of {} records with the address",
                 records.erased
             );
         }
@@ -181,13 +212,16 @@ fn report(session: &Session, done: &Done) -> Result<(), Failure> {
             let _ = writeln!(text, "left: {}", left(*id));
         }
         for why in refused {
-            let _ = writeln!(text, "not erased: {why}");
+            let _ = writeln!(text, "{not}: {why}");
         }
         if let Some(number) = halfway {
             let _ = writeln!(text, "{number}: perhaps erased in part");
         }
         if failed.is_some() {
             text.push_str("stopped by an error: run this command again for the rest\n");
+        }
+        if dry {
+            text.push_str("nothing was changed\n");
         }
         text.push_str("not reached by this command:\n");
         for place in elsewhere {
@@ -204,17 +238,26 @@ fn left(id: i64) -> String {
     )
 }
 
-fn says(text: &mut String, order: &Erased) {
-    let kinds = order.purged.kinds().into_iter();
-    let kinds: Vec<String> = kinds
-        .filter(|(kind, rows)| *kind != "orders" && *rows > 0)
-        .map(|(kind, rows)| format!("{kind} {rows}"))
-        .collect();
+/// What an order had, in the words of the operations handbook.
+fn kinds(purged: &Purged) -> Vec<String> {
+    let kinds = [
+        ("names and addresses", purged.personal),
+        ("raw bytes of readings", purged.raw),
+        ("answers of external systems", purged.words),
+        ("bytes of shipping instructions", purged.batches),
+        ("records in quarantine", purged.quarantine),
+    ];
+    let kinds = kinds.into_iter().filter(|(_, rows)| *rows > 0);
+    kinds.map(|(kind, rows)| format!("{kind} {rows}")).collect()
+}
+
+fn says(text: &mut String, order: &Erased, erases: &str) {
+    let kinds = kinds(&order.purged);
     let number = &order.number;
     let _ = if kinds.is_empty() {
         writeln!(text, "{number}: nothing was stored any more")
     } else {
-        writeln!(text, "{number}: erased {}", kinds.join(", "))
+        writeln!(text, "{number}: {erases} {}", kinds.join(", "))
     };
     for wave in &order.waves {
         let _ = writeln!(
@@ -239,6 +282,25 @@ fn says(text: &mut String, order: &Erased) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_erased_is_said_in_the_words_of_the_handbook_and_not_of_the_tables() {
+        let purged = Purged {
+            orders: 1,
+            personal: 1,
+            raw: 2,
+            batches: 1,
+            ..Purged::default()
+        };
+        assert_eq!(
+            kinds(&purged),
+            [
+                "names and addresses 1",
+                "raw bytes of readings 2",
+                "bytes of shipping instructions 1"
+            ]
+        );
+    }
 
     #[test]
     fn an_act_names_orders_and_never_an_address() {

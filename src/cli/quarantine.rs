@@ -149,7 +149,13 @@ async fn retry(session: &Session, ids: &[i64]) -> Result<(), Failure> {
 
 fn say(session: &Session, done: &[serde_json::Value]) -> Result<(), Failure> {
     session.out.one(&done, || {
-        let next = done.iter().filter_map(|row| row["next"].as_str());
-        next.map(|next| format!("{next}\n")).collect()
+        let lines = done.iter().map(|row| {
+            let next = row["next"].as_str().unwrap_or_default();
+            format!(
+                "{next}; for the result see `hikiate quarantine show {}`\n",
+                row["id"]
+            )
+        });
+        lines.collect()
     })
 }

@@ -196,7 +196,7 @@ pub(crate) fn check(global: &Global, missing_secrets: bool) -> Result<(), Failur
 }
 
 fn check_json(global: &Global, surroundings: &Surroundings) -> Result<(), Failure> {
-    let (value, ended) = match load(Some(&global.config), surroundings, CONNECTORS) {
+    let (value, ended) = match check::checked(Some(&global.config), surroundings, CONNECTORS) {
         Ok(loaded) => {
             let policy = hex::encode(loaded.policy_hash);
             (

@@ -792,6 +792,24 @@ fn templates_of_ones_own_are_tried_out() {
 }
 
 #[test]
+fn check_finds_the_filter_of_the_log_that_run_would_refuse() {
+    let folder = Folder::new(GOOD);
+    let checked = |filter: &str| {
+        let surroundings = variables(&[("HIKIATE_LOG", filter)]);
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let path = folder.path();
+        let code = check::run(Some(&path), &surroundings, KINDS, &mut out, &mut err).unwrap();
+        (code, String::from_utf8(err).unwrap())
+    };
+    assert_eq!(checked("info,hikiate::push=debug"), (0, String::new()));
+    assert_eq!(checked(""), (0, String::new()));
+    let (code, said) = checked("hikiate=loud");
+    assert_eq!(code, 3);
+    let words = "environment variable HIKIATE_LOG: the log filter \"hikiate=loud\" is invalid";
+    assert!(said.contains(words), "{said}");
+}
+
+#[test]
 fn check_prints_a_summary_or_all_problems() {
     let run = |folder: &Folder| {
         let (mut out, mut err) = (Vec::new(), Vec::new());

@@ -31,7 +31,7 @@ pub async fn batch_step(engine: &Engine) -> Result<usize, StoreError> {
             Ok(()) => {}
             Err(error) if error.is_away() => return Err(error),
             Err(error) => {
-                warn!(batch = batch.name, %error, "a batch could not be planned; it is retried later, and the others continue");
+                warn!(batch = batch.name, %error, "a batch could not be planned: see `hikiate tasks`; it is retried later, and the others continue");
                 let why = format!(
                     "batch {} cannot be planned: {error}; it is retried automatically, see the log",
                     batch.name

@@ -110,7 +110,7 @@ async fn one_by_one(engine: &Engine, due: Due, most: i64) -> Result<usize, Store
                         )
                     })
                     .collect();
-                warn!(subjects = ?ids, %error, "an order could not be planned; the others continue");
+                warn!(subjects = ?ids, %error, "an order could not be planned: see `hikiate tasks`; the others continue");
                 engine.metrics.plan_failed(failed.len());
                 Store::plan_failed(&mut tx, &failed).await?;
                 tx.commit().await?;
@@ -192,9 +192,11 @@ async fn turn(engine: &Engine, due: Due) -> Result<PlanTurn, StoreError> {
             if made.alarmed {
                 tell_alarms(engine).await?;
             }
-            for (rule, account) in made.paused {
-                error!(rule, %account, "an automation acted on too many orders without new input and paused itself: see `hikiate automation list`, check what it did, then run `hikiate automation resume {rule} {account}`");
-                engine.metrics.automation_paused(&rule, account.as_str());
+            for (automation, account) in made.paused {
+                error!(automation, %account, "an automation acted on too many orders without new input and paused itself: see `hikiate automation list`, check what it did, then run `hikiate automation resume {automation} {account}`");
+                engine
+                    .metrics
+                    .automation_paused(&automation, account.as_str());
             }
             Ok(PlanTurn::Planned(ids.len()))
         }
@@ -370,7 +372,8 @@ fn plan_all(engine: &Engine, claimed: &Claimed, now: DateTime<Utc>) -> Plans {
             Err(error) => {
                 warn!(
                     subject = subject_id,
-                    error, "an order could not be planned; the others continue"
+                    error,
+                    "an order could not be planned: see `hikiate tasks`; the others continue"
                 );
                 failed.push((*subject_id, error));
             }

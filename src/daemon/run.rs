@@ -210,7 +210,7 @@ async fn recovery(
             let now = tokio::time::Instant::now();
             let mut said = said.lock().await;
             if said.is_none_or(|at| now - at >= Duration::from_secs(60)) {
-                warn!(why, "sending and sealing are stopped");
+                warn!(why, "sending and sealing are stopped: see `hikiate tasks`");
                 *said = Some(now);
             }
             readiness.block("recovery", why);

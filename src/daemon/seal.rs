@@ -82,7 +82,7 @@ async fn seal_due(engine: &Engine, recheck: &BTreeMap<i16, Recheck>) -> Result<D
                 Err(error) => {
                     let words = error.to_string();
                     let pause = engine.store.seal_failed(batch, &words).await?;
-                    warn!(batch = %batch.name, error = without_quotes(&words), pause, "could not seal the batch; task opened; retried after the pause (seconds)");
+                    warn!(batch = %batch.name, error = without_quotes(&words), pause, "could not seal the batch: see `hikiate tasks`; retried after the pause (seconds)");
                 }
             }
         }
@@ -476,7 +476,7 @@ async fn seal_journal(
         .await?;
     if !sealed.aside.is_empty() {
         let entries = sealed.aside.len();
-        warn!(batch = %batch.name, entries, "entries that the layout does not allow were excluded; tasks opened for their orders");
+        warn!(batch = %batch.name, entries, "entries that the layout does not allow were excluded: see `hikiate tasks`");
         let today = engine.today(now);
         let tell = || engine.store.tell_aside(&sealed.aside, today);
         engine.store.retried("tell_aside", tell).await?;

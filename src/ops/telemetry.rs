@@ -63,6 +63,24 @@ pub fn keep_panics_quiet() {
     }));
 }
 
+/// Whether a filter can be used, as [`init`] would.
+///
+/// # Errors
+/// When it does not parse.
+pub fn check(filter: &str) -> Result<(), TelemetryError> {
+    parsed(filter).map(drop)
+}
+
+fn parsed(filter: &str) -> Result<EnvFilter, TelemetryError> {
+    // A slow statement is one for whoever looks for it: among warnings its SQL hides what somebody has to do.
+    EnvFilter::builder()
+        .parse(format!("sqlx::query=error,{filter}"))
+        .map_err(|error| TelemetryError::Filter {
+            filter: filter.to_owned(),
+            reason: error.to_string(),
+        })
+}
+
 fn dispatch<W>(
     format: LogFormat,
     filter: &str,
@@ -71,15 +89,8 @@ fn dispatch<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    // A slow statement is one for whoever looks for it: among warnings its SQL hides what somebody has to do.
-    let parsed = EnvFilter::builder()
-        .parse(format!("sqlx::query=error,{filter}"))
-        .map_err(|error| TelemetryError::Filter {
-            filter: filter.to_owned(),
-            reason: error.to_string(),
-        })?;
     let lines = tracing_subscriber::fmt()
-        .with_env_filter(parsed)
+        .with_env_filter(parsed(filter)?)
         .with_writer(writer);
     Ok(match format {
         LogFormat::Json => lines.json().flatten_event(true).into(),

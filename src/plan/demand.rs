@@ -35,6 +35,12 @@ pub(crate) fn stopped(view: &View<'_>, payment: &Payment) -> bool {
         || view.given_up_at().is_some_and(|at| at <= view.now)
 }
 
+/// Something has shipped, and nothing is left to ship.
+pub(crate) fn gone(view: &View<'_>, stopped: bool) -> bool {
+    let open = |line: &Line<'_>| line.item_id.is_some() && line.open(stopped) > 0;
+    view.any_shipped() && !view.lines.iter().any(open)
+}
+
 /// The demand rows. `taken_out` are items that count as instructed and leave their sealed shipments with this plan.
 pub(crate) fn rows(
     view: &View<'_>,

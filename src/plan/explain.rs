@@ -13,6 +13,7 @@ use serde::Serialize;
 use self::words::{cancelled_by, minute};
 use super::begin::Whose;
 use super::intent::IN_DOUBT;
+use super::mail::waits_for_rest;
 use super::order::{PlanError, Planned, planned};
 use super::presence::VANISHED;
 use super::provider_tasks::name;
@@ -171,9 +172,9 @@ pub fn explain(
         zone,
     };
     words.because = because(&words, &input.channel, view.as_ref());
-    for (rule, account) in &plan.waits {
+    for (automation, account) in &plan.waits {
         words.because.push_str(&format!(
-            "; rule {rule} on {account} has paused itself and would act on this order: see `hikiate automation list`"
+            "; automation {automation} on {account} has paused itself and would act on this order: see `hikiate automation list`"
         ));
     }
     if let Some(at) = plan.read_at {
@@ -209,6 +210,11 @@ pub fn explain(
             .map(|shipment| words::shipment(&view, elsewhere, shipment))
             .collect();
         words.told = words::told(&view, elsewhere);
+        if waits_for_rest(&view, &payment) {
+            words.told.push(
+                "mail: waits until everything of the order that ships has shipped".to_owned(),
+            );
+        }
         words.captured = captured(&view);
         words.captured.extend(view.refunds_in_words());
         let waiting = words::money_kept_back(&view, elsewhere);

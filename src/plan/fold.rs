@@ -16,6 +16,7 @@ use super::others::Since;
 use super::parcels::{Decided, Heard, Instructed};
 use super::presence::Absence;
 use super::refund::{RefundAsked, VoidAsked};
+use super::reported::MISREAD;
 use super::shipment::Shipment;
 use super::types::OrderInput;
 use crate::facts::{
@@ -339,6 +340,7 @@ impl<'a> Fold<'a> {
                 parcels: Vec::new(),
                 ahead: Vec::new(),
                 misread: Vec::new(),
+                misread_open: false,
                 merged: Vec::new(),
                 recall: recalls.get(&fact.reference).copied(),
                 closed_short: false,
@@ -394,6 +396,9 @@ impl<'a> Fold<'a> {
             .partition(|parcel| placed.is_some_and(|placed| parcel.ahead(placed, now)));
         (shipment.ahead, shipment.parcels) = ahead;
         (shipment.misread, shipment.merged) = (decided.misread, decided.merged);
+        let mut rows = shipment.all_parcels().flat_map(|parcel| &parcel.misread);
+        let open = rows.any(|row| !self.released_after(MISREAD, row.id));
+        shipment.misread_open = open;
     }
 
     fn member(&self, reference: &ShipmentReference) -> Option<Intent<'a>> {

@@ -2,12 +2,29 @@
 
 use hikiate_sdk::Op;
 
+use super::demand;
 use super::effects::{Candidate, Wanted, withdraw};
 use super::fold::Intent;
+use super::payment::Payment;
 use super::tasks::Tasks;
 use super::view::View;
 use crate::facts::IntentWhat;
 use crate::policy::MailKind;
+
+/// Customers of its channel get a mail about what shipped: one an order, once everything of it that ships has shipped.
+pub(crate) fn mails_shipments(view: &View<'_>) -> bool {
+    view.policy.mail.is_some() && view.channel.mail.contains(&MailKind::Shipped)
+}
+
+/// A part has shipped, and the mail waits for the rest.
+pub(crate) fn waits_for_rest(view: &View<'_>, payment: &Payment) -> bool {
+    let stopped = demand::stopped(view, payment);
+    mails_shipments(view)
+        && view.any_shipped()
+        && view.cancelled_at_channel.is_none()
+        && !demand::gone(view, stopped)
+        && view.fold.of_op(Op::Mail).all(Intent::void)
+}
 
 /// The mail that says that the order has left. `gone` says that nothing is left to ship.
 pub(crate) fn shipped_mail(view: &View<'_>, gone: bool, tasks: &mut Tasks) -> Wanted {

@@ -314,8 +314,7 @@ fn live<'a>(view: View<'a>, rules: &dyn HoldRules) -> Planned<'a> {
     let demands = demand::rows(&view, &payment, released, &shipping.taken_out);
 
     let cancel = cancel(&view, &changes.recall, &mut tasks);
-    let open = |line: &super::view::Line<'_>| line.item_id.is_some() && line.open(stopped) > 0;
-    let gone = view.any_shipped() && !view.lines.iter().any(open);
+    let gone = demand::gone(&view, stopped);
     let (refunds, recorded) = refunds(&view, &mut tasks);
     let mut telling = [
         refunds,

@@ -23,7 +23,7 @@ const TWICE: &str = "parcel_reported_twice";
 const REFUSED: &str = "shipped_rejected";
 
 /// The task about a row whose code is not that of the line it names.
-const MISREAD: &str = "parcel_code_differs";
+pub(super) const MISREAD: &str = "parcel_code_differs";
 
 /// The same goods that were shipped at the same time: told without a number, and later with one. A layout that has only a
 /// date tells two boxes of one day just so.
@@ -118,8 +118,13 @@ fn misread(view: &View<'_>, shipment: &Shipment<'_>, parcel: &Parcel<'_>, tasks:
                 row.code
             ),
         };
+        let rejected = shipment.reply.filter(|_| shipment.rejected());
+        let rejected = rejected.map_or_else(String::new, |(_, reply)| {
+            let words = words_or_none(&reply.message);
+            format!(". Its last reply is that it will not ship it: {words}")
+        });
         let what = format!(
-            "{} reports {reference} ({number}) with {wrong}{list}. A file with the right row closes this task; otherwise record what was shipped under this number, or release it",
+            "{} reports {reference} ({number}) with {wrong}{list}{rejected}. A file with the right row closes this task; otherwise record what was shipped under this number, or release it",
             shipment.fact.warehouse,
         );
         tasks

@@ -31,6 +31,8 @@ pub(crate) struct Shipment<'a> {
     pub(crate) ahead: Vec<Parcel<'a>>,
     /// Parcels of which no row is believed.
     pub(crate) misread: Vec<Parcel<'a>>,
+    /// Some of their rows, or of rows beside believed ones, still ask an operator.
+    pub(crate) misread_open: bool,
     /// Reports that turned out to be of one of the parcels.
     pub(crate) merged: Vec<Merged<'a>>,
     /// An operator asked for it back.
@@ -260,14 +262,15 @@ impl<'a> Shipment<'a> {
             })
     }
 
-    fn rejected(&self) -> bool {
+    /// The warehouse's last reply is that it will not ship it, whatever it reported besides.
+    pub(crate) fn rejected(&self) -> bool {
         self.reply
             .is_some_and(|(_, reply)| reply.verdict == ReplyVerdict::Rejected)
     }
 
-    /// Whatever its warehouse told of parcels came to nothing.
+    /// Whatever its warehouse told of parcels came to nothing: what nobody can believe does when an operator leaves it at that.
     fn holds_nothing(&self) -> bool {
-        self.misread.is_empty() && self.shipped_by().is_none()
+        !self.misread_open && self.shipped_by().is_none()
     }
 
     /// The last fact about parcels of it that hold something.

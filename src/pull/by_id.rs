@@ -62,7 +62,7 @@ pub(super) async fn read_kind(
             }
         };
         if let [id] = ids {
-            warn!(account = %account.slug, kind = kind.as_str(), %id, %error, "it cannot be refreshed by its id; it is retried later, and the others continue");
+            warn!(account = %account.slug, kind = kind.as_str(), %id, %error, "it cannot be refreshed by its id: see `hikiate tasks`; it is retried later, and the others continue");
             engine.store.read_refused(owned.id, kind, id).await?;
             break;
         }
@@ -142,7 +142,7 @@ async fn stored(
         Err(error) if of_the_records(&error) => {
             let why = why(&error);
             let retry = backoff(fails);
-            warn!(account = %account.slug, kind = kind.as_str(), error = why, retry_seconds = retry.as_secs(), "a refresh by id could not be stored; it stays due");
+            warn!(account = %account.slug, kind = kind.as_str(), error = why, retry_seconds = retry.as_secs(), "a refresh by id could not be stored; it stays due: from the fifth time on see `hikiate tasks`");
             let message = format!("they could not be stored: {why}");
             store
                 .reads_failed(owned.id, kind, &message, retry.as_secs_f64())
@@ -185,7 +185,7 @@ async fn not_read(
         .reads_failed(owned.id, kind, &error.message, retry.as_secs_f64())
         .await?;
     account.pause_if_refused(&engine.store, owned).await?;
-    warn!(account = %account.slug, kind = kind.as_str(), ids = ids.len(), %error, retry_seconds = retry.as_secs(), "could not be refreshed by id; it stays due");
+    warn!(account = %account.slug, kind = kind.as_str(), ids = ids.len(), %error, retry_seconds = retry.as_secs(), "could not be refreshed by id; it stays due: from the fifth time on see `hikiate tasks`");
     Ok(if error.class == ErrorClass::Auth {
         Went::Refused
     } else {

@@ -107,7 +107,7 @@ async fn stored_nothing(
 ) -> Result<(), StoreError> {
     let why = why(error);
     let retry = backoff(fails);
-    warn!(account = %account.slug, stream = spec.name, error = why, retry_seconds = retry.as_secs(), "page could not be stored; the cursor is unchanged");
+    warn!(account = %account.slug, stream = spec.name, error = why, retry_seconds = retry.as_secs(), "page could not be stored; the cursor is unchanged: see `hikiate stream list`");
     let message = format!("a page could not be stored: {why}");
     engine
         .store
@@ -149,7 +149,7 @@ async fn read_bytes_again(
         );
         let stored = || engine.store.read_again(owned, record, &page);
         let done = engine.store.retried("read_again", stored).await?;
-        info!(account = %account.slug, stream = record.stream, record = record.id, settled = done.quarantined == 0, "a quarantined record was retried");
+        info!(account = %account.slug, stream = record.stream, record = record.id, settled = done.quarantined == 0, "a quarantined record was retried: see `hikiate quarantine show {}`", record.id);
         weigh(engine, account, done).await?;
     }
     Ok(!again.is_empty())
@@ -267,7 +267,7 @@ async fn pull_stream(
         match acknowledged {
             Ok(()) => engine.store.acknowledged(owned.id, &due.name, &ack).await?,
             Err(error) => {
-                warn!(account = %account.slug, stream = due.name, %error, "page is stored but not acknowledged yet");
+                warn!(account = %account.slug, stream = due.name, %error, "page is stored but not acknowledged yet; retried with the next one: see `hikiate stream list`");
                 account.pause_if_refused(&engine.store, owned).await?;
             }
         }
@@ -316,7 +316,7 @@ async fn failed(
         }
         _ => backoff(due.fails),
     };
-    warn!(account = %account.slug, stream = due.name, class = ?error.class, %error, retry_seconds = retry.as_secs(), "page could not be fetched; the cursor is unchanged");
+    warn!(account = %account.slug, stream = due.name, class = ?error.class, %error, retry_seconds = retry.as_secs(), "page could not be fetched; the cursor is unchanged: see `hikiate stream list`");
     engine
         .store
         .stream_failed(owned.id, &due.name, &error.message, retry.as_secs_f64())

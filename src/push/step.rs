@@ -8,9 +8,10 @@ use std::time::Instant;
 use chrono::{DateTime, NaiveDate, Utc};
 use hikiate_sdk::budget::Urgency;
 use hikiate_sdk::text::without_quotes;
-use hikiate_sdk::{Error, ErrorClass, OperationSpec, Outcome, Prepared, one_each};
+use hikiate_sdk::{AccountSlug, Error, ErrorClass, OperationSpec, Outcome, Prepared, one_each};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tracing::field::display;
 use tracing::{debug, info, warn};
 
 use super::decide::{
@@ -19,6 +20,7 @@ use super::decide::{
 use super::prepare::prepare;
 use crate::account::{Account, Permit};
 use crate::engine::Engine;
+use crate::facts::{IntentWhat, Verdict};
 use crate::operations::{NOT_NEEDED, goes_without};
 use crate::store::{AttemptResult, ClaimedEffect, OwnedAccount, StoreError, ToSend};
 
@@ -279,7 +281,9 @@ async fn look_up_all(engine: &Engine, account: &Account, look: Vec<Ready>) -> Ve
         match joined {
             Ok(group) => looked.extend(group),
             // The effects' leases run out and they are claimed again.
-            Err(error) => warn!(account = %account.slug, %error, "a look-up failed"),
+            Err(error) => {
+                warn!(account = %account.slug, %error, "a look-up failed: see `hikiate effect list`; its calls are claimed again once their leases expire")
+            }
         }
     }
     looked
@@ -370,7 +374,7 @@ async fn send_all(
         match joined {
             Ok(answered) => done.extend(answered),
             Err(error) => {
-                warn!(account = %account.slug, %error, "a request was lost; its calls have an unknown outcome once their leases expire")
+                warn!(account = %account.slug, %error, "a request was lost; its calls have an unknown outcome once their leases expire: see `hikiate effect list`")
             }
         }
     }
@@ -407,9 +411,9 @@ fn offers_nothing() -> Error {
 fn word(acknowledgement: &AttemptResult) -> &'static str {
     match acknowledgement {
         AttemptResult::Finished { outcome } => match outcome.verdict {
-            crate::facts::Verdict::Done => "done",
-            crate::facts::Verdict::Accepted => "accepted",
-            crate::facts::Verdict::Unknown => "unknown",
+            Verdict::Done => "done",
+            Verdict::Accepted => "accepted",
+            Verdict::Unknown => "unknown",
             _ => "rejected",
         },
         AttemptResult::RetryLater { .. } => "retry_later",
@@ -423,42 +427,51 @@ fn word(acknowledgement: &AttemptResult) -> &'static str {
 
 fn report(account: &Account, done: &[(ClaimedEffect, AttemptResult)]) {
     for (effect, acknowledgement) in done {
-        let (order, op, id) = (&effect.number, effect.op, effect.id);
-        match acknowledgement {
-            AttemptResult::Finished { outcome }
-                if outcome.verdict == crate::facts::Verdict::Refused =>
-            {
-                warn!(account = %account.slug, %order, %op, effect = id, code = outcome.code, message = without_quotes(&outcome.message), "rejected: see `hikiate order show {order}`");
-            }
-            AttemptResult::Finished { outcome }
-                if outcome.verdict == crate::facts::Verdict::Unknown =>
-            {
-                info!(account = %account.slug, %order, %op, effect = id, message = without_quotes(&outcome.message), "outcome unknown; safe to repeat, retried later");
-            }
-            AttemptResult::Finished { .. } => {
-                debug!(account = %account.slug, %order, %op, effect = id, "done")
-            }
-            AttemptResult::Unresolved { error } => {
-                warn!(account = %account.slug, %order, %op, effect = id, error = without_quotes(error), "outcome unknown: see `hikiate order show {order}`, check the external system, then run `hikiate effect resolve {id} done` or `not-done`, with --reason");
-            }
-            AttemptResult::OutcomeUnknown { error, .. } => {
-                info!(account = %account.slug, %order, %op, effect = id, error = without_quotes(error), "outcome not known yet; to be looked up or resent under the same key")
-            }
-            AttemptResult::RetryLater { error, .. } if effect.attempts >= 4 => {
-                warn!(account = %account.slug, %order, %op, effect = id, tries = effect.attempts + 1, error = without_quotes(error), "repeated attempts failed; see `hikiate tasks`; retried later")
-            }
-            AttemptResult::RetryLater { error, .. } => {
-                info!(account = %account.slug, %order, %op, effect = id, error = without_quotes(error), "not sent; retried later")
-            }
-            AttemptResult::NotFoundYet { .. } => {
-                debug!(account = %account.slug, %order, %op, effect = id, "looked up: not found yet")
-            }
-            AttemptResult::Inconclusive { .. } => {
-                debug!(account = %account.slug, %order, %op, effect = id, "looked up: no clear answer")
-            }
-            AttemptResult::Wait { .. } => {
-                debug!(account = %account.slug, %order, %op, effect = id, "waits until it can be looked up")
-            }
+        report_one(&account.slug, effect, acknowledgement);
+    }
+}
+
+/// Its number is an order's, or that of a wave or a journal with many orders in it: `hikiate order show` shows either.
+fn report_one(account: &AccountSlug, effect: &ClaimedEffect, acknowledgement: &AttemptResult) {
+    let (number, op, id) = (&effect.number, effect.op, effect.id);
+    let batch = match &effect.intent.what {
+        IntentWhat::Batch { batch } => Some(display(batch)),
+        _ => None,
+    };
+    let order = batch.is_none().then(|| display(number));
+    match acknowledgement {
+        AttemptResult::Finished { outcome } if outcome.verdict == Verdict::Refused => {
+            warn!(%account, order, batch, %op, effect = id, code = outcome.code, message = without_quotes(&outcome.message), "rejected: see `hikiate order show {number}`");
+        }
+        AttemptResult::Finished { outcome } if outcome.verdict == Verdict::Unknown => {
+            info!(%account, order, batch, %op, effect = id, message = without_quotes(&outcome.message), "outcome unknown; safe to repeat, retried later");
+        }
+        AttemptResult::Finished { .. } if effect.outcome_unknown => {
+            info!(%account, order, batch, %op, effect = id, "the outcome is known: it took effect");
+        }
+        AttemptResult::Finished { .. } => {
+            debug!(%account, order, batch, %op, effect = id, "done");
+        }
+        AttemptResult::Unresolved { error } => {
+            warn!(%account, order, batch, %op, effect = id, error = without_quotes(error), "outcome unknown: see `hikiate order show {number}`, check the external system, then run `hikiate effect resolve {id} done` or `not-done`, with --reason");
+        }
+        AttemptResult::OutcomeUnknown { error, .. } => {
+            info!(%account, order, batch, %op, effect = id, error = without_quotes(error), "outcome not known yet; to be looked up or resent under the same key");
+        }
+        AttemptResult::RetryLater { error, .. } if effect.attempts >= 4 => {
+            warn!(%account, order, batch, %op, effect = id, tries = effect.attempts + 1, error = without_quotes(error), "repeated attempts failed: see `hikiate order show {number}` and `hikiate tasks`; retried later");
+        }
+        AttemptResult::RetryLater { error, .. } => {
+            info!(%account, order, batch, %op, effect = id, error = without_quotes(error), "not sent; retried later");
+        }
+        AttemptResult::NotFoundYet { .. } => {
+            debug!(%account, order, batch, %op, effect = id, "looked up: not found yet");
+        }
+        AttemptResult::Inconclusive { .. } => {
+            debug!(%account, order, batch, %op, effect = id, "looked up: no clear answer");
+        }
+        AttemptResult::Wait { .. } => {
+            debug!(%account, order, batch, %op, effect = id, "waits until it can be looked up");
         }
     }
 }

@@ -177,12 +177,12 @@ impl Store {
             .find(|row| row.automation == automation && row.account == account)
             .ok_or_else(|| {
                 StoreError::NotFound(format!(
-                    "no rule {automation} on {account}: `hikiate automation list` shows them"
+                    "no automation {automation} on {account}: `hikiate automation list` shows them"
                 ))
             })?;
         if known.paused_at.is_none() && known.waiting == 0 {
             return Err(StoreError::Refused(format!(
-                "rule {automation} on {account} is not paused: nothing was done"
+                "automation {automation} on {account} is not paused: nothing was done"
             )));
         }
         let account_id = sqlx::query_scalar!("SELECT id FROM accounts WHERE slug = $1", account)

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::erase_records::erase_records;
+use super::erase_records::{ErasedRecords, erase_records};
 use super::purge::{Purged, forget_bytes, purge_of};
-use super::{Store, StoreError};
+use super::{Store, StoreError, Tx};
 
 /// What was erased of an order, and what is still there.
 #[derive(Clone, Debug, Serialize)]
@@ -20,6 +20,17 @@ pub struct Erased {
     pub unsettled: Vec<String>,
     /// Records about it in quarantine that are not settled.
     pub quarantined: Vec<i64>,
+}
+
+/// What erasing would do, and what it would be refused.
+#[derive(Debug, Default)]
+pub struct WouldErase {
+    /// Of each order.
+    pub erased: Vec<Erased>,
+    /// In quarantine by an address, beyond the records of those orders.
+    pub records: ErasedRecords,
+    /// Why it would be refused.
+    pub refused: Vec<String>,
 }
 
 impl Store {
@@ -45,11 +56,57 @@ impl Store {
     /// [`StoreError::Refused`] for an order that is open or that a queued call belongs to, and while the database has lost commits.
     pub async fn erase(&self, order: i64) -> Result<Erased, StoreError> {
         let mut tx = self.pool.begin().await?;
+        let mut erased = Self::erase_order(&mut tx, order).await?;
+        tx.commit().await?;
+        let mut tx = self.pool.begin().await?;
+        Self::erase_waves(&mut tx, order, &mut erased).await?;
+        tx.commit().await?;
+        Ok(erased)
+    }
+
+    /// What [`Store::erase`] of these orders and [`Store::erase_quarantined`] of these addresses would do: all of it done in one
+    /// transaction that is given up, so that what two of them share is counted once.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for what is no order; else the database's. What would be refused is in the answer.
+    pub async fn would_erase(
+        &self,
+        orders: &[i64],
+        addresses: &[String],
+    ) -> Result<WouldErase, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let mut would = WouldErase::default();
+        for order in orders {
+            let one = match Self::erase_order(&mut tx, *order).await {
+                Ok(mut one) => Self::erase_waves(&mut tx, *order, &mut one)
+                    .await
+                    .map(|()| one),
+                Err(error) => Err(error),
+            };
+            match one {
+                Ok(one) => would.erased.push(one),
+                Err(StoreError::Refused(why)) => would.refused.push(why),
+                Err(error) => return Err(error),
+            }
+        }
+        for mail in addresses {
+            match Self::erase_by_address(&mut tx, mail).await {
+                Ok(records) => would.records.add(records),
+                Err(StoreError::Refused(why)) => would.refused.push(format!("quarantine: {why}")),
+                Err(error) => return Err(error),
+            }
+        }
+        tx.rollback().await?;
+        Ok(would)
+    }
+
+    /// Refuses before it changes anything, so that the transaction can go on with the next order.
+    async fn erase_order(tx: &mut Tx<'_>, order: i64) -> Result<Erased, StoreError> {
         let row = sqlx::query!(
             r#"SELECT number, status, closed_at, purged_at, (SELECT hk_stopped()) AS "stopped!" FROM subjects WHERE id = $1 AND kind = 'order' FOR NO KEY UPDATE"#,
             order
         )
-        .fetch_optional(&mut *tx)
+        .fetch_optional(&mut **tx)
         .await?
         .ok_or_else(|| StoreError::NotFound("this is no order: batches and deposits hold nothing of their own".to_owned()))?;
         let number = row.number;
@@ -57,7 +114,7 @@ impl Store {
             return Err(StoreError::Refused("the database has lost recent commits: finish the recovery first (hikiate recover --help)".to_owned()));
         }
         let call = sqlx::query_scalar!("SELECT min(id) FROM effects WHERE subject_id = $1", order)
-            .fetch_one(&mut *tx)
+            .fetch_one(&mut **tx)
             .await?;
         if row.closed_at.is_none() && row.purged_at.is_none() {
             return Err(StoreError::Refused(still_open(&number, &row.status, call)));
@@ -67,25 +124,25 @@ impl Store {
                 "call {call} of order {number} is still in the queue and may hold its address: settle it (hikiate effect list), then erase again"
             )));
         }
-        let mut purged = purge_of(&mut tx, &[order]).await?;
-        let (records, quarantined) = erase_records(&mut tx, order).await?;
+        let mut purged = purge_of(tx, &[order]).await?;
+        let (records, quarantined) = erase_records(tx, order).await?;
         purged.quarantine = records;
-        tx.commit().await?;
-        let left = self.erase_waves(order).await?;
-        purged.batches = left.gone;
         Ok(Erased {
             number,
             purged,
-            waves: left.open,
-            unsettled: left.unsettled,
+            waves: Vec::new(),
+            unsettled: Vec::new(),
             quarantined,
         })
     }
 
     /// The bytes of the order's waves, as far as all other orders in them have ended and nothing of them may be sent again. A reply that
     /// a warehouse still owes about one needs no bytes.
-    async fn erase_waves(&self, order: i64) -> Result<LeftWaves, StoreError> {
-        let mut tx = self.pool.begin().await?;
+    async fn erase_waves(
+        tx: &mut Tx<'_>,
+        order: i64,
+        erased: &mut Erased,
+    ) -> Result<(), StoreError> {
         let waves = sqlx::query!(
             r#"SELECT s.id, s.external_id, b.state IN ('done', 'abandoned') AND coalesce(s.plan_at > (SELECT hk_now()), true)
                  AND NOT EXISTS (SELECT FROM effects e WHERE e.subject_id = s.id) AS "settled!",
@@ -94,31 +151,19 @@ impl Store {
                WHERE b.body IS NOT NULL AND s.id IN (SELECT batch_id FROM shipments WHERE subject_id = $1) ORDER BY s.id FOR NO KEY UPDATE OF s"#,
             order
         )
-        .fetch_all(&mut *tx)
+        .fetch_all(&mut **tx)
         .await?;
-        let (mut left, mut over) = (LeftWaves::default(), Vec::new());
+        let mut over = Vec::new();
         for wave in waves {
             match (wave.open, wave.settled) {
-                (true, _) => left.open.push(wave.external_id),
-                (false, false) => left.unsettled.push(wave.external_id),
+                (true, _) => erased.waves.push(wave.external_id),
+                (false, false) => erased.unsettled.push(wave.external_id),
                 (false, true) => over.push(wave.id),
             }
         }
-        left.gone = forget_bytes(&mut tx, &over).await?;
-        tx.commit().await?;
-        Ok(left)
+        erased.purged.batches = forget_bytes(tx, &over).await?;
+        Ok(())
     }
-}
-
-/// What became of the bytes of an order's waves.
-#[derive(Default)]
-struct LeftWaves {
-    /// So many went.
-    gone: u64,
-    /// These hold open orders too.
-    open: Vec<String>,
-    /// These may be sent again.
-    unsettled: Vec<String>,
 }
 
 /// Why an open order keeps its address, and what its state allows to be done about it.

@@ -13,6 +13,16 @@ pub struct ErasedRecords {
     pub open: Vec<i64>,
 }
 
+impl ErasedRecords {
+    /// Another address, in the records of which this one may be too.
+    pub fn add(&mut self, other: Self) {
+        self.erased += other.erased;
+        self.open.extend(other.open);
+        self.open.sort_unstable();
+        self.open.dedup();
+    }
+}
+
 /// A record that is to be forgotten.
 struct Held {
     id: i64,
@@ -28,8 +38,18 @@ impl Store {
     /// [`StoreError::Refused`] while the database has lost commits; else the database's.
     pub async fn erase_quarantined(&self, mail: &str) -> Result<ErasedRecords, StoreError> {
         let mut tx = self.pool.begin().await?;
+        let done = Self::erase_by_address(&mut tx, mail).await?;
+        tx.commit().await?;
+        Ok(done)
+    }
+
+    /// Refuses before it changes anything.
+    pub(super) async fn erase_by_address(
+        tx: &mut Tx<'_>,
+        mail: &str,
+    ) -> Result<ErasedRecords, StoreError> {
         let stopped = sqlx::query_scalar!(r#"SELECT hk_stopped() AS "stopped!""#)
-            .fetch_one(&mut *tx)
+            .fetch_one(&mut **tx)
             .await?;
         if stopped {
             return Err(StoreError::Refused("the database has lost recent commits: finish the recovery first (hikiate recover --help)".to_owned()));
@@ -43,10 +63,9 @@ impl Store {
                ORDER BY q.id FOR UPDATE OF q"#,
             &spellings(mail)
         )
-        .fetch_all(&mut *tx)
+        .fetch_all(&mut **tx)
         .await?;
-        let (erased, open) = forget(&mut tx, &held).await?;
-        tx.commit().await?;
+        let (erased, open) = forget(tx, &held).await?;
         Ok(ErasedRecords { erased, open })
     }
 }

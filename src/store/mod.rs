@@ -81,7 +81,7 @@ pub use commit::PlannedOrder;
 pub use deposits::{
     Added, DepositFilter, DepositMatch, DepositMove, DepositRow, DepositTerms, NewDeposit,
 };
-pub use erase::Erased;
+pub use erase::{Erased, WouldErase};
 pub use erase_records::ErasedRecords;
 pub use error::StoreError;
 pub use figures::{Figures, MoneyFigures, QueueFigures, SlowFigures, TaskFigures, WaveFigures};

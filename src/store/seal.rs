@@ -449,7 +449,8 @@ impl Store {
                 warn!(
                     order = row.number,
                     shipment = row.reference,
-                    "its facts cannot be read by this version; it stays for a later batch"
+                    "its facts cannot be read by this version; it stays for a later batch: see `hikiate order show {}`",
+                    row.number
                 );
                 continue;
             };

@@ -196,7 +196,7 @@ impl Store {
                 Err(error) if error.is_refusal() => {
                     inner.rollback().await?;
                     let why = error.refusal();
-                    tracing::warn!(stream, %why, "a record was put into quarantine");
+                    tracing::debug!(stream, %why, "a record was put into quarantine");
                     let bad = one.refused(&why);
                     done.quarantined += bad.len();
                     let asked = Some(page.requested_at);

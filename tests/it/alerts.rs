@@ -21,6 +21,20 @@ fn every_alert_has_a_test_in_which_it_fires() {
     }
 }
 
+/// A kind that nothing writes any more would be an alert that never fires.
+#[test]
+fn every_kind_of_task_in_the_rules_is_one_that_the_handbook_lists() {
+    let handbook = include_str!("../../docs/operations.md");
+    let named = RULES.split("kind=").skip(1);
+    let named = named.filter_map(|rest| rest.split('"').nth(1));
+    let kinds: Vec<&str> = named.flat_map(|all| all.split('|')).collect();
+    assert!(kinds.len() > 20, "{kinds:?}");
+    for kind in kinds {
+        let listed = handbook.contains(&format!("`{kind}`"));
+        assert!(listed, "{kind} is no task of the handbook");
+    }
+}
+
 #[test]
 fn the_rules_are_valid_and_fire_when_they_should() {
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");

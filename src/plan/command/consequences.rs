@@ -132,8 +132,10 @@ pub(super) fn stop(view: &View<'_>, shipment: &Shipment<'_>, wish: &mut Wish) {
             let phone = warehouse_of(view, shipment).is_some_and(|w| w.cancel == CancelBy::Phone);
             let stands = if !shipment.instruct_known() {
                 "is in a sealed batch that is not known to be sent"
-            } else if shipment.reply.is_some() {
+            } else if shipment.accepted() {
                 "was accepted by its warehouse"
+            } else if shipment.rejected() {
+                "was rejected by its warehouse, which also reports what cannot be believed"
             } else {
                 "was sent to its warehouse"
             };

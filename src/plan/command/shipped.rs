@@ -5,6 +5,7 @@ use hikiate_sdk::{Contents, GroupKey, NO_NUMBER, ParcelLine, ParcelReport, Shipm
 
 use super::super::holds::open_holds;
 use super::super::lost::last_number;
+use super::super::mail::mails_shipments;
 use super::super::number::shipment_reference;
 use super::super::others::{CANCELLED, Shown};
 use super::super::parcels::no_number;
@@ -14,7 +15,7 @@ use super::super::types::{NewShipment, ShipmentStage};
 use super::super::view::{Line, View};
 use super::{Now, Wish, WishedFact, shipment_of, while_stopped};
 use crate::facts::{FactBody, ReleasedFact, ShipmentFact, ShipmentLine, ShippedFact};
-use crate::policy::Warehouse;
+use crate::policy::{CaptureRule, Warehouse};
 
 /// Lines as they are typed: the channel's code or line, and how many of it.
 pub type Lines<'a> = &'a [(String, u32)];
@@ -291,6 +292,23 @@ fn in_correction(view: &View<'_>) -> Option<DateTime<Utc>> {
     all.map(|(_, due)| due).filter(|due| *due > view.now).max()
 }
 
+/// What follows from every parcel, by the policy of the channel.
+fn usual(view: &View<'_>) -> String {
+    const COMPLETE: &str = "once everything of the order that ships has shipped";
+    let mut does = Vec::new();
+    if view.channel.shipping_notice {
+        does.push(format!("{} gets a shipping notice", view.input.channel));
+    }
+    does.push(match view.channel.capture {
+        CaptureRule::EachShipment => "the amount due is captured".to_owned(),
+        CaptureRule::OnComplete => format!("the amount due is captured {COMPLETE}"),
+    });
+    if mails_shipments(view) {
+        does.push(format!("the customer gets one mail {COMPLETE}"));
+    }
+    format!("as for every parcel: {}", does.join("; "))
+}
+
 fn as_usual(view: &View<'_>, wish: &mut Wish) {
     for hold in open_holds(&view.fold) {
         wish.stays.push(format!(
@@ -305,9 +323,7 @@ fn as_usual(view: &View<'_>, wish: &mut Wish) {
             "{channel} shows the order as cancelled: no shipping notice, capture or mail is sent; a task asks for the return"
         ));
     } else {
-        wish.does.push(format!(
-            "{channel} gets a shipping notice, the amount due is captured, and the customer gets a mail, as for every parcel"
-        ));
+        wish.does.push(usual(view));
     }
     let payment = view.payment();
     if view.cancelled_at_channel.is_none() && !payment.confirmed {

@@ -259,6 +259,9 @@ fn on_its_way(elsewhere: &Elsewhere, shipment: &Shipment<'_>, zone: Tz) -> Strin
     if shipment.accepted() {
         return format!("accepted by {warehouse}");
     }
+    if shipment.rejected() {
+        return format!("rejected by {warehouse}, which also reports what cannot be believed");
+    }
     let batch = elsewhere.batches.get(&shipment.fact.reference);
     let name = batch.map_or("its batch".to_owned(), |batch| {
         format!(

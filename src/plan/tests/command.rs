@@ -510,6 +510,13 @@ fn unsealed_goods_that_were_shipped_by_hand_are_told_captured_and_never_instruct
     world.settle();
     let wish = world.typed(|now| shipped(now, parcel(None, "BYHAND1")));
     assert_eq!(wish.shipment.as_ref().unwrap().warehouse, "tokyo");
+    let usual = "as for every parcel: shop-jp gets a shipping notice; the amount due is captured; \
+                 the customer gets one mail once everything of the order that ships has shipped";
+    assert!(
+        wish.does.iter().any(|does| does == usual),
+        "{:?}",
+        wish.does
+    );
     let plan = world.plan();
     assert_eq!(world.stage_of(S1), Some(ShipmentStage::Cancelled));
     assert_eq!(plan.status, Status::Shipped);

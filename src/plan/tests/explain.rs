@@ -234,6 +234,32 @@ fn what_waits_for_a_paused_account_says_so() {
 }
 
 #[test]
+fn a_mail_that_waits_for_the_rest_says_so() {
+    let waits = |world: &World| {
+        let told = world.explain().told;
+        told.iter()
+            .any(|line| line.starts_with("mail: waits until"))
+    };
+    let mut world = World::new(order(&[("A", 3, 1000)]));
+    world.settle();
+    world.wait(30);
+    assert_eq!(world.seal(), [S1]);
+    world.instruct_outcome(S1, Verdict::Accepted);
+    world.plan();
+    assert!(!waits(&world), "nothing has shipped");
+    world.parcel(S1, "T1", &[(1, 1)]);
+    world.plan();
+    world.push_all();
+    assert!(waits(&world), "one of three has");
+    assert!(world.intents(Op::Mail).is_empty());
+    world.parcel(S1, "T2", &[(1, 2)]);
+    world.plan();
+    world.push_all();
+    assert!(!waits(&world));
+    assert_eq!(world.intents(Op::Mail).len(), 1);
+}
+
+#[test]
 fn what_a_channel_does_not_need_is_no_notice() {
     let fulfilled = |code: Option<&str>| {
         let mut world = World::new(order(&[("A", 1, 1000)]));

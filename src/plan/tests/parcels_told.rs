@@ -1,7 +1,7 @@
 //! Parcels as others are told of them: days, codes, several labels, numbers that are waited for.
 
 use chrono::Duration;
-use hikiate_sdk::{Op, ParcelReport};
+use hikiate_sdk::{Op, ParcelReport, ReplyVerdict};
 
 use super::build::at;
 use super::parcels::{ONE, S1, TWO, day, instructed, lines_of, row};
@@ -119,6 +119,34 @@ fn a_row_whose_code_is_of_another_item_than_its_line_moves_nothing() {
     // Or it is left as it is.
     world.release("parcel_code_differs");
     world.stands(Status::Instructed, 0, 0, &[]);
+}
+
+/// The warehouse will not ship it, and also reports a row that nobody can believe, in either order: once an operator has left that row
+/// at that, it is rejected like any other.
+#[test]
+fn a_rejected_instruction_with_a_row_that_is_left_at_that_is_rejected() {
+    for report_first in [false, true] {
+        let mut world = instructed(&[("A", 1, 1000)]);
+        let report = |world: &mut World| world.hears("1", vec![coded(ONE, &[(1, "WRONG")])]);
+        if report_first {
+            report(&mut world);
+        }
+        world.reply_in_words(S1, ReplyVerdict::Rejected, "no stock");
+        if !report_first {
+            report(&mut world);
+        }
+        world.stands(Status::Instructed, 0, 0, &["parcel_code_differs"]);
+        let detail = world.plan().tasks[0].detail.clone();
+        assert!(detail.contains("it will not ship it: no stock"), "{detail}");
+        world.release("parcel_code_differs");
+        assert_eq!(
+            World::kinds(&world.plan()),
+            ["instruction_rejected"],
+            "{report_first}"
+        );
+        world.release(&format!("rejected:{S1}"));
+        assert!(World::kinds(&world.plan()).is_empty());
+    }
 }
 
 /// What the task says to type is taken: for the shipment, under the number of the parcel that has the row.

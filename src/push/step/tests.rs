@@ -1,6 +1,13 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::io::Write;
+use std::sync::Mutex;
+
 use hikiate_sdk::{Op, RetryPolicy};
 
 use super::*;
+use crate::facts::{IntentFact, OutcomeFact};
+use crate::policy::MailKind;
 use crate::push::decide::tests::effect as claimed;
 
 fn ready(id: i64, op: Op, together: usize) -> Ready {
@@ -51,4 +58,129 @@ fn a_request_with_an_answer_speaks_for_the_account() {
     );
     let slow = ErrorClass::RateLimited { after: None };
     assert_eq!(class(&[Ok(()), error(slow)]), Some(slow));
+}
+
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The log line about it.
+fn line(effect: &ClaimedEffect, acknowledgement: &AttemptResult) -> serde_json::Value {
+    let sink = Sink::default();
+    let twin = sink.clone();
+    let lines = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_max_level(tracing::Level::DEBUG)
+        .with_writer(move || twin.clone());
+    let dispatch: tracing::Dispatch = lines.into();
+    tracing::dispatcher::with_default(&dispatch, || {
+        report_one(&AccountSlug::new("wms"), effect, acknowledgement);
+    });
+    let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    serde_json::from_str(text.trim()).unwrap()
+}
+
+fn wave() -> ClaimedEffect {
+    ClaimedEffect {
+        number: "HB1".to_owned(),
+        op: Op::Instruct,
+        intent: IntentFact {
+            op: Op::Instruct,
+            what: IntentWhat::Batch {
+                batch: "tokyo-1".to_owned(),
+            },
+            ..claimed().intent
+        },
+        ..claimed()
+    }
+}
+
+fn mail() -> ClaimedEffect {
+    ClaimedEffect {
+        op: Op::Mail,
+        intent: IntentFact {
+            what: IntentWhat::Mail {
+                kind: MailKind::Shipped,
+            },
+            ..claimed().intent
+        },
+        ..claimed()
+    }
+}
+
+fn finished(verdict: Verdict) -> AttemptResult {
+    AttemptResult::Finished {
+        outcome: OutcomeFact {
+            intent: String::new(),
+            verdict,
+            id: None,
+            code: None,
+            message: String::new(),
+        },
+    }
+}
+
+#[test]
+fn a_line_about_a_wave_names_it_as_a_batch_and_one_about_an_order_as_an_order() {
+    let later = AttemptResult::RetryLater {
+        after: 1.0,
+        attempt: true,
+        error: "away".to_owned(),
+    };
+    let said = line(&wave(), &later);
+    assert_eq!(said["message"], "not sent; retried later");
+    assert_eq!(said["batch"], "tokyo-1");
+    assert_eq!(said.get("order"), None, "{said}");
+    let said = line(&mail(), &later);
+    assert_eq!(said["order"], "HK1");
+    assert_eq!(said.get("batch"), None, "{said}");
+}
+
+#[test]
+fn each_warning_about_a_call_says_what_to_type() {
+    let error = || "away".to_owned();
+    let tried = ClaimedEffect {
+        attempts: 4,
+        ..wave()
+    };
+    let later = AttemptResult::RetryLater {
+        after: 1.0,
+        attempt: true,
+        error: error(),
+    };
+    let unresolved = AttemptResult::Unresolved { error: error() };
+    for (effect, acknowledgement) in [
+        (wave(), finished(Verdict::Refused)),
+        (wave(), unresolved),
+        (tried, later),
+    ] {
+        let said = line(&effect, &acknowledgement);
+        assert_eq!(said["level"], "WARN", "{said}");
+        let words = said["message"].as_str().unwrap();
+        assert!(words.contains("see `hikiate order show HB1`"), "{words}");
+    }
+}
+
+#[test]
+fn the_end_of_a_doubt_is_told() {
+    let doubted = ClaimedEffect {
+        outcome_unknown: true,
+        ..mail()
+    };
+    let said = line(&doubted, &finished(Verdict::Done));
+    assert_eq!(said["level"], "INFO");
+    assert_eq!(said["message"], "the outcome is known: it took effect");
+    let said = line(&mail(), &finished(Verdict::Done));
+    assert_eq!(said["level"], "DEBUG", "{said}");
 }

@@ -126,6 +126,26 @@ async fn an_address_is_erased_on_demand_and_the_act_does_not_name_it() {
     run(&world, &["personal", "erase", "nobody@example.jp"])
         .refused(4, "no order has this mail address");
 
+    // Seen before: a dry run counts the same and changes nothing.
+    let before = traces(&pool, &ADDRESS).await;
+    let dry = run(
+        &world,
+        &["personal", "erase", "quelmann@EXAMPLE.jp", "--dry-run"],
+    );
+    let shown = dry.ended(5);
+    for words in [
+        format!("{number}: would erase names and addresses 1, raw bytes of readings "),
+        format!("would not be erased: order {waiting} is still open"),
+        "nothing was changed".to_owned(),
+    ] {
+        assert!(shown.contains(&words), "{words:?} is not in {shown}");
+    }
+    assert_eq!(traces(&pool, &ADDRESS).await, before);
+    let typed: i64 = sqlx::query_scalar("SELECT count(*) FROM operator_acts")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(typed, 0, "what changed nothing is no act");
     // Who acts may have the address too: the words that are replaced are the orders' alone.
     let erase = [
         "--actor",
@@ -138,7 +158,7 @@ async fn an_address_is_erased_on_demand_and_the_act_does_not_name_it() {
     let said = erased.ended(5);
     assert!(erased.err.contains(&waiting), "{erased:?}");
     for words in [
-        format!("{number}: erased personal 1, raw "),
+        format!("{number}: erased names and addresses 1, raw bytes of readings "),
         format!("not erased: order {waiting} is still open"),
         "backups".to_owned(),
     ] {
@@ -252,7 +272,7 @@ async fn an_error_in_the_middle_leaves_an_act_of_what_was_erased_until_then() {
         .unwrap();
     let stopped = run(&world, &["personal", "erase", "quelmann@example.jp"]);
     for words in [
-        format!("{}: erased personal 1", numbers[0]),
+        format!("{}: erased names and addresses 1", numbers[0]),
         format!("{}: perhaps erased in part", numbers[1]),
         "run this command again".to_owned(),
     ] {

@@ -312,11 +312,13 @@ async fn quarantined_bytes_are_shown_as_what_they_are() {
         (&value["encoding"], &value["raw"]),
         (&json!("hex"), &json!("ff00fe"))
     );
-    assert!(
-        shop.run(&["quarantine", "retry", &id])
-            .ended(0)
-            .contains("will be read again by the daemon")
-    );
+    let retried = shop.run(&["quarantine", "retry", &id]);
+    for words in [
+        "will be read again by the daemon".to_owned(),
+        format!("see `hikiate quarantine show {id}`"),
+    ] {
+        assert!(retried.ended(0).contains(&words), "{words:?} {retried:?}");
+    }
     let dismiss = ["quarantine", "dismiss", &id, "--reason", "typed by hand"];
     assert!(
         shop.run(&dismiss)

@@ -662,7 +662,7 @@ async fn erasing_takes_settled_records_and_the_wave_of_ended_orders_and_says_wha
     shop.pull("shop", &bad("two", 0)).await;
     let two = shop.store().list_quarantine().await.unwrap()[0].id;
     ended(&shop, "A", 0).await;
-    let done = shop.store().erase(a).await.unwrap();
+    let b = shop.subject("B").await;
     let expected = Purged {
         orders: 1,
         personal: 1,
@@ -673,6 +673,14 @@ async fn erasing_takes_settled_records_and_the_wave_of_ended_orders_and_says_wha
         payments: 0,
         files: 0,
     };
+    // Twice: the first changes nothing.
+    for _ in 0..2 {
+        let would = shop.store().would_erase(&[a, b], &[]).await.unwrap();
+        assert_eq!((would.erased.len(), would.refused.len()), (1, 1));
+        assert_eq!(would.erased[0].purged, expected);
+        assert_eq!(would.erased[0].quarantined, [two]);
+    }
+    let done = shop.store().erase(a).await.unwrap();
     assert_eq!(done.purged, expected);
     assert_eq!((done.waves, done.quarantined), (vec![], vec![two]));
     let again = shop.store().erase(a).await.unwrap();
@@ -733,6 +741,10 @@ async fn an_address_is_found_in_the_bytes_of_records_that_name_no_order() {
         let dismissed = shop.store().dismiss_quarantined(*id, "ops", "known");
         dismissed.await.unwrap();
     }
+    let mails = ["taro@example.jp", "TARO@example.jp"].map(str::to_owned);
+    let would = shop.store().would_erase(&[], &mails).await.unwrap();
+    let records = would.records;
+    assert_eq!((records.erased, records.open), (2, vec![ids[3]]), "once");
     let done = shop.store().erase_quarantined(" TARO@example.jp").await;
     let done = done.unwrap();
     assert_eq!((done.erased, done.open), (2, vec![ids[3]]));
