@@ -13,7 +13,7 @@ use super::codes::items_of_code;
 use super::deposits::Deposited;
 pub(crate) use super::intent::Intent;
 use super::others::Since;
-use super::parcels::{Decided, Heard, Instructed};
+use super::parcels::{Decided, Heard, Instructed, Parcel};
 use super::presence::Absence;
 use super::refund::{RefundAsked, VoidAsked};
 use super::reported::MISREAD;
@@ -396,9 +396,12 @@ impl<'a> Fold<'a> {
             .partition(|parcel| placed.is_some_and(|placed| parcel.ahead(placed, now)));
         (shipment.ahead, shipment.parcels) = ahead;
         (shipment.misread, shipment.merged) = (decided.misread, decided.merged);
-        let mut rows = shipment.all_parcels().flat_map(|parcel| &parcel.misread);
-        let open = rows.any(|row| !self.released_after(MISREAD, row.id));
-        shipment.misread_open = open;
+        let open = |parcel: &Parcel<'_>| {
+            let mut rows = parcel.misread.iter();
+            rows.any(|row| !self.released_after(MISREAD, row.id))
+        };
+        let misread_open = shipment.all_parcels().any(open);
+        shipment.misread_open = misread_open;
     }
 
     fn member(&self, reference: &ShipmentReference) -> Option<Intent<'a>> {
