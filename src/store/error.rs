@@ -177,6 +177,12 @@ impl StoreError {
         matches!(self.database(), Some(sqlx::Error::PoolTimedOut))
     }
 
+    /// We have closed the pool ourselves: this process is stopping.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self.database(), Some(sqlx::Error::PoolClosed))
+    }
+
     /// The session takes no changes.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
