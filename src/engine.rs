@@ -10,7 +10,7 @@ use crate::ops::metrics::Metrics;
 use crate::policy::{Policy, Retention};
 use crate::rules::RuleSet;
 use crate::store::witness::Witness;
-use crate::store::{Directory, Instance, OwnedAccount, Store, StoreError};
+use crate::store::{Directory, Instance, OwnedAccount, Standing, Store, StoreError};
 use chrono::{DateTime, NaiveDate, Utc};
 
 /// Everything a step needs.
@@ -53,7 +53,7 @@ pub struct Engine {
     pub guards: PlanningLimits,
 }
 
-/// Limits of planning and what it remembers of failures.
+/// Limits of planning, what it remembers of failures, and whether this process plans.
 #[derive(Debug)]
 pub struct PlanningLimits {
     /// Effects a rule may make in a minute without new input of their orders before it pauses itself.
@@ -62,6 +62,8 @@ pub struct PlanningLimits {
     failed: Mutex<Vec<(i64, Vec<i64>)>>,
     /// Batches that were claimed, so that each class gets its share.
     batches: AtomicU32,
+    /// Whether this process plans, as its last look at what is due found it.
+    standing: Mutex<Standing>,
 }
 
 impl PlanningLimits {
@@ -72,12 +74,25 @@ impl PlanningLimits {
             automation_burst,
             failed: Mutex::default(),
             batches: AtomicU32::new(0),
+            standing: Mutex::default(),
         }
     }
 
     /// The number of the next batch.
     pub(crate) fn next_batch(&self) -> u32 {
         self.batches.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Whether this process plans, as its last look at what is due found it.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A look at what is due found this. True where it is another than before.
+    pub(crate) fn found(&self, standing: Standing) -> bool {
+        let mut known = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *known, standing) != standing
     }
 
     /// Rows of failed batches that were not deleted yet.

@@ -57,7 +57,7 @@ impl Failure {
     pub(crate) fn words(&self) -> Option<String> {
         Some(match self {
             Self::Said(_) => return None,
-            Self::Failed(error) | Self::Untold(error) => format!("hikiate: {error:#}"),
+            Self::Failed(error) | Self::Untold(error) => format!("hikiate: {}", chain(error)),
             Self::Config(problems) => {
                 let mut lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 let (n, s) = (lines.len(), if lines.len() == 1 { "" } else { "s" });
@@ -71,6 +71,22 @@ impl Failure {
             | Self::Away(text) => format!("hikiate: {text}"),
         })
     }
+}
+
+/// An error with what caused it, as `{error:#}` says it, without what its effect has quoted already.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let words = cause.to_string();
+        if text.ends_with(&words) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&words);
+    }
+    text
 }
 
 impl From<anyhow::Error> for Failure {
@@ -143,6 +159,16 @@ mod tests {
         let url = sqlx::Error::Configuration("no host".into());
         assert_eq!(code(StoreError::Database(url)), 3);
         assert_eq!(code(StoreError::Replan), 1);
+    }
+
+    #[test]
+    fn what_an_error_quotes_of_its_cause_is_said_once() {
+        let error = StoreError::Database(sqlx::Error::Protocol("a broken answer".to_owned()));
+        let words = Failure::from(error).words().unwrap_or_default();
+        assert_eq!(words.matches("a broken answer").count(), 1, "{words}");
+        let error = anyhow::anyhow!("no such file").context("signals");
+        let words = Failure::from(error).words();
+        assert_eq!(words.as_deref(), Some("hikiate: signals: no such file"));
     }
 
     #[test]

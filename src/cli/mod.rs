@@ -18,6 +18,7 @@ mod out;
 mod parcel;
 mod pause;
 mod personal;
+mod pgoptions;
 mod quarantine;
 pub mod raw;
 mod recover;
@@ -69,6 +70,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 async fn command(cli: Cli, typed: &[OsString]) -> Result<(), Failure> {
     let global = cli.global;
+    #[cfg(feature = "demo")]
+    if matches!(cli.command, Command::Demo(_)) {
+        pgoptions::leave()?;
+    }
     match cli.command {
         Command::Run { as_root } => run::run(&global, as_root).await,
         Command::Health => health::health(&global).await,

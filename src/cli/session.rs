@@ -11,6 +11,7 @@ use super::args::Global;
 use super::check;
 use super::failure::Failure;
 use super::out::{self, Out};
+use super::pgoptions;
 use crate::config::{ConfigProblem, Loaded, Surroundings, load};
 use crate::plan::types::{NotWritten, OrderInput};
 use crate::plan::{self, Elsewhere, Explanation, explain};
@@ -112,12 +113,16 @@ impl Session {
 
 /// Loads the configuration; an operator's shell has no secrets and needs none.
 pub(crate) fn configuration(global: &Global, missing_secrets: bool) -> Result<Loaded, Failure> {
-    load(
-        Some(&global.config),
-        &surroundings(missing_secrets),
-        CONNECTORS,
-    )
-    .map_err(Failure::Config)
+    loaded(global, &surroundings(missing_secrets))
+}
+
+/// What is private takes nothing of `PGOPTIONS`, which the driver reads.
+fn loaded(global: &Global, surroundings: &Surroundings) -> Result<Loaded, Failure> {
+    let loaded = load(Some(&global.config), surroundings, CONNECTORS).map_err(Failure::Config)?;
+    if loaded.settings.database.url.is_none() {
+        pgoptions::leave()?;
+    }
+    Ok(loaded)
 }
 
 /// The same for a command beside the daemon. No row of the mapping file may keep an operator from stopping what is shipped.
@@ -126,7 +131,7 @@ pub(crate) fn without_mapping(global: &Global) -> Result<Loaded, Failure> {
         allow_bad_mapping: true,
         ..surroundings(true)
     };
-    let loaded = load(Some(&global.config), &surroundings, CONNECTORS).map_err(Failure::Config)?;
+    let loaded = loaded(global, &surroundings)?;
     if let [first, more @ ..] = loaded.mapping_problems.as_slice() {
         let more = match more.len() {
             0 => String::new(),

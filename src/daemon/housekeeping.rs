@@ -34,7 +34,7 @@ pub(super) async fn start(
             Box::pin(async move {
                 match purge_step(&engine).await {
                     // Its next round is an hour away; the loops see the end of an outage sooner.
-                    Err(error) if error.is_away() => {
+                    Err(error) if error.is_away() && !error.is_closed() => {
                         warn!(%error, "could not delete what is no longer kept; retrying");
                     }
                     ended => judge(&purge, &engine, ended.map(drop)).await,

@@ -5,13 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::engine::Engine;
 use crate::operations::automation_of;
 use crate::plan::{not_written, plan_order};
 use crate::store::{
-    AutomationKey, Claimed, CrashGuard, PlannedOrder, Store, StoreError, TaskChange, Tx, log_tasks,
+    AutomationKey, Claimed, CrashGuard, PlannedOrder, Standing, Store, StoreError, TaskChange, Tx,
+    log_tasks,
 };
 
 /// New input, what is due by time, and what is planned again as a whole.
@@ -60,7 +61,8 @@ enum PlanTurn {
 pub async fn plan_step(engine: &Engine) -> Result<usize, StoreError> {
     let limit = engine.plan_batch;
     // Most looks find nothing: one statement then, and no transaction.
-    let there_is = engine.store.due_orders().await?;
+    let there_is = engine.store.due_orders(engine.policy_id).await?;
+    tell_standing(engine, there_is.standing);
     let mut planned = 0;
     let mut theirs = false;
     if there_is.orders {
@@ -84,6 +86,17 @@ pub async fn plan_step(engine: &Engine) -> Result<usize, StoreError> {
     }
     engine.metrics.planned(planned);
     Ok(planned)
+}
+
+/// Says once that this process plans nothing, and once that it plans again.
+fn tell_standing(engine: &Engine, standing: Standing) {
+    if !engine.guards.found(standing) {
+        return;
+    }
+    match standing.why() {
+        Some(why) => warn!("{why}"),
+        None => info!("the configuration of this daemon is in force: it plans again"),
+    }
 }
 
 async fn one_by_one(engine: &Engine, due: Due, most: i64) -> Result<usize, StoreError> {

@@ -38,6 +38,9 @@ const RECOVERY_STEP: Duration = Duration::from_secs(1);
 /// How late a command of an operator may be in the log.
 const ACTS_PAUSE: Duration = Duration::from_secs(10);
 
+/// What readiness calls a daemon that plans nothing, because another configuration or a newer version is in force.
+const PLANNING: &str = "planning";
+
 type Owned = Arc<RwLock<Vec<OwnedAccount>>>;
 
 /// Runs until `stop`: then nothing new is claimed, what is under way ends, and the leases are given back.
@@ -93,7 +96,8 @@ pub async fn run(
     ] {
         let engine = Arc::clone(&engine);
         let rounds = rounds(name.to_owned(), woken());
-        loops.spawn(rounds.every(move || step_round(Arc::clone(&engine), step)));
+        let told = readiness.clone();
+        loops.spawn(rounds.every(move || step_round(Arc::clone(&engine), step, told.clone())));
     }
     {
         let (engine, owned) = (Arc::clone(&engine), Arc::clone(&owned));
@@ -182,9 +186,20 @@ async fn account_round(
     worked
 }
 
-async fn step_round(engine: Arc<Engine>, step: Step) -> Result<bool, StoreError> {
+async fn step_round(
+    engine: Arc<Engine>,
+    step: Step,
+    readiness: Readiness,
+) -> Result<bool, StoreError> {
     Ok(match step {
-        Step::Plan => plan_step(&engine).await?,
+        Step::Plan => {
+            let planned = plan_step(&engine).await?;
+            match engine.guards.standing().why() {
+                Some(why) => readiness.block(PLANNING, why),
+                None => readiness.clear(PLANNING),
+            }
+            planned
+        }
         Step::Allocate => allocate_step(&engine).await?,
         Step::Batches => batch_step(&engine).await?,
         Step::Seal => seal_step(&engine).await?,

@@ -146,6 +146,11 @@ impl Trouble {
 
     /// A round has failed.
     pub(super) async fn met(&mut self, error: &StoreError, store: &Store) {
+        // The orderly end came before that of the round.
+        if error.is_closed() {
+            debug!(name = self.name, "a round met the end of this process");
+            return;
+        }
         if let Some(why) = error.away() {
             self.outage.met(&self.name, why, error, store).await;
             return;
@@ -232,6 +237,21 @@ mod tests {
         plan.met(&timeout, &nowhere()).await;
         let reasons = readiness.reasons();
         assert!(reasons[0].starts_with("database: it cannot be reached"));
+    }
+
+    #[tokio::test]
+    async fn a_round_that_meets_the_end_of_its_process_is_no_outage() {
+        let (readiness, store) = (Readiness::default(), nowhere());
+        let outage = Outage::new(&readiness);
+        let mut figures = Trouble::new("figures".to_owned(), outage.clone());
+        store.close().await;
+        let error = store.now().await.unwrap_err();
+        assert!(error.is_closed(), "{error}");
+        for _ in 0..ROUNDS {
+            figures.met(&error, &store).await;
+        }
+        assert!(readiness.reasons().is_empty(), "{:?}", readiness.reasons());
+        assert!(outage.state().said.is_empty() && figures.said.is_none());
     }
 
     #[tokio::test]

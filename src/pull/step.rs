@@ -3,7 +3,7 @@
 use hikiate_sdk::budget::{LONGEST_REST, Urgency};
 use hikiate_sdk::text::sentence;
 use hikiate_sdk::{BadRecord, Error, ErrorClass, Here, Kind, Page, Record, Source, StreamSpec};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::by_id::{Went, read_kind};
 use super::hooks::hook_step;
@@ -257,8 +257,11 @@ async fn pull_stream(
     if due.fails > 0 {
         info!(account = %account.slug, stream = due.name, failures = due.fails, "the stream is fetched again after failures");
     }
-    if done.new_facts + done.quarantined > 0 {
-        info!(account = %account.slug, stream = due.name, records, new = done.new_facts, quarantined = done.quarantined, "page stored");
+    // A record that was in quarantine before, or was dismissed, is told again at each look: that is no news.
+    if done.new_facts + done.quarantine_news > 0 {
+        info!(account = %account.slug, stream = due.name, records, new = done.new_facts, quarantined = done.quarantine_news, "page stored");
+    } else if done.quarantined > 0 {
+        debug!(account = %account.slug, stream = due.name, records, quarantined = done.quarantined, "a page brought only what is in quarantine already, or was dismissed");
     }
     if let Some(ack) = page.ack {
         // A lost acknowledgement is repeated from the stream's row.

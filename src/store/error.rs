@@ -19,6 +19,10 @@ const READ_ONLY: &str = "25006";
 /// Of a database that is not there.
 const INVALID_CATALOG: &str = "3D000";
 
+/// How the driver begins to say that what it reached did not answer as PostgreSQL does before a session: a proxy without a server
+/// behind it hangs up, and a server without room for a process refuses.
+const NO_GREETING: &str = "unexpected response from SSLRequest";
+
 /// Why the store could not do something.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -151,6 +155,9 @@ impl StoreError {
         match self.database()? {
             sqlx::Error::Io(_) => Some("it cannot be reached"),
             sqlx::Error::Tls(_) => Some("no verified connection to it can be made"),
+            sqlx::Error::Protocol(why) if why.starts_with(NO_GREETING) => {
+                Some("no server answers at its address")
+            }
             sqlx::Error::PoolTimedOut => Some("it gives no connection in time"),
             sqlx::Error::PoolClosed => Some("its connections are closed"),
             sqlx::Error::Database(answer) => {
@@ -168,6 +175,12 @@ impl StoreError {
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         matches!(self.database(), Some(sqlx::Error::PoolTimedOut))
+    }
+
+    /// We have closed the pool ourselves: this process is stopping.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self.database(), Some(sqlx::Error::PoolClosed))
     }
 
     /// The session takes no changes.
@@ -248,12 +261,16 @@ impl super::Store {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use std::borrow::Cow;
     use std::error::Error;
     use std::fmt;
     use std::io;
 
     use sqlx::error::{DatabaseError, ErrorKind};
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpListener;
 
     use super::*;
 
@@ -310,6 +327,26 @@ mod tests {
             assert_eq!(error.connection_settings(), None, "{code}");
         }
         assert!(!answered("42703").is_away() && !answered("55000").is_away());
+    }
+
+    #[tokio::test]
+    async fn a_proxy_without_a_server_behind_it_is_waited_for() {
+        let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("postgres://nobody@{}/none", proxy.local_addr().unwrap());
+        let hangs_up = async {
+            let (mut client, _) = proxy.accept().await.unwrap();
+            // What is left unread would make it a reset connection, which is another error.
+            let mut asked = [0; 8];
+            client.read_exact(&mut asked).await.unwrap();
+        };
+        let (reached, ()) = tokio::join!(crate::store::Store::reach(&url), hangs_up);
+        let error = reached.unwrap_err();
+        assert!(error.is_away() && error.passes(), "{error}");
+        let ours = sqlx::Error::Protocol("too many arguments".to_owned());
+        assert!(
+            !StoreError::Database(ours).is_away(),
+            "a statement's own fault"
+        );
     }
 
     #[test]

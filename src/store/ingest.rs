@@ -30,6 +30,8 @@ pub struct PageDone {
     pub unchanged: usize,
     /// Records put in quarantine, those already there included.
     pub quarantined: usize,
+    /// Of them, those that are news: new in it, back in it, or other bytes than it had.
+    pub quarantine_news: usize,
     /// Orders were found absent, or are shown again.
     pub absences: bool,
     /// Items came into being, for which orders may wait.
@@ -42,6 +44,7 @@ impl PageDone {
         self.new_facts += other.new_facts;
         self.unchanged += other.unchanged;
         self.quarantined += other.quarantined;
+        self.quarantine_news += other.quarantine_news;
         self.absences |= other.absences;
         self.new_items |= other.new_items;
     }
@@ -121,7 +124,8 @@ impl Store {
         {
             settle(tx, account_id, stream, &understood, &[], Told::NoEarlier).await?;
             done.quarantined = bad.len();
-            quarantine(tx, account_id, stream, &bad, Some(page.requested_at)).await?;
+            done.quarantine_news =
+                quarantine(tx, account_id, stream, &bad, Some(page.requested_at)).await?;
             if !bad.is_empty() {
                 settle(tx, account_id, stream, &understood, &[], Told::Later).await?;
             }
@@ -506,7 +510,8 @@ impl Store {
         )
         .await?;
         done.quarantined = bad.len();
-        quarantine(tx, account_id, stream, &bad, Some(page.requested_at)).await?;
+        done.quarantine_news =
+            quarantine(tx, account_id, stream, &bad, Some(page.requested_at)).await?;
         if !bad.is_empty() {
             settle(tx, account_id, stream, &understood, &[], Told::Later).await?;
         }

@@ -97,7 +97,7 @@ pub use names::{Instead, ReceiverName};
 pub use operator::Decision;
 pub use pause::Paused;
 pub use payments::{IncomingPayment, PaymentName};
-pub use planning::{CrashGuard, DueOrders};
+pub use planning::{CrashGuard, DueOrders, Standing};
 pub use propagate::BatchPlan;
 pub use purge::Purged;
 pub use quarantine::Again;

@@ -1,6 +1,7 @@
 //! What is being planned, written down before it is planned, so that an order that ends the whole process
 //! (a stack overflow, no memory) is found and does not take its neighbours with it.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::{Postgres, Transaction};
 
 use super::setup::CODE_LEVEL;
@@ -20,9 +21,58 @@ pub enum CrashGuard {
     Interrupted(Vec<i64>),
 }
 
-/// What there is to plan.
+/// Whether this process plans: only what has the configuration in force and passes the gate plans, opens and seals batches and
+/// deletes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// It plans.
+    #[default]
+    InForce,
+    /// Another configuration is in force: since then, where one is.
+    Replaced(Option<DateTime<Utc>>),
+    /// A newer version has raised the gate to this level.
+    Behind(i32),
+}
+
+impl Standing {
+    /// Of a process with the policy `mine`, where the gate needs that level and names `policy`, started then.
+    fn at(needs: i32, policy: Option<i32>, started: Option<DateTime<Utc>>, mine: i32) -> Self {
+        if needs > CODE_LEVEL {
+            Self::Behind(needs)
+        } else if policy == Some(mine) {
+            Self::InForce
+        } else {
+            Self::Replaced(started)
+        }
+    }
+
+    /// Why this process plans nothing, and what to do; `None` where it plans.
+    #[must_use]
+    pub fn why(self) -> Option<String> {
+        match self {
+            Self::InForce => None,
+            Self::Replaced(started) => {
+                let started = started.map_or_else(String::new, |at| {
+                    let at = at.to_rfc3339_opts(SecondsFormat::Secs, true);
+                    format!(", started at {at},")
+                });
+                Some(format!(
+                    "this daemon plans nothing: the configuration of another daemon{started} is in force: restart this one or stop it"
+                ))
+            }
+            Self::Behind(needs) => Some(format!(
+                "this daemon plans nothing: a newer hikiate has migrated this database to code level {needs}, and this one has \
+                 {CODE_LEVEL}: run the newer version or stop this daemon"
+            )),
+        }
+    }
+}
+
+/// What there is to plan, and whether this process does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DueOrders {
+    /// Whether this process plans.
+    pub standing: Standing,
     /// Orders are due.
     pub orders: bool,
     /// Orders are planned alone.
@@ -132,21 +182,23 @@ impl Store {
         Ok((marked.iter().map(|row| row.subject_id).collect(), aside))
     }
 
-    /// Whether any order is due, and whether there are suspects, due or not.
+    /// Whether any order is due, and whether there are suspects, due or not; and whether a process with this policy plans them.
     ///
     /// # Errors
     /// The database's.
-    pub async fn due_orders(&self) -> Result<DueOrders, StoreError> {
+    pub async fn due_orders(&self, policy_id: i32) -> Result<DueOrders, StoreError> {
         // Class by class, so that the index ends each look at its first row.
         let row = sqlx::query!(
             r#"SELECT EXISTS (SELECT FROM generate_series(0, 2) AS c (class) WHERE (
                    SELECT s.id FROM subjects s WHERE s.kind = 'order' AND s.plan_class = c.class::smallint AND s.plan_at <= (SELECT hk_now())
                    ORDER BY s.plan_class, s.plan_at, s.id LIMIT 1) IS NOT NULL) AS "orders!",
-                 EXISTS (SELECT FROM plan_suspects) AS "suspects!""#
+                 EXISTS (SELECT FROM plan_suspects) AS "suspects!", g.min_code AS "needs!", g.policy_id AS "policy_id?", p.loaded_at AS "loaded_at?"
+               FROM gate g LEFT JOIN policies p ON p.id = g.policy_id"#
         )
         .fetch_one(&self.pool)
         .await?;
         Ok(DueOrders {
+            standing: Standing::at(row.needs, row.policy_id, row.loaded_at, policy_id),
             orders: row.orders,
             suspects: row.suspects,
         })
@@ -182,5 +234,31 @@ impl Store {
         )
         .fetch_all(&mut **tx)
         .await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_plans_with_the_configuration_in_force_and_at_the_level_of_the_gate() {
+        let started = DateTime::from_timestamp(1_764_500_000, 0);
+        let at = |needs, policy| Standing::at(needs, policy, started, 7);
+        assert_eq!(at(CODE_LEVEL, Some(7)), Standing::InForce);
+        assert_eq!(at(CODE_LEVEL, Some(8)), Standing::Replaced(started));
+        assert_eq!(
+            at(CODE_LEVEL + 1, Some(7)),
+            Standing::Behind(CODE_LEVEL + 1)
+        );
+        assert_eq!(Standing::InForce.why(), None);
+        let why = Standing::Replaced(started).why().unwrap_or_default();
+        assert_eq!(
+            why,
+            "this daemon plans nothing: the configuration of another daemon, started at 2025-11-30T10:53:20Z, is in force: \
+             restart this one or stop it"
+        );
+        let why = Standing::Behind(99).why().unwrap_or_default();
+        assert!(why.contains("code level 99"), "{why}");
     }
 }

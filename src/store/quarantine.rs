@@ -75,15 +75,16 @@ pub struct Again {
 
 /// Keeps each bad record once, by its bytes or by what it is the one record of, with the newest file that it stood in. One that was out of quarantine and is told
 /// again is back in it, unless an operator dismissed these very bytes or a file tells them that is no newer than the one that was settled. Nothing is refused here: what is too long is cut.
+/// Returns how many are news: new in quarantine, back in it, or other bytes than it had.
 pub(super) async fn quarantine(
     tx: &mut Transaction<'_, Postgres>,
     account_id: i16,
     stream: &str,
     bad: &[IncomingBad],
     requested_at: Option<DateTime<Utc>>,
-) -> Result<(), StoreError> {
+) -> Result<usize, StoreError> {
     if bad.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let stream = kept_under(stream);
     let mut once: BTreeMap<Vec<u8>, &IncomingBad> = BTreeMap::new();
@@ -115,7 +116,7 @@ pub(super) async fn quarantine(
         reason.push(sentence(&record.reason));
         cause.push(sentence(&record.cause));
     }
-    sqlx::query_file!(
+    let news = sqlx::query_file_scalar!(
         "src/store/sql/quarantine.sql",
         account_id,
         stream,
@@ -131,9 +132,9 @@ pub(super) async fn quarantine(
         &rows as &[Option<String>],
         &told as &[Option<DateTime<Utc>>]
     )
-    .execute(&mut **tx)
+    .fetch_one(&mut **tx)
     .await?;
-    Ok(())
+    Ok(usize::try_from(news).unwrap_or(0))
 }
 
 /// When a good record must have been told to settle a bad one.

@@ -196,11 +196,12 @@ impl Store {
                 Err(error) if error.is_refusal() => {
                     inner.rollback().await?;
                     let why = error.refusal();
-                    tracing::debug!(stream, %why, "a record was put into quarantine");
                     let bad = one.refused(&why);
                     done.quarantined += bad.len();
                     let asked = Some(page.requested_at);
-                    quarantine(tx, account_id, stream, &bad, asked).await?;
+                    done.quarantine_news += quarantine(tx, account_id, stream, &bad, asked).await?;
+                    // The warning, with the record's id, is that of the daemon's look at what is new in quarantine.
+                    tracing::debug!(account_id, stream, %why, "a record is kept in quarantine");
                 }
                 Err(error) => return Err(error),
             }

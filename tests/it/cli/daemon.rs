@@ -21,10 +21,16 @@ pub(super) struct Daemon<'a> {
 
 impl<'a> Daemon<'a> {
     pub(super) fn start(shop: &'a Shop) -> Self {
+        Self::start_with(shop, &[])
+    }
+
+    /// With these variables, too.
+    fn start_with(shop: &'a Shop, variables: &[(&str, &str)]) -> Self {
         let log = fs::File::create(shop.dir.path().join("log")).unwrap();
         let mut command = shop.command(&["run", "--as-root"]);
         command
             .env("SHOP_TOKEN", "sk")
+            .envs(variables.iter().copied())
             .stdout(Stdio::null())
             .stderr(log);
         Self {
@@ -98,6 +104,25 @@ fn kill(signal: &str, pid: &str) {
 
 fn streams(shop: &Shop) -> bool {
     shop.run(&["stream", "list"]).code == Some(0)
+}
+
+/// They are meant for another server: read-only sessions could make no roles, and another search path finds no tables.
+#[test]
+fn options_of_the_environment_do_not_reach_the_private_cluster() {
+    let options = "-c default_transaction_read_only=on -c search_path=zz";
+    let shop = Shop::new(None);
+    let typed = |arguments: &[&str]| {
+        let mut command = shop.command(arguments);
+        command.env("PGOPTIONS", options);
+        Ran::of(command)
+    };
+    let mut daemon = Daemon::start_with(&shop, &[("PGOPTIONS", options)]);
+    daemon.until("running", |_| typed(&["stream", "list"]).code == Some(0));
+    let pause = ["pause", "wh", "--reason", "x"];
+    daemon.until("paused", |_| typed(&pause).code == Some(0));
+    daemon.stop().ended(0);
+    typed(&["stream", "list"]).refused(75, "start `hikiate run`");
+    typed(&["migrate"]).ended(0);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Usage, configuration, a database that is away or empty.
 
+use std::io::Read as _;
+use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::Stdio;
 
@@ -169,6 +171,27 @@ fn a_database_that_is_away_is_75_and_one_that_cannot_be_named_is_3() {
         !alone.dir.path().join("state").exists(),
         "a question makes nothing"
     );
+}
+
+/// As HAProxy does while no server is behind it.
+#[test]
+fn a_proxy_that_hangs_up_is_a_database_that_is_away() {
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = proxy.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for client in proxy.incoming() {
+            let mut asked = [0; 8];
+            // Unread, the connection would be reset, which is told in another way.
+            let _hung_up = client.and_then(|mut client| client.read_exact(&mut asked));
+        }
+    });
+    let shop = Shop::new(Some(&format!("postgres://nobody@{at}/none")));
+    for command in [&["tasks"][..], &["migrate"]] {
+        let ran = shop.run(command);
+        assert_eq!(ran.code, Some(75), "{command:?}: {ran:?}");
+        assert!(ran.err.contains("the database is unavailable"), "{ran:?}");
+        assert_eq!(ran.err.matches("SSLRequest").count(), 1, "{ran:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,11 +1,17 @@
 //! Several daemons on one database: an account has one owner, an order is planned once, one policy plans.
 
+use std::sync::Arc;
+use std::time::{Duration as Time, Instant};
+
 use chrono::Duration;
 use hikiate::daemon::plan_step;
 use hikiate::engine::Engine;
+use hikiate::ops::health::Readiness;
 use hikiate::plan::types::Status;
 use hikiate::pull::pull_account;
 use hikiate::push::push_account;
+use hikiate::store::Standing;
+use tokio_util::sync::CancellationToken;
 
 use crate::flow::world::{Setup, World, order};
 
@@ -138,7 +144,13 @@ async fn a_daemon_with_another_policy_pulls_and_pushes_and_does_not_plan() {
         0,
         "its policy is not in force"
     );
+    let why = world.engine.guards.standing().why().unwrap_or_default();
+    assert!(
+        why.contains("the configuration of another daemon, started at"),
+        "{why}"
+    );
     assert_eq!(plan_all(&other).await, 1);
+    assert_eq!(other.guards.standing(), Standing::InForce);
     for _ in 0..12 {
         world.rounds(1).await;
         plan_all(&other).await;
@@ -152,4 +164,67 @@ async fn a_daemon_with_another_policy_pulls_and_pushes_and_does_not_plan() {
     );
     assert!(world.shop.order(&id).unwrap().is_shipped());
     assert!(world.mails.mails().is_empty(), "by the policy in force");
+}
+
+/// Waits until the daemon says so, or no more, that it plans nothing.
+async fn until_told(readiness: &Readiness, idle: Option<&str>) {
+    let begun = Instant::now();
+    loop {
+        let reasons = readiness.reasons();
+        let told = reasons.iter().find(|why| why.starts_with("planning: "));
+        match (told, idle) {
+            (None, None) => return,
+            (Some(told), Some(why)) if told.contains(why) => return,
+            _ => {}
+        }
+        assert!(begun.elapsed() < Time::from_secs(60), "{reasons:?}");
+        tokio::time::sleep(Time::from_millis(100)).await;
+    }
+}
+
+/// Nothing else would tell of it: no order fails, and nothing is logged at each look.
+#[tokio::test]
+async fn a_daemon_that_plans_nothing_is_not_ready_until_it_plans_again() {
+    let world = stocked().await;
+    let pool = world.engine.store.pool().clone();
+    let mine = world.engine.policy_id;
+    let other: i32 = sqlx::query_scalar(
+        "INSERT INTO policies (hash, document, loaded_at) VALUES ('another', '{}', now()) RETURNING id",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    let (readiness, stop) = (Readiness::default(), CancellationToken::new());
+    let engine = world.engine;
+    let daemon = hikiate::daemon::run(Arc::new(engine), readiness.clone(), stop.clone());
+    let daemon = tokio::spawn(daemon);
+    let in_force = async |policy: i32| {
+        sqlx::query("UPDATE gate SET policy_id = $1")
+            .bind(policy)
+            .execute(&pool)
+            .await
+            .unwrap();
+    };
+    let needs = async |more: i32| {
+        sqlx::query("UPDATE gate SET min_code = min_code + $1")
+            .bind(more)
+            .execute(&pool)
+            .await
+            .unwrap();
+    };
+    until_told(&readiness, None).await;
+    in_force(other).await;
+    until_told(&readiness, Some("the configuration of another daemon")).await;
+    in_force(mine).await;
+    until_told(&readiness, None).await;
+    needs(100).await;
+    until_told(
+        &readiness,
+        Some("a newer hikiate has migrated this database"),
+    )
+    .await;
+    needs(-100).await;
+    until_told(&readiness, None).await;
+    stop.cancel();
+    daemon.await.unwrap().unwrap();
 }

@@ -66,6 +66,43 @@ async fn the_same_bytes_are_one_row() {
     assert_eq!(counted, [("shop".to_owned(), 1)]);
 }
 
+/// The log has a line for what is new in quarantine, and none for each look at it.
+#[tokio::test]
+async fn a_record_is_news_when_it_comes_into_quarantine_and_not_at_each_look() {
+    let shop = Shop::open().await;
+    let news = async |raw: &str| {
+        let done = shop.pull("shop", &bad(raw)).await;
+        assert_eq!(done.quarantined, 1);
+        done.quarantine_news
+    };
+    assert_eq!(news("one").await, 1);
+    assert_eq!(news("one").await, 0, "it is told again");
+    assert_eq!(news("two").await, 1, "other bytes");
+    shop.pull("shop", &page(1, vec![order("A", 1)])).await;
+    assert_eq!(news("one").await, 1, "it was out of quarantine");
+    let id = shop.store().list_quarantine().await.unwrap()[0].id;
+    shop.store()
+        .dismiss_quarantined(id, "ops", "typed by hand")
+        .await
+        .unwrap();
+    assert_eq!(news("one").await, 0, "it was dismissed");
+}
+
+/// What the database does not take, it refuses at each look in the same way.
+#[tokio::test]
+async fn a_record_that_the_database_refuses_is_news_once() {
+    let shop = Shop::open().await;
+    shop.count("TEA", 2, 0).await;
+    sqlx::query("ALTER TABLE stock ADD CHECK (counted_qty < 3)")
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    for (minute, news) in [(1, 1), (2, 0), (3, 0)] {
+        let done = shop.pull("wms", &shop.counted("TEA", 3, minute)).await;
+        assert_eq!((done.quarantined, done.quarantine_news), (1, news));
+    }
+}
+
 #[tokio::test]
 async fn an_order_that_can_be_read_is_out_and_comes_back_when_it_can_not() {
     let shop = Shop::open().await;
