@@ -98,12 +98,19 @@ fn act(numbers: &[&str]) -> String {
 async fn wanted(session: &Session, of: &[String]) -> Result<Wanted, Failure> {
     let mut wanted = Wanted::default();
     for name in of {
-        // An order's own name may have one too.
-        let Some((user, host)) = name.trim().split_once('@').filter(|_| !name.contains('/')) else {
-            let (id, number) = session.store.find_subject(name).await?;
-            wanted.orders.insert(id, number);
-            continue;
-        };
+        let address = name.trim().split_once('@');
+        // An order's own name may have an @ too, and an address a slash.
+        if address.is_none() || name.contains('/') {
+            match session.store.find_subject(name).await {
+                Ok((id, number)) => {
+                    wanted.orders.insert(id, number);
+                    continue;
+                }
+                Err(StoreError::NotFound(_)) if address.is_some() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let (user, host) = address.unwrap_or_default();
         // Half an address would be found in everybody's.
         if user.is_empty() || host.is_empty() {
             return Err(Failure::Usage(
