@@ -222,11 +222,11 @@ pub struct Features {
 /// Features of one ship-to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupFeatures {
-    /// ISO 3166-1 alpha-2.
+    /// ISO 3166-1 alpha-2; `ZZ` where the address has another text.
     pub country: String,
-    /// 都道府県, state.
+    /// 都道府県, state; empty where the address has another text. Facts of earlier versions have what stood there.
     pub region: String,
-    /// First three characters of the postal code.
+    /// The first three ASCII letters and digits of the postal code.
     pub postal_prefix: String,
     /// Fields of the address that are missing.
     pub missing: Vec<String>,

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::args::Global;
 use super::failure::Failure;
-use super::out::Out;
+use super::out::{Out, plain};
 use super::run::instance::kept_in;
 use crate::config::{Surroundings, listener, state_dir};
 use crate::ops::health::INSTANCE;
@@ -104,7 +104,7 @@ fn stranger<'a>(answer: &'a str, mine: &io::Result<Option<String>>) -> Option<&'
     }
 }
 
-/// What an answer says.
+/// What an answer says; its words may be anybody's.
 #[derive(Debug, PartialEq, Eq)]
 enum Judged {
     Ready,
@@ -117,7 +117,7 @@ fn judged(answer: &str) -> Judged {
     let reasons: Vec<&str> = body.lines().filter(|line| !line.is_empty()).collect();
     match head.split(' ').nth(1) {
         Some("200") if reasons == ["ready"] => Judged::Ready,
-        Some("503") if !reasons.is_empty() => Judged::Not(reasons.join("; ")),
+        Some("503") if !reasons.is_empty() => Judged::Not(plain(&reasons.join("; "), "")),
         _ => Judged::Another,
     }
 }
@@ -135,6 +135,9 @@ mod tests {
         let not = "HTTP/1.1 503 Service Unavailable\r\nx: y\r\n\r\ndatabase: away\nstart: not started yet\n";
         let reasons = "database: away; start: not started yet".to_owned();
         assert_eq!(judged(not), Judged::Not(reasons));
+        let foreign = "HTTP/1.1 503 x\r\n\r\n\u{1b}[2Jgone\n";
+        let escaped = "\\u{1b}[2Jgone".to_owned();
+        assert_eq!(judged(foreign), Judged::Not(escaped), "steers no terminal");
         for other in [
             "",
             "HTTP/1.1 200 OK\r\n\r\nhello",

@@ -73,9 +73,9 @@ pub(crate) fn text(text: &str) -> Result<(), Failure> {
     to(&mut io::stdout().lock(), text)
 }
 
-/// Writes to standard error, where it cannot fail in any way that matters.
+/// Writes lines to standard error, where it cannot fail in any way that matters. They may repeat what others told.
 pub(crate) fn note(text: &str) {
-    let _nobody_listens = writeln!(io::stderr().lock(), "{text}");
+    let _nobody_listens = writeln!(io::stderr().lock(), "{}", plain(text, "\n\t"));
 }
 
 fn to(out: &mut impl Write, text: &str) -> Result<(), Failure> {

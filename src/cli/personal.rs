@@ -11,13 +11,14 @@ use super::session::Session;
 use crate::store::{Erased, ErasedRecords, Purged, StoreError, WouldErase};
 
 /// What no command reaches.
-const ELSEWHERE: [&str; 6] = [
+const ELSEWHERE: [&str; 7] = [
     "backups, replicas and archived WAL of the database: until they expire (after a restore, run this command again)",
     "the database's own files: until VACUUM has reused their pages and the WAL was recycled",
     "the channel, the warehouse, the payment provider and the mail server: erase there",
     "records in quarantine that name no order: found by a mail address alone, where their bytes have it as text; for names or phone numbers look through them (hikiate quarantine list)",
     "webhook bodies go once they are worked off, or after a day, and payments that no order claims after 35 days: this command does not look through them",
-    "facts and journals hold no names or addresses, and neither do log lines of this version (older ones may quote an external system: rotate them); reasons that operators typed stay as they were typed",
+    "facts and journals have no field for names or addresses; what somebody wrote into another field stays as it was written: order numbers and tags, SKUs and titles, shipping methods, the time of day of a delivery, the cells of carrier, tracking number, parcel and item code in files of warehouses, and reasons that operators typed",
+    "log lines of this version hold no names or addresses; older ones may quote an external system: rotate them",
 ];
 
 /// No order and no record has an address: that is not to say that it was never stored.
@@ -127,12 +128,19 @@ fn act(numbers: &[&str]) -> String {
 async fn wanted(session: &Session, of: &[String]) -> Result<Wanted, Failure> {
     let mut wanted = Wanted::default();
     for name in of {
-        // An order's own name may have one too.
-        let Some((user, host)) = name.trim().split_once('@').filter(|_| !name.contains('/')) else {
-            let (id, number) = session.store.find_subject(name).await?;
-            wanted.orders.insert(id, number);
-            continue;
-        };
+        let address = name.trim().split_once('@');
+        // An order's own name may have an @ too, and an address a slash.
+        if address.is_none() || name.contains('/') {
+            match session.store.find_subject(name).await {
+                Ok((id, number)) => {
+                    wanted.orders.insert(id, number);
+                    continue;
+                }
+                Err(StoreError::NotFound(_)) if address.is_some() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let (user, host) = address.unwrap_or_default();
         // Half an address would be found in everybody's.
         if user.is_empty() || host.is_empty() {
             return Err(Failure::Usage(

@@ -12,6 +12,8 @@ pub enum Encoding {
     Utf8,
     /// Windows' Shift_JIS.
     Cp932,
+    /// UTF-16 of either order, by its mark.
+    Utf16,
     /// As hexadecimal numbers.
     Hex,
 }
@@ -21,10 +23,20 @@ pub(crate) fn decode(bytes: &[u8]) -> (Encoding, Option<String>) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return (Encoding::Utf8, Some(text.to_owned()));
     }
+    if let Some(text) = wide(bytes) {
+        return (Encoding::Utf16, Some(text));
+    }
     match encoding_rs::SHIFT_JIS.decode_without_bom_handling_and_without_replacement(bytes) {
         Some(text) => (Encoding::Cp932, Some(text.into_owned())),
         None => (Encoding::Hex, None),
     }
+}
+
+/// Text in UTF-16 with its mark in front.
+fn wide(bytes: &[u8]) -> Option<String> {
+    let (encoding, mark) = encoding_rs::Encoding::for_bom(bytes)?;
+    let text = encoding.decode_without_bom_handling_and_without_replacement(bytes.get(mark..)?)?;
+    Some(text.into_owned())
 }
 
 /// Text for a terminal: lines kept, other control characters escaped; a dump where it is no text.
@@ -68,6 +80,12 @@ mod tests {
         );
         let cp932 = encoding_rs::SHIFT_JIS.encode("①髙橋").0;
         assert_eq!(shown(&cp932), (Encoding::Cp932, "①髙橋".to_owned()));
+        let units = |order: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            "\u{feff}髙橋,2".encode_utf16().flat_map(order).collect()
+        };
+        for wide in [units(u16::to_le_bytes), units(u16::to_be_bytes)] {
+            assert_eq!(shown(&wide), (Encoding::Utf16, "髙橋,2".to_owned()));
+        }
         let (encoding, text) = shown(&[0xff, 0x00, b'A', 0x80]);
         assert_eq!(encoding, Encoding::Hex);
         assert!(

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hikiate_sdk::{DeliveryGroup, Party, Personal};
 
 use super::postal::needs_postal_code;
+use super::region::{country, region};
 use crate::facts::{Features, GroupFeatures};
 
 /// Derives the features of an order's personal data.
@@ -50,12 +51,12 @@ fn group_features(party: &Party, buyer: &Party) -> GroupFeatures {
         ("address1", party.address1.is_empty()),
     ];
     GroupFeatures {
-        country: party.country.clone(),
-        region: party.region.clone(),
+        country: country(&party.country),
+        region: region(&party.country, &party.region),
         postal_prefix: party
             .postal_code
             .chars()
-            .filter(|c| c.is_alphanumeric())
+            .filter(char::is_ascii_alphanumeric)
             .take(3)
             .collect(),
         missing: needed
@@ -128,6 +129,25 @@ mod tests {
                 one.receiver_differs
             ),
             (0, "100", true, true)
+        );
+    }
+
+    /// Facts are kept for ever.
+    #[test]
+    fn a_free_text_where_a_region_belongs_is_no_part_of_a_fact() {
+        let mut personal = Personal::default();
+        let party = Party {
+            name: "B".into(),
+            country: "山田方".into(),
+            postal_code: "山田太郎".into(),
+            region: "090-1234-5678 山田".into(),
+            ..Party::default()
+        };
+        personal.ship_to.insert("1".into(), party);
+        let one = &features(&[group()], &personal).groups["1"];
+        assert_eq!(
+            [&one.country, &one.region, &one.postal_prefix],
+            ["ZZ", "", ""]
         );
     }
 

@@ -6,6 +6,7 @@ mod features;
 mod hooks;
 mod intake;
 mod postal;
+mod region;
 mod step;
 
 pub use features::features;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::erase_records::{ErasedRecords, erase_records};
+use super::erase_records::{ErasedRecords, erase_records, forms};
 use super::purge::{Purged, forget_bytes, purge_of};
 use super::{Store, StoreError, Tx};
 
@@ -34,16 +34,18 @@ pub struct WouldErase {
 }
 
 impl Store {
-    /// Orders of a buyer or receiver with this mail address, whatever its case: their ids and numbers.
+    /// Orders of a buyer or receiver with this mail address, whatever its case and however its domain is written: their ids and
+    /// numbers.
     ///
     /// # Errors
     /// The database's.
     pub async fn orders_of_address(&self, mail: &str) -> Result<Vec<(i64, String)>, StoreError> {
         let rows = sqlx::query!(
             "SELECT s.id, s.number FROM subjects s WHERE s.id IN (
-               SELECT p.subject_id FROM personal p, jsonb_path_query(p.body, '$.**.email') AS mail WHERE lower(mail #>> '{}') = lower($1))
+               SELECT p.subject_id FROM personal p, jsonb_path_query(p.body, '$.**.email') AS mail
+               WHERE lower(mail #>> '{}') IN (SELECT lower(f.form) FROM unnest($1::text[]) AS f (form)))
              ORDER BY s.id",
-            mail.trim()
+            &forms(mail)
         )
         .fetch_all(&self.pool)
         .await?;

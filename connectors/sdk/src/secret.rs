@@ -88,7 +88,7 @@ impl SecretPlace {
             }
         };
         let trimmed = text.trim_end_matches(['\r', '\n']);
-        if trimmed.is_empty() {
+        if trimmed.trim().is_empty() {
             return Err(Unread::Missing("the secret is empty".to_owned()));
         }
         if trimmed.contains('\0') {
@@ -522,8 +522,11 @@ mod tests {
             ..SecretRef::default()
         };
         assert_eq!(secret.read().unwrap().expose_secret(), "sk_1");
-        std::fs::write(&file, "\u{FEFF}").unwrap();
-        assert!(secret.read().unwrap_err().contains("empty"));
+        for empty in ["\u{FEFF}", "   \n", "\t", "\u{3000}\r\n", " \n\n "] {
+            std::fs::write(&file, empty).unwrap();
+            let refused = secret.read().map(drop).unwrap_err();
+            assert!(refused.contains("empty"), "{empty:?}: {refused}");
+        }
         std::fs::remove_dir_all(&folder).unwrap();
     }
 

@@ -230,6 +230,7 @@ impl Client {
             Some("530" | "534" | "535" | "538") => ErrorClass::Auth,
             Some(_) if error.is_permanent() && step == Step::LogIn => ErrorClass::Auth,
             Some(_) if error.is_permanent() => ErrorClass::Rejected,
+            Some(code) if step == Step::Recipient => put_off(code),
             _ => ErrorClass::Transient,
         };
         // A server may repeat what it was told, here the encoded login.
@@ -251,7 +252,7 @@ impl Client {
             (ErrorClass::Rejected, "the mail server rejected the message")
         } else if error.is_transient() {
             (
-                ErrorClass::Transient,
+                code.as_deref().map_or(ErrorClass::Transient, put_off),
                 "the mail server temporarily did not accept the message",
             )
         } else {
@@ -293,6 +294,15 @@ impl Client {
             .chain(passwords)
             .collect();
         excerpt(text.as_bytes(), &secrets)
+    }
+}
+
+/// A 4xx reply to the recipient or the message concerns this mail alone (greylisting, a full mailbox): the account's other mails go
+/// on. A server that closes the connection says 421.
+fn put_off(code: &str) -> ErrorClass {
+    match code {
+        "421" => ErrorClass::Transient,
+        _ => ErrorClass::Busy { after: None },
     }
 }
 

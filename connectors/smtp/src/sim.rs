@@ -16,6 +16,9 @@ pub use subject::Mail;
 /// Longest line or message that is read.
 const LIMIT: u64 = 4 * 1024 * 1024;
 
+/// What a mail that is put off is answered.
+const GREYLISTED: &str = "451 4.7.1 greylisted, come back later";
+
 /// A mail as it was taken.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ReceivedMail {
@@ -37,6 +40,15 @@ impl std::fmt::Debug for ReceivedMail {
     }
 }
 
+/// What a mail is put off at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutOff {
+    /// Its recipient.
+    Recipient,
+    /// The whole message, once it is there.
+    Message,
+}
+
 /// The server's memory. Clones share it.
 #[derive(Clone, Default)]
 pub struct SmtpSim {
@@ -54,6 +66,8 @@ struct State {
     missed: Vec<Fault>,
     /// An answer tells whose mailbox it is.
     repeats_names: bool,
+    /// Every mail is answered 451 there.
+    puts_off: Option<PutOff>,
 }
 
 impl SmtpSim {
@@ -70,6 +84,11 @@ impl SmtpSim {
     /// mail that was taken.
     pub fn repeats_names(&self, on: bool) {
         self.state().repeats_names = on;
+    }
+
+    /// Puts every mail off there (451, greylisting) until it is told otherwise.
+    pub fn puts_off(&self, at: Option<PutOff>) {
+        self.state().puts_off = at;
     }
 
     /// Every mail taken, in order.
@@ -210,6 +229,8 @@ impl Session {
                     };
                     self.say(&format!("550 5.1.1 {whose}: no such mailbox"))
                         .await?;
+                } else if self.puts_off(PutOff::Recipient) {
+                    self.say(GREYLISTED).await?;
                 } else {
                     to.push(address(&line));
                     self.say("250 ok").await?;
@@ -219,6 +240,11 @@ impl Session {
                 let Some(text) = self.message().await? else {
                     return Ok(());
                 };
+                if self.puts_off(PutOff::Message) {
+                    to.clear();
+                    self.say(GREYLISTED).await?;
+                    continue;
+                }
                 let mail = ReceivedMail {
                     message_id: id_of(&text),
                     from: from.clone(),
@@ -272,6 +298,10 @@ impl Session {
             "250 2.0.0 Ok: queued as 4F3A1BC2D{}{whose}",
             state.mails.len()
         )
+    }
+
+    fn puts_off(&self, at: PutOff) -> bool {
+        self.sim.state().puts_off == Some(at)
     }
 
     fn fails(&mut self, fault: Fault) -> bool {

@@ -17,7 +17,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpListener;
 
 use crate::KIND;
-use crate::sim::{Mail, SmtpSim};
+use crate::sim::{Mail, PutOff, SmtpSim};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -159,6 +159,30 @@ async fn a_refused_recipient_is_told_without_the_address() {
         error.message.contains("no such mailbox") && !error.message.contains("someone"),
         "{error}"
     );
+}
+
+/// [`ErrorClass::Transient`] would let one customer's mail server rest the whole account.
+#[tokio::test]
+async fn a_mail_that_is_put_off_concerns_no_other_mail() {
+    let sim = SmtpSim::default();
+    let account = account(&settings(serving(&sim).await));
+    for at in [PutOff::Recipient, PutOff::Message] {
+        sim.puts_off(Some(at));
+        let error = send(account.as_ref()).await.unwrap_err();
+        assert_eq!(
+            (error.class, error.code.as_deref()),
+            (ErrorClass::Busy { after: None }, Some("451")),
+            "{at:?}: {error}"
+        );
+        assert_eq!(sim.mails().len(), 0, "{at:?}");
+    }
+    sim.puts_off(None);
+    send(account.as_ref()).await.unwrap();
+    assert_eq!(sim.mails().len(), 1);
+    // The server itself is too busy: that is the account's.
+    sim.inject(Target::Write, Fault::NotSent);
+    let error = send(account.as_ref()).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Transient, "{error}");
 }
 
 #[tokio::test]

@@ -46,11 +46,27 @@ pub(super) fn instance(state_dir: &Path, url_given: bool) -> Result<Held, Failur
                 file: None,
             })
         }
+        Err(Trouble::Io(error)) if is_wrong_place(&error) => Err(Failure::Settings(format!(
+            "cannot use the state directory {}: {error}; set [database] state_dir to a directory that this user can write to",
+            state_dir.display()
+        ))),
         Err(Trouble::Io(error)) => {
             let place = format!("the instance id in {}", state_dir.display());
             Err(anyhow::Error::new(error).context(place).into())
         }
     }
+}
+
+/// Another place is needed: no later try helps, as it may on a full disk.
+fn is_wrong_place(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::AlreadyExists
+            | io::ErrorKind::PermissionDenied
+            | io::ErrorKind::ReadOnlyFilesystem
+    )
 }
 
 /// Why there is no kept id.
@@ -173,6 +189,11 @@ mod tests {
             instance(&file, true).unwrap().id,
             instance(&file, true).unwrap().id
         );
-        assert_eq!(instance(&file, false).unwrap_err().code(), 1);
+        let refused = instance(&file, false).unwrap_err();
+        let words = refused.words().unwrap();
+        assert_eq!(refused.code(), 3, "a wrong setting: {words}");
+        assert!(words.contains("[database] state_dir"), "{words}");
+        let below = instance(&file.join("state"), false).unwrap_err();
+        assert_eq!(below.code(), 3, "{:?}", below.words());
     }
 }

@@ -237,6 +237,16 @@ async fn an_address_that_stands_in_quarantine_alone_is_erased_or_the_record_is_n
     run(&world, &erase).ended(0);
     run(&world, &erase).refused(4, "deleted already");
     run(&world, &["personal", "erase", "@"]).refused(2, "before and after its @");
+    // A local part may have a slash, as an order's own name does.
+    let slash = record("c", "info/quelmann@example.jp", true).await;
+    let said = run(&world, &["personal", "erase", "info/Quelmann@example.jp"]);
+    assert!(
+        said.ended(0).contains("the bytes of 1 records"),
+        "{slash} {said:?}"
+    );
+    run(&world, &["personal", "erase", "info/web@example.jp"])
+        .refused(4, "no order has this mail address");
+    run(&world, &["personal", "erase", "shop/web"]).refused(4, "no order \"shop/web\"");
 }
 
 #[tokio::test]

@@ -711,6 +711,45 @@ async fn a_mail_address_names_its_orders_whatever_its_case() {
     assert_eq!(ids, [shop.subject("A").await, shop.subject("B").await]);
 }
 
+#[tokio::test]
+async fn a_domain_in_its_own_script_is_the_one_in_ascii() {
+    let shop = Shop::open().await;
+    let with = |id: &str, buyer: &str| {
+        let mut order = order(id, 1);
+        order.personal.buyer.email = buyer.to_owned();
+        order
+    };
+    let orders = vec![with("A", "taro@xn--r8jz45g.jp"), with("B", "Taro@例え.jp")];
+    shop.pull("shop", &page(0, orders)).await;
+    for mail in ["taro@例え.jp", "taro@XN--r8jz45g.jp"] {
+        let found = shop.store().orders_of_address(mail).await.unwrap();
+        assert_eq!(found.len(), 2, "{mail}");
+    }
+}
+
+/// Records of a file in UTF-16 keep its bytes.
+#[tokio::test]
+async fn an_address_is_found_in_wide_characters() {
+    let shop = Shop::open().await;
+    for (mark, big) in [([0xff, 0xfe], false), ([0xfe, 0xff], true)] {
+        let mut raw = mark.to_vec();
+        for unit in "受取人,Taro@Example.jp,髙\r\n".encode_utf16() {
+            raw.extend(if big {
+                unit.to_be_bytes()
+            } else {
+                unit.to_le_bytes()
+            });
+        }
+        let mut told = page(0, Vec::new());
+        let source = Source { raw, file: None };
+        let bad = BadRecord::new(None, "a bad row");
+        told.bad.push(IncomingBad::new(bad, source));
+        shop.pull("shop", &told).await;
+    }
+    let done = shop.store().erase_quarantined("taro@example.jp").await;
+    assert_eq!(done.unwrap().open.len(), 2);
+}
+
 /// Bytes that nobody could decode, in no certain encoding, and of no order.
 #[tokio::test]
 async fn an_address_is_found_in_the_bytes_of_records_that_name_no_order() {
