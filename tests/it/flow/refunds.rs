@@ -56,7 +56,7 @@ async fn a_refund_is_made_once_and_the_books_balance() {
         seen.refunds
     );
     assert!(seen.refunds[0].1.ends_with(" late"));
-    typed(&world, &id, &LATE).refused(5, "is done");
+    typed(&world, &id, &LATE).refused(5, "(done)");
     world.advance(Duration::minutes(2)).await;
     world.rounds(6).await;
     world.advance(Duration::seconds(20)).await;

@@ -443,7 +443,7 @@ async fn an_instruction_in_doubt_that_the_warehouse_told_of_is_not_sent_again() 
         assert_eq!(seal_step(&world.engine).await.unwrap(), 1);
         execute(
             &world,
-            "UPDATE effects SET outcome_unknown = true, look = true, sends = 1, lookups = 9,
+            "UPDATE effects SET outcome_unknown = true, look = true, sends = 1, lookups = 9, not_found = 1,
                first_sent_at = hk_now() - interval '10 min', last_sent_at = hk_now() - interval '10 min' WHERE op = 'instruct'",
         )
         .await;
