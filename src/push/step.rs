@@ -441,10 +441,10 @@ fn report_one(account: &AccountSlug, effect: &ClaimedEffect, acknowledgement: &A
     let order = batch.is_none().then(|| display(number));
     match acknowledgement {
         AttemptResult::Finished { outcome } if outcome.verdict == Verdict::Refused => {
-            warn!(%account, order, batch, %op, effect = id, code = outcome.code, message = without_quotes(&outcome.message), "rejected: see `hikiate order show {number}`");
+            warn!(%account, order, batch, %op, effect = id, code = outcome.code, error = without_quotes(&outcome.message), "rejected: see `hikiate order show {number}`");
         }
         AttemptResult::Finished { outcome } if outcome.verdict == Verdict::Unknown => {
-            info!(%account, order, batch, %op, effect = id, message = without_quotes(&outcome.message), "outcome unknown; safe to repeat, retried later");
+            info!(%account, order, batch, %op, effect = id, error = without_quotes(&outcome.message), "outcome unknown; safe to repeat, retried later");
         }
         AttemptResult::Finished { .. } if effect.outcome_unknown => {
             info!(%account, order, batch, %op, effect = id, "the outcome is known: it took effect");

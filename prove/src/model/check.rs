@@ -491,13 +491,28 @@ fn annotate(
         _ => None,
     });
     let last = last.filter(|end| end.verdict == Verdict::Done);
-    let again = last.is_some_and(|end| {
+    let again = last.filter(|end| !arrived_since(order, &end.intent));
+    let again = again.is_some_and(|end| {
         let mut calls = seen.calls(Op::Annotate);
         calls.any(|(key, call, _)| {
             key == end.intent && matches!(call, Call::Annotate(shown) if shown == note)
         })
     });
     ensure(!again, || format!("the same note again: {:?}", note.holds))
+}
+
+/// Another note turned out to have arrived after this one was planned: which of them is shown, nobody knows.
+fn arrived_since(order: &Order, intent: &str) -> bool {
+    let facts = order.input.facts.iter();
+    let mut since = facts.skip_while(|fact| fact.key != intent);
+    since.any(|fact| match &fact.body {
+        FactBody::Outcome(end) => {
+            end.verdict == Verdict::Evidence
+                && end.intent.starts_with("annotate:")
+                && end.intent != intent
+        }
+        _ => false,
+    })
 }
 
 fn fulfil(seen: &Seen<'_>, effect: &NewEffect) -> Result<(), Violation> {

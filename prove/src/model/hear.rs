@@ -87,9 +87,6 @@ impl World {
         for place in 0..PLACES.len() {
             self.hear_place(place)?;
         }
-        while !self.stalled.is_empty() {
-            self.send_stalled(0)?;
-        }
         Ok(())
     }
 

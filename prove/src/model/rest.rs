@@ -36,6 +36,11 @@ impl World {
             self.round()?;
             let still = self.next == before && self.rows.is_empty() && !self.asked();
             quiet = if still { quiet + 1 } else { 0 };
+            // The worst moment to go on: all is as it should be, and nothing else happens.
+            if still && !self.stalled.is_empty() {
+                self.send_stalled(0)?;
+                quiet = 0;
+            }
             // Two days make a parcel count as delivered; a journal closes after that.
             self.now += Duration::hours(if still { 50 } else { 1 });
             if quiet == 3 {

@@ -126,8 +126,8 @@ fn a_row_whose_code_is_of_another_item_than_its_line_moves_nothing() {
 #[test]
 fn a_rejected_instruction_with_a_row_that_is_left_at_that_is_rejected() {
     for report_first in [false, true] {
-        let mut world = instructed(&[("A", 1, 1000)]);
-        let report = |world: &mut World| world.hears("1", vec![coded(ONE, &[(1, "WRONG")])]);
+        let mut world = instructed(&[("A", 1, 1000), ("B", 1, 500)]);
+        let report = |world: &mut World| world.hears("1", vec![coded(ONE, &[(1, "B")])]);
         if report_first {
             report(&mut world);
         }

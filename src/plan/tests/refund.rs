@@ -147,7 +147,7 @@ fn a_refund_is_made_once_and_lowers_the_charges_once() {
             .iter()
             .all(|row| row.kind == RevenueKind::Returns)
     );
-    assert!(world.why_not(RefundOf::Amount("300")).contains("is done"));
+    assert!(world.why_not(RefundOf::Amount("300")).contains("(done)"));
     world.typed(|now| refund(now, RefundOf::Amount("300"), Some("again"), "came late"));
     world.plan();
     assert_eq!(world.refunds().len(), 2);

@@ -149,7 +149,7 @@ impl Openlogi {
         let reference = &shipment.identifier;
         let open = |why: &str| {
             let words = format!("{}; {why}", error.message);
-            Error::new(ErrorClass::Protocol, words)
+            Error::new(ErrorClass::OutcomeUnknown, words)
         };
         let listed = match self.by_reference(&[reference]).await {
             Ok(listed) => listed,
@@ -190,7 +190,7 @@ impl Openlogi {
             let id = ids.remove(&shipment.identifier);
             id.map(created).ok_or_else(|| {
                 let words = "POST /shipments/bulk: OPENLOGI accepted the call, but its answer does not show this shipment";
-                Error::new(ErrorClass::OutcomeUnknown, words)
+                Error::new(ErrorClass::Protocol, words)
             })
         };
         Ok(All::Answered(all.iter().map(one).collect()))
