@@ -21,7 +21,7 @@ ENV MALLOC_ARENA_MAX=1
 USER 10001
 WORKDIR /var/lib/hikiate
 VOLUME /var/lib/hikiate
-HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD ["/usr/bin/hikiate", "health"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD ["/usr/bin/hikiate", "health", "--alive"]
 # No PostgreSQL inside: give DATABASE_URL.
 ENTRYPOINT ["/usr/bin/hikiate"]
 CMD ["run", "--config", "/etc/hikiate/hikiate.toml"]

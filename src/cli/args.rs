@@ -57,7 +57,11 @@ pub(crate) enum Command {
         as_root: bool,
     },
     /// Ask the running daemon whether it is ready, for the health check of a container
-    Health,
+    Health {
+        /// Only whether the process answers (`/healthz`): for whatever restarts one that does not.
+        #[arg(long)]
+        alive: bool,
+    },
     /// Check the configuration: list every problem with file, line and key, or describe what it will do
     Check {
         /// Use placeholders for missing secrets, to check a file on a machine without them
@@ -459,7 +463,7 @@ impl Command {
             | Self::Recover(Recover { dry_run: true, .. })
             | Self::Begin(Begin { dry_run: true, .. })
             | Self::Run { .. }
-            | Self::Health
+            | Self::Health { .. }
             | Self::Check { .. }
             | Self::Migrate { .. }
             | Self::Tasks

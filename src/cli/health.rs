@@ -23,15 +23,20 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The most that is read of its answer, in bytes.
 const ANSWER: u64 = 64 << 10;
 
-/// Asks `/readyz` of the configured listener. Ready is 0, everything else is not.
-pub(crate) async fn health(global: &Global) -> Result<(), Failure> {
+/// Asks `/readyz` of the configured listener, or `/healthz`. Ready is 0, everything else is not.
+pub(crate) async fn health(global: &Global, alive: bool) -> Result<(), Failure> {
+    let question = if alive {
+        Question::Alive
+    } else {
+        Question::Ready
+    };
     let surroundings = Surroundings::of_process();
     let listen = listener(Some(&global.config), &surroundings);
     let Some(address) = listen.map_err(Failure::Config)?.map(reachable) else {
         let why = "[http] listen is \"off\": the daemon answers nobody; set it to an address, for example \"127.0.0.1:9464\"";
         return Err(Failure::Failed(anyhow::anyhow!(why)));
     };
-    let answer = match timeout(PATIENCE, ask(address)).await {
+    let answer = match timeout(PATIENCE, ask(address, question.path())).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => {
             let what = format!("no daemon answers at {address}");
@@ -46,7 +51,7 @@ pub(crate) async fn health(global: &Global) -> Result<(), Failure> {
         }
     };
     let state_dir = state_dir(Some(&global.config), &surroundings).map_err(Failure::Config)?;
-    let judged = judged(&answer);
+    let judged = judged(&answer, question);
     if judged != Judged::Another
         && let Some(other) = stranger(&answer, &kept_in(&state_dir))
     {
@@ -63,7 +68,8 @@ pub(crate) async fn health(global: &Global) -> Result<(), Failure> {
                 json: global.json,
                 zone: UTC,
             };
-            out.one(&json!({ "ready": true }), || "ready\n".to_owned())
+            let word = question.word();
+            out.one(&json!({ word: true }), || format!("{word}\n"))
         }
         Judged::Not(reasons) => Err(anyhow::anyhow!("not ready: {reasons}").into()),
         Judged::Another => {
@@ -82,9 +88,43 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-async fn ask(address: SocketAddr) -> io::Result<String> {
+/// What is asked of a daemon.
+#[derive(Clone, Copy, Debug)]
+enum Question {
+    /// Whether it works as it should.
+    Ready,
+    /// Whether its process answers.
+    Alive,
+}
+
+impl Question {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Ready => "/readyz",
+            Self::Alive => "/healthz",
+        }
+    }
+
+    /// The whole of a good answer.
+    fn answer(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Alive => "ok",
+        }
+    }
+
+    /// A good answer for whoever asked.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Alive => "alive",
+        }
+    }
+}
+
+async fn ask(address: SocketAddr, path: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
-    let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.take(ANSWER).read_to_end(&mut answer).await?;
@@ -112,11 +152,11 @@ enum Judged {
     Another,
 }
 
-fn judged(answer: &str) -> Judged {
+fn judged(answer: &str, question: Question) -> Judged {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
     let reasons: Vec<&str> = body.lines().filter(|line| !line.is_empty()).collect();
     match head.split(' ').nth(1) {
-        Some("200") if reasons == ["ready"] => Judged::Ready,
+        Some("200") if reasons == [question.answer()] => Judged::Ready,
         Some("503") if !reasons.is_empty() => Judged::Not(plain(&reasons.join("; "), "")),
         _ => Judged::Another,
     }
@@ -131,20 +171,28 @@ mod tests {
     #[test]
     fn an_answer_is_judged_by_status_and_words() {
         let ready = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nready\n";
-        assert_eq!(judged(ready), Judged::Ready);
+        assert_eq!(judged(ready, Question::Ready), Judged::Ready);
+        let ok = "HTTP/1.1 200 OK\r\nx: y\r\n\r\nok\n";
+        assert_eq!(judged(ok, Question::Alive), Judged::Ready);
+        assert_eq!(judged(ok, Question::Ready), Judged::Another);
+        assert_eq!(judged(ready, Question::Alive), Judged::Another);
         let not = "HTTP/1.1 503 Service Unavailable\r\nx: y\r\n\r\ndatabase: away\nstart: not started yet\n";
         let reasons = "database: away; start: not started yet".to_owned();
-        assert_eq!(judged(not), Judged::Not(reasons));
+        assert_eq!(judged(not, Question::Ready), Judged::Not(reasons));
         let foreign = "HTTP/1.1 503 x\r\n\r\n\u{1b}[2Jgone\n";
         let escaped = "\\u{1b}[2Jgone".to_owned();
-        assert_eq!(judged(foreign), Judged::Not(escaped), "steers no terminal");
+        assert_eq!(
+            judged(foreign, Question::Ready),
+            Judged::Not(escaped),
+            "steers no terminal"
+        );
         for other in [
             "",
             "HTTP/1.1 200 OK\r\n\r\nhello",
             "HTTP/1.1 404 Not Found\r\n\r\n",
             "SSH-2.0",
         ] {
-            assert_eq!(judged(other), Judged::Another, "{other}");
+            assert_eq!(judged(other, Question::Ready), Judged::Another, "{other}");
         }
     }
 

@@ -76,7 +76,7 @@ async fn command(cli: Cli, typed: &[OsString]) -> Result<(), Failure> {
     }
     match cli.command {
         Command::Run { as_root } => run::run(&global, as_root).await,
-        Command::Health => health::health(&global).await,
+        Command::Health { alive } => health::health(&global, alive).await,
         Command::Check {
             allow_missing_secrets,
         } => session::check(&global, allow_missing_secrets),
@@ -135,7 +135,7 @@ async fn beside_the_daemon(session: &Session, command: Command) -> Result<(), Fa
         Command::Quarantine(command) => quarantine::run(session, command).await,
         // Carried out already.
         Command::Run { .. }
-        | Command::Health
+        | Command::Health { .. }
         | Command::Check { .. }
         | Command::Migrate { .. }
         | Command::Personal(_) => Ok(()),

@@ -57,9 +57,10 @@ pub(crate) struct TakenBack<'a> {
 }
 
 impl<'a> Shipment<'a> {
-    /// Its warehouse has told of a parcel, whatever became of that.
+    /// Its warehouse has told of a parcel, whatever became of that. Rows that nobody can believe say nothing once an operator has left
+    /// them at that.
     pub(crate) fn told_of_parcels(&self) -> bool {
-        !(self.parcels.is_empty() && self.ahead.is_empty() && self.misread.is_empty())
+        !(self.parcels.is_empty() && self.ahead.is_empty()) || self.misread_open
     }
 
     /// All that was told of parcels of it.

@@ -74,20 +74,23 @@ pub(super) fn country(told: &str) -> String {
     }
 }
 
-/// A region as it came, since rules compare it: a prefecture in Japan, elsewhere a name or a code. Nothing in place of any other text.
+/// A region as it came, since rules compare it: a prefecture in Japan, elsewhere a name or a code. Of a text that begins with a
+/// prefecture that prefecture, and nothing in place of any other text.
 pub(super) fn region(country: &str, told: &str) -> String {
     let plain = told.nfkd().filter(|c| !is_combining_mark(*c));
     let plain: String = plain.flat_map(char::to_lowercase).collect();
     let plain = plain.trim();
     let is_region = match country {
         "JP" => is_prefecture(plain),
+        // The shop's own country, or one that nobody told.
+        "" => is_prefecture(plain) || is_coded(plain) || (told.is_ascii() && is_name(plain)),
         _ => is_coded(plain) || told.chars().count() <= LONGEST && is_name(plain),
     };
     if is_region {
-        told.to_owned()
-    } else {
-        String::new()
+        return told.to_owned();
     }
+    let begins = PREFECTURES.iter().find(|(own, _)| plain.starts_with(own));
+    begins.map_or_else(String::new, |(own, _)| (*own).to_owned())
 }
 
 fn is_prefecture(text: &str) -> bool {
@@ -137,15 +140,17 @@ mod tests {
         ] {
             assert_eq!(region("JP", told), told);
         }
-        for told in [
-            "山田太郎様方",
-            "東京都千代田区1-1",
-            "090-1234-5678",
-            "Yamada",
-            "113",
-        ] {
+        for told in ["山田太郎様方", "090-1234-5678", "Yamada", "113"] {
             assert_eq!(region("JP", told), "", "{told}");
+            assert_eq!(
+                region("", told).is_empty(),
+                !told.is_ascii() || told.contains('-'),
+                "{told}"
+            );
         }
+        // A rule that asks how it begins still holds.
+        assert_eq!(region("JP", "沖縄県那覇市1-1 山田方"), "沖縄県");
+        assert_eq!(region("", " 東京都千代田区"), "東京都");
     }
 
     #[test]

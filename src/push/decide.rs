@@ -63,6 +63,10 @@ pub fn apply_loss_risk(effect: &mut ClaimedEffect, spec: &OperationSpec) -> Opti
             },
         });
     }
+    if !effect.outcome_unknown {
+        // What kept it from being sent says nothing of a call in that window.
+        effect.error = None;
+    }
     effect.outcome_unknown = true;
     None
 }
@@ -265,7 +269,7 @@ fn outcome_unknown(effect: &ClaimedEffect, spec: &OperationSpec, error: &Error) 
         // It answered and shows nothing of it, there or in two look-ups: a third call might be the third that takes effect.
         RetryPolicy::LookUp { .. }
             if effect.outcome_unknown
-                && error.class == ErrorClass::Protocol
+                && error.code.as_deref() == Some(Error::NOT_SHOWN)
                 && of(spec.op).moves != Moves::Nothing =>
         {
             unresolved()

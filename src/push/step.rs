@@ -114,7 +114,10 @@ pub async fn push_account(
                 },
             )),
             Step::Unresolved => {
-                let error = since(&effect, "this external system offers no look-up");
+                let error = since(
+                    &effect,
+                    "the outcome is unknown and this external system offers no look-up",
+                );
                 done.push((effect, AttemptResult::Unresolved { error }));
             }
         }
@@ -328,7 +331,7 @@ async fn send_all(
                 let later = AttemptResult::RetryLater {
                     after: 5.0,
                     attempt: false,
-                    error: why.clone(),
+                    error: since(&effect, &why),
                 };
                 (effect, later)
             })

@@ -21,7 +21,7 @@ const INVALID_CATALOG: &str = "3D000";
 
 /// How the driver begins to say that what it reached did not answer as PostgreSQL does before a session: a proxy without a server
 /// behind it hangs up, and a server without room for a process refuses.
-const NO_GREETING: &str = "unexpected response from SSLRequest";
+const NO_GREETING: &str = "unexpected response from SSLRequest: 0x00";
 
 /// Why the store could not do something.
 #[derive(Debug, thiserror::Error)]

@@ -57,7 +57,7 @@ impl Standing {
                     format!(", started at {at},")
                 });
                 Some(format!(
-                    "this daemon plans nothing: the configuration of another daemon{started} is in force: restart this one or stop it"
+                    "this daemon plans nothing: the configuration of another daemon{started} is in force: give this one that configuration and restart it, or stop it"
                 ))
             }
             Self::Behind(needs) => Some(format!(
@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(
             why,
             "this daemon plans nothing: the configuration of another daemon, started at 2025-11-30T10:53:20Z, is in force: \
-             restart this one or stop it"
+             give this one that configuration and restart it, or stop it"
         );
         let why = Standing::Behind(99).why().unwrap_or_default();
         assert!(why.contains("code level 99"), "{why}");

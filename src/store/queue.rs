@@ -288,7 +288,8 @@ impl Store {
         };
         let why: Vec<String> = unread.iter().map(why).collect();
         sqlx::query!(
-            "UPDATE effects e SET state = 'planned', token = NULL, lease_until = NULL, attempts = $4, error = u.why, due_at = (SELECT hk_now()) + interval '10 minutes'
+            "UPDATE effects e SET state = 'planned', token = NULL, lease_until = NULL, attempts = $4, error = CASE WHEN e.outcome_unknown AND e.error IS NOT NULL
+               THEN split_part(e.error, '; since then: ', 1) || '; since then: ' || u.why ELSE u.why END, due_at = (SELECT hk_now()) + interval '10 minutes'
              FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS u (id, token, why) WHERE e.id = u.id AND e.token = u.token AND e.state = 'leased'",
             &id, &token, &why, TOLD
         )

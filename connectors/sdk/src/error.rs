@@ -33,7 +33,7 @@ pub enum ErrorClass {
     /// Nothing happened: the credentials are known and may not do this. This call later, and a task if that lasts; the account goes
     /// on.
     Forbidden,
-    /// The answer could not be understood, or contradicts itself: the call was accepted, and what it makes is not in the answer.
+    /// The answer could not be understood.
     Protocol,
     /// Our configuration cannot work.
     Config,
@@ -62,6 +62,9 @@ impl Error {
             message: sentence(message.as_ref()),
         }
     }
+
+    /// The code of an error of a call that was accepted, and whose answer does not show what it makes.
+    pub const NOT_SHOWN: &str = "not_shown";
 
     /// Adds the external system's code. What does not look like one ([`is_error_code`]) may be a sentence about a customer: it is
     /// dropped, and a code that was added before stays.

@@ -297,12 +297,12 @@ impl Client {
     }
 }
 
-/// A 4xx reply to the recipient or the message concerns this mail alone (greylisting, a full mailbox): the account's other mails go
-/// on. A server that closes the connection says 421.
+/// 450 and 451 in reply to the recipient or the message concern this mail alone (greylisting, a busy mailbox): the account's other
+/// mails go on. Other 4xx replies are of the server: it closes (421), has no room (452) or no quota left (454).
 fn put_off(code: &str) -> ErrorClass {
     match code {
-        "421" => ErrorClass::Transient,
-        _ => ErrorClass::Busy { after: None },
+        "450" | "451" => ErrorClass::Busy { after: None },
+        _ => ErrorClass::Transient,
     }
 }
 
@@ -361,6 +361,19 @@ fn dated(message: &str, now: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_server_lacks_is_no_matter_of_one_mail() {
+        for (code, class) in [
+            ("450", ErrorClass::Busy { after: None }),
+            ("451", ErrorClass::Busy { after: None }),
+            ("452", ErrorClass::Transient),
+            ("454", ErrorClass::Transient),
+            ("421", ErrorClass::Transient),
+        ] {
+            assert_eq!(put_off(code), class, "{code}");
+        }
+    }
 
     #[test]
     fn the_date_is_written_in_front() {

@@ -65,7 +65,6 @@ fn is_wrong_place(error: &io::Error) -> bool {
             | io::ErrorKind::NotADirectory
             | io::ErrorKind::AlreadyExists
             | io::ErrorKind::PermissionDenied
-            | io::ErrorKind::ReadOnlyFilesystem
     )
 }
 

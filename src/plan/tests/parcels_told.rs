@@ -121,6 +121,17 @@ fn a_row_whose_code_is_of_another_item_than_its_line_moves_nothing() {
     world.stands(Status::Instructed, 0, 0, &[]);
 }
 
+/// What an operator has left at that is no answer: an instruction without one is asked about.
+#[test]
+fn a_row_that_is_left_at_that_is_no_reply_to_the_instruction() {
+    let mut world = instructed(&[("A", 1, 1000), ("B", 1, 500)]);
+    world.hears("1", vec![coded(ONE, &[(1, "B")])]);
+    world.wait(60 * 24 * 7);
+    world.stands(Status::Instructed, 0, 0, &["parcel_code_differs"]);
+    world.release("parcel_code_differs");
+    world.stands(Status::Instructed, 0, 0, &["instruction_reply_overdue"]);
+}
+
 /// The warehouse will not ship it, and also reports a row that nobody can believe, in either order: once an operator has left that row
 /// at that, it is rejected like any other.
 #[test]

@@ -270,32 +270,35 @@ fn under_a_key_an_error_after_a_try_that_may_have_happened_is_looked_up() {
 #[test]
 fn a_second_answer_that_does_not_show_what_it_moved_is_left_to_a_person() {
     let (effect, spec, now) = lost(LOOKUP, 6);
-    let answer = |effect: &ClaimedEffect, spec: &OperationSpec, class| {
-        after_send(effect, spec, now, Err(error(class)))
+    let not_shown = || error(ErrorClass::OutcomeUnknown).with_code(Error::NOT_SHOWN);
+    let answer = |effect: &ClaimedEffect, spec: &OperationSpec, error| {
+        after_send(effect, spec, now, Err(error))
     };
     let first = ClaimedEffect {
         outcome_unknown: false,
         ..effect.clone()
     };
     assert!(matches!(
-        answer(&first, &spec, ErrorClass::Protocol),
+        answer(&first, &spec, not_shown()),
         AttemptResult::OutcomeUnknown { look: false, .. }
     ));
     assert!(matches!(
-        answer(&effect, &spec, ErrorClass::Protocol),
+        answer(&effect, &spec, not_shown()),
         AttemptResult::Unresolved { .. }
     ));
-    assert!(
-        matches!(
-            answer(&effect, &spec, ErrorClass::OutcomeUnknown),
-            AttemptResult::OutcomeUnknown { .. }
-        ),
-        "no answer contradicts nothing"
-    );
+    for class in [ErrorClass::OutcomeUnknown, ErrorClass::Protocol] {
+        assert!(
+            matches!(
+                answer(&effect, &spec, error(class)),
+                AttemptResult::OutcomeUnknown { .. }
+            ),
+            "no answer to the call contradicts nothing"
+        );
+    }
     let record = OperationSpec::new(Op::RecordRefund, LOOKUP, "");
     assert!(
         matches!(
-            answer(&effect, &record, ErrorClass::Protocol),
+            answer(&effect, &record, not_shown()),
             AttemptResult::OutcomeUnknown { .. }
         ),
         "nothing moves"

@@ -351,7 +351,8 @@ fn body(frozen: &Frozen) -> Vec<u8> {
 
 fn unknown(path: &str, what: &str) -> Error {
     Error::new(
-        ErrorClass::Protocol,
+        ErrorClass::OutcomeUnknown,
         format!("POST {path}: the shop accepted the call, but its answer does not show {what}"),
     )
+    .with_code(Error::NOT_SHOWN)
 }

@@ -190,7 +190,7 @@ impl Openlogi {
             let id = ids.remove(&shipment.identifier);
             id.map(created).ok_or_else(|| {
                 let words = "POST /shipments/bulk: OPENLOGI accepted the call, but its answer does not show this shipment";
-                Error::new(ErrorClass::Protocol, words)
+                Error::new(ErrorClass::OutcomeUnknown, words).with_code(Error::NOT_SHOWN)
             })
         };
         Ok(All::Answered(all.iter().map(one).collect()))

@@ -164,7 +164,8 @@ pub(super) fn conflict(message: String) -> Error {
 
 pub(super) fn unseen(call: &str, what: &str) -> Error {
     Error::new(
-        ErrorClass::Protocol,
+        ErrorClass::OutcomeUnknown,
         format!("{call}: the shop accepted the call, but its answer does not show {what}"),
     )
+    .with_code(Error::NOT_SHOWN)
 }
