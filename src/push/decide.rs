@@ -8,7 +8,7 @@ use hikiate_sdk::{Error, ErrorClass, First, LookUp, OperationSpec, Outcome, Retr
 
 use crate::facts::{OutcomeFact, Verdict};
 use crate::operations::{Moves, of};
-use crate::store::{AttemptResult, ClaimedEffect, LossRisk};
+use crate::store::{AttemptResult, ClaimedEffect, LossRisk, SINCE};
 
 /// The next step for a claimed effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -287,9 +287,6 @@ fn outcome_unknown(effect: &ClaimedEffect, spec: &OperationSpec, error: &Error) 
         RetryPolicy::IdempotencyKey { .. } => again(backoff, false),
     }
 }
-
-/// What stands between the words of a call and what has kept its outcome from being known.
-const SINCE: &str = "; since then: ";
 
 /// The error of an effect that was not sent now. Where an earlier call is in doubt, what that was told stays in front: it is what an
 /// operator needs to find out whether it took effect.

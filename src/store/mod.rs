@@ -101,6 +101,7 @@ pub use planning::{CrashGuard, DueOrders, Standing};
 pub use propagate::BatchPlan;
 pub use purge::Purged;
 pub use quarantine::Again;
+pub(crate) use queue::SINCE;
 pub use queue::{AttemptResult, ClaimedEffect, LossRisk, Marked, ToSend};
 pub use recheck::Recheck;
 pub use recovery::{Begun, Phase, Recovery};

@@ -147,6 +147,9 @@ pub enum AttemptResult {
     },
 }
 
+/// In the error of an effect, between what a call in doubt was told and what has kept its outcome from being known.
+pub(crate) const SINCE: &str = "; since then: ";
+
 /// So many tries make an effect a task.
 const TOLD: i16 = 5;
 
@@ -289,9 +292,9 @@ impl Store {
         let why: Vec<String> = unread.iter().map(why).collect();
         sqlx::query!(
             "UPDATE effects e SET state = 'planned', token = NULL, lease_until = NULL, attempts = $4, error = CASE WHEN e.outcome_unknown AND e.error IS NOT NULL
-               THEN split_part(e.error, '; since then: ', 1) || '; since then: ' || u.why ELSE u.why END, due_at = (SELECT hk_now()) + interval '10 minutes'
+               THEN split_part(e.error, $5, 1) || $5 || u.why ELSE u.why END, due_at = (SELECT hk_now()) + interval '10 minutes'
              FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS u (id, token, why) WHERE e.id = u.id AND e.token = u.token AND e.state = 'leased'",
-            &id, &token, &why, TOLD
+            &id, &token, &why, TOLD, SINCE
         )
         .execute(&self.pool)
         .await?;

@@ -457,7 +457,6 @@ fn cancel_instruction(seen: &Seen<'_>, effect: &NewEffect) -> Result<(), Violati
     })
 }
 
-/// No more units are told than left and were sold.
 /// Only holds that nobody let go of are shown, only where that is configured, and the last thing that was shown is not shown again.
 fn annotate(
     world: &World,
@@ -515,6 +514,7 @@ fn arrived_since(order: &Order, intent: &str) -> bool {
     })
 }
 
+/// No more units are told than left and were sold.
 fn fulfil(seen: &Seen<'_>, effect: &NewEffect) -> Result<(), Violation> {
     let IntentWhat::Call { call, .. } = &effect.intent.what else {
         return Ok(());
