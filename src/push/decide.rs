@@ -152,7 +152,12 @@ pub fn after_look_up(
         Ok(LookUp::Inconclusive) => Some(AttemptResult::Inconclusive {
             after: settle.as_secs_f64().max(5.0),
         }),
-        Err(error) => Some(later(effect, &error)),
+        // How often the call was sent says nothing of when to look again.
+        Err(error) => Some(put_off(
+            effect,
+            effect.attempts.saturating_sub(effect.sends),
+            &error,
+        )),
     }
 }
 
@@ -264,8 +269,8 @@ fn outcome_unknown(effect: &ClaimedEffect, spec: &OperationSpec, error: &Error) 
     let backoff = crate::account::backoff(effect.attempts);
     match spec.retry {
         RetryPolicy::Manual | RetryPolicy::Repeat => unresolved(),
-        // It was looked up since, and the same happens again.
-        _ if effect.look && tired => unresolved(),
+        // It was looked up since, and the same happens again: the error contradicts what the look-up says.
+        _ if effect.look && (definite || tired) => unresolved(),
         // It answered and shows nothing of it, there or in two look-ups: a third call might be the third that takes effect.
         RetryPolicy::LookUp { .. }
             if effect.outcome_unknown
@@ -274,13 +279,11 @@ fn outcome_unknown(effect: &ClaimedEffect, spec: &OperationSpec, error: &Error) 
         {
             unresolved()
         }
-        RetryPolicy::LookUp { settle, .. } => again(settle, tired),
+        RetryPolicy::LookUp { settle, .. } => again(settle, definite || tired),
         RetryPolicy::IdempotencyKey {
             after_expiry: Then::Manual,
             ..
         } if definite || tired => unresolved(),
-        // An error that is not the operation's own answer contradicts what the look-up says.
-        RetryPolicy::IdempotencyKey { .. } if definite && effect.look => unresolved(),
         RetryPolicy::IdempotencyKey { .. } if definite || tired => {
             again(Duration::from_secs(1), true)
         }
@@ -303,6 +306,11 @@ pub(super) fn since(effect: &ClaimedEffect, why: &str) -> String {
 }
 
 fn later(effect: &ClaimedEffect, error: &Error) -> AttemptResult {
+    put_off(effect, effect.attempts, error)
+}
+
+/// Put off by what the error says, else by how often this has failed.
+fn put_off(effect: &ClaimedEffect, failures: i16, error: &Error) -> AttemptResult {
     match error.class {
         // Our own budget knows its time; another's word is cut as the budget cuts it.
         ErrorClass::RateLimited { after: Some(after) } if error.is_put_off() => {
@@ -329,7 +337,7 @@ fn later(effect: &ClaimedEffect, error: &Error) -> AttemptResult {
             error: since(effect, &error.message),
         },
         _ => AttemptResult::RetryLater {
-            after: crate::account::backoff(effect.attempts).as_secs_f64(),
+            after: crate::account::backoff(failures).as_secs_f64(),
             attempt: true,
             error: since(effect, &error.message),
         },

@@ -211,6 +211,50 @@ fn without_a_key_a_refusal_after_a_try_that_may_have_happened_proves_nothing() {
     assert_eq!(next_step(&effect, spec.retry, now), Step::LookUp);
 }
 
+/// Staff ship by hand while the reply is lost: two look-ups find nothing of ours and the shop says each time that it is shipped.
+#[test]
+fn what_is_rejected_looked_up_not_found_and_rejected_again_is_left_to_a_person_at_once() {
+    let (effect, spec, now) = lost(LOOKUP, 6);
+    let classes = [
+        ErrorClass::Rejected,
+        ErrorClass::Conflict,
+        ErrorClass::NotFound,
+        ErrorClass::Config,
+    ];
+    let mut answers: Vec<_> = classes.map(|class| Err(error(class))).into();
+    answers.push(declined());
+    for answer in answers {
+        let first = after_send(&effect, &spec, now, answer.clone());
+        assert!(looked_up(&first), "{answer:?}: {first:?}");
+        let looked = ClaimedEffect {
+            look: true,
+            sends: 2,
+            attempts: 2,
+            ..effect.clone()
+        };
+        assert_eq!(next_step(&looked, spec.retry, now), Step::LookUp);
+        assert!(
+            matches!(
+                after_look_up(&looked, spec.retry, Ok(LookUp::NotFound)),
+                Some(AttemptResult::NotFoundYet { .. })
+            ),
+            "two answers are needed after this send too"
+        );
+        let second = after_send(&looked, &spec, now, answer.clone());
+        assert!(
+            matches!(second, AttemptResult::Unresolved { .. }),
+            "{answer:?}: {second:?}"
+        );
+        assert!(
+            matches!(
+                after_send(&looked, &spec, now, Err(error(ErrorClass::OutcomeUnknown))),
+                AttemptResult::OutcomeUnknown { .. }
+            ),
+            "no answer is no second rejection"
+        );
+    }
+}
+
 #[test]
 fn under_a_key_that_is_honoured_a_refusal_is_the_stored_answer_of_the_first_try() {
     for retry in [
@@ -449,6 +493,29 @@ fn the_tenth_look_up_without_a_clear_answer_is_the_last() {
         }
     }
     assert_eq!(looked, 10);
+}
+
+#[test]
+fn a_look_up_that_fails_is_repeated_by_how_many_of_them_failed() {
+    let waits = |sends| {
+        let (effect, _, _) = lost(LOOKUP, 10);
+        let effect = ClaimedEffect {
+            attempts: 12,
+            sends,
+            ..effect
+        };
+        match after_look_up(&effect, LOOKUP, Err(error(ErrorClass::Protocol))) {
+            Some(AttemptResult::RetryLater { after, .. }) => after,
+            other => unreachable!("{other:?}"),
+        }
+    };
+    assert!(waits(12) < 3.0, "no look-up has failed: {}", waits(12));
+    assert!(waits(1) >= 300.0, "eleven have: {}", waits(1));
+    assert!(
+        waits(13) < 3.0,
+        "one was sent by a process that died: {}",
+        waits(13)
+    );
 }
 
 /// Whether it took effect is found out by what the call was told, not by what has kept the look-ups from an answer.
