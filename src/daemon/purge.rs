@@ -96,26 +96,8 @@ async fn clear_archives(engine: &Engine, files: &mut u64) -> Result<(), StoreErr
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
-    use std::io::{self, Write};
-    use std::sync::{Arc, Mutex};
-
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::ops::telemetry::logged;
 
     #[test]
     fn the_line_says_what_the_metric_counts() {
@@ -129,12 +111,7 @@ mod tests {
             payments: 7,
             files: 8,
         };
-        let sink = Sink::default();
-        let twin = sink.clone();
-        let lines = tracing_subscriber::fmt().json().flatten_event(true);
-        let dispatch: tracing::Dispatch = lines.with_writer(move || twin.clone()).into();
-        tracing::dispatcher::with_default(&dispatch, || log(&done));
-        let line: serde_json::Value = serde_json::from_slice(&sink.0.lock().unwrap()).unwrap();
+        let line = logged::line(|| log(&done));
         for (kind, rows) in done.kinds() {
             let field = kind.trim_start_matches("archived_");
             assert_eq!(line[field], rows, "{kind}: {line}");

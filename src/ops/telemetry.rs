@@ -1,5 +1,8 @@
 //! Structured logs on standard error; standard output belongs to the commands.
 
+#[cfg(test)]
+pub(crate) mod logged;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
@@ -104,39 +107,18 @@ where
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use std::io::Write;
-    use std::sync::{Arc, Mutex};
-
     use super::*;
 
-    #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn logged(format: LogFormat, filter: &str) -> String {
-        let sink = Sink::default();
-        let twin = sink.clone();
-        let dispatch = dispatch(format, filter, move || twin.clone()).unwrap();
-        tracing::dispatcher::with_default(&dispatch, || {
+    fn two_lines(format: LogFormat, filter: &str) -> String {
+        logged::text(format, filter, || {
             tracing::info!(order = 7, "planned");
             tracing::debug!("too fine");
-        });
-        String::from_utf8(sink.0.lock().unwrap().clone()).unwrap()
+        })
     }
 
     #[test]
     fn json_lines_carry_their_fields_at_the_top() {
-        let text = logged(LogFormat::Json, "info");
+        let text = two_lines(LogFormat::Json, "info");
         let line: serde_json::Value = serde_json::from_str(text.trim()).unwrap();
         assert_eq!(line["message"], "planned");
         assert_eq!(line["order"], 7);
@@ -145,8 +127,8 @@ mod tests {
 
     #[test]
     fn the_filter_decides_what_is_written() {
-        assert!(logged(LogFormat::Pretty, "warn").is_empty());
-        let text = logged(LogFormat::Pretty, "debug");
+        assert!(two_lines(LogFormat::Pretty, "warn").is_empty());
+        let text = two_lines(LogFormat::Pretty, "debug");
         assert!(
             text.contains("planned") && text.contains("too fine"),
             "{text}"

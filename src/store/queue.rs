@@ -147,6 +147,82 @@ pub enum AttemptResult {
     },
 }
 
+/// What a result does to the row of an effect that stays in the queue.
+struct Change<'a> {
+    /// Its state from now on.
+    state: &'static str,
+    /// Seconds until it is due.
+    after: f64,
+    /// Counts as a failed try.
+    attempt: bool,
+    /// It may have happened, from now on.
+    outcome_unknown: bool,
+    /// Counts as a look-up without a definite answer.
+    looked: bool,
+    /// Counts as one that said "not there".
+    not_found: bool,
+    /// It is looked up before it is sent again, from now on.
+    look: bool,
+    /// What went wrong; empty keeps what the row says.
+    error: &'a str,
+}
+
+impl<'a> Change<'a> {
+    /// What it does; `None` for a definite end, which leaves no row.
+    fn of(result: &'a AttemptResult) -> Option<Self> {
+        Some(match result {
+            AttemptResult::Finished { .. } => return None,
+            AttemptResult::RetryLater {
+                after,
+                attempt,
+                error,
+            } => Self {
+                attempt: *attempt,
+                error,
+                ..Self::due_again(*after)
+            },
+            AttemptResult::OutcomeUnknown { after, look, error } => Self {
+                attempt: true,
+                outcome_unknown: true,
+                look: *look,
+                error,
+                ..Self::due_again(*after)
+            },
+            AttemptResult::Wait { after } => Self::due_again(*after),
+            AttemptResult::NotFoundYet { after } => Self {
+                looked: true,
+                not_found: true,
+                ..Self::due_again(*after)
+            },
+            AttemptResult::Inconclusive { after } => Self {
+                looked: true,
+                ..Self::due_again(*after)
+            },
+            AttemptResult::Unresolved { error } => Self {
+                state: "unresolved",
+                attempt: true,
+                outcome_unknown: true,
+                error,
+                ..Self::due_again(0.0)
+            },
+        })
+    }
+
+    /// Planned again, due after so many seconds, and nothing else.
+    fn due_again(after: f64) -> Self {
+        Self {
+            state: "planned",
+            after,
+            attempt: false,
+            outcome_unknown: false,
+            looked: false,
+            not_found: false,
+            look: false,
+            error: "",
+        }
+    }
+}
+
 /// In the error of an effect, between what a call in doubt was told and what has kept its outcome from being known.
 pub(crate) const SINCE: &str = "; since then: ";
 
@@ -487,113 +563,20 @@ impl Store {
         }
         let changed = insert_facts(&mut tx, &rows, "push", None, true).await?;
 
-        let (
-            mut r_id,
-            mut r_token,
-            mut r_state,
-            mut r_after,
-            mut r_attempt,
-            mut r_ambiguous,
-            mut r_looked,
-            mut r_not_found,
-            mut r_look,
-            mut r_error,
-        ) = (
-            Vec::new(),
-            Vec::new(),
-            Vec::new(),
-            Vec::new(),
-            Vec::new(),
-            Vec::new(),
-            Vec::new(),
-            Vec::new(),
-            Vec::new(),
-            Vec::new(),
-        );
-        let mut unresolved = Vec::new();
-        for (effect, acknowledgement) in done {
-            let (state, after, attempt, outcome_unknown, looked, not_found, look, error) =
-                match acknowledgement {
-                    AttemptResult::Finished { .. } => continue,
-                    AttemptResult::RetryLater {
-                        after,
-                        attempt,
-                        error,
-                    } => (
-                        "planned",
-                        *after,
-                        *attempt,
-                        false,
-                        false,
-                        false,
-                        false,
-                        error.clone(),
-                    ),
-                    AttemptResult::OutcomeUnknown { after, look, error } => (
-                        "planned",
-                        *after,
-                        true,
-                        true,
-                        false,
-                        false,
-                        *look,
-                        error.clone(),
-                    ),
-                    AttemptResult::Wait { after } => (
-                        "planned",
-                        *after,
-                        false,
-                        false,
-                        false,
-                        false,
-                        false,
-                        String::new(),
-                    ),
-                    AttemptResult::NotFoundYet { after } => (
-                        "planned",
-                        *after,
-                        false,
-                        false,
-                        true,
-                        true,
-                        false,
-                        String::new(),
-                    ),
-                    AttemptResult::Inconclusive { after } => (
-                        "planned",
-                        *after,
-                        false,
-                        false,
-                        true,
-                        false,
-                        false,
-                        String::new(),
-                    ),
-                    AttemptResult::Unresolved { error } => {
-                        unresolved.push(effect.subject_id);
-                        (
-                            "unresolved",
-                            0.0,
-                            true,
-                            true,
-                            false,
-                            false,
-                            false,
-                            error.clone(),
-                        )
-                    }
-                };
-            r_id.push(effect.id);
-            r_token.push(effect.token);
-            r_state.push(state.to_owned());
-            r_after.push(after);
-            r_attempt.push(attempt);
-            r_ambiguous.push(outcome_unknown);
-            r_looked.push(looked);
-            r_not_found.push(not_found);
-            r_look.push(look);
-            r_error.push(error);
-        }
+        let changes: Vec<(&ClaimedEffect, Change<'_>)> = done
+            .iter()
+            .filter_map(|(effect, result)| Some((effect, Change::of(result)?)))
+            .collect();
+        let id: Vec<i64> = changes.iter().map(|c| c.0.id).collect();
+        let token: Vec<i64> = changes.iter().map(|c| c.0.token).collect();
+        let state: Vec<String> = changes.iter().map(|c| c.1.state.to_owned()).collect();
+        let after: Vec<f64> = changes.iter().map(|c| c.1.after).collect();
+        let attempt: Vec<bool> = changes.iter().map(|c| c.1.attempt).collect();
+        let outcome_unknown: Vec<bool> = changes.iter().map(|c| c.1.outcome_unknown).collect();
+        let looked: Vec<bool> = changes.iter().map(|c| c.1.looked).collect();
+        let not_found: Vec<bool> = changes.iter().map(|c| c.1.not_found).collect();
+        let look: Vec<bool> = changes.iter().map(|c| c.1.look).collect();
+        let error: Vec<String> = changes.iter().map(|c| c.1.error.to_owned()).collect();
         sqlx::query!(
             "UPDATE effects e SET state = t.state, token = NULL, lease_until = NULL, due_at = (SELECT hk_now()) + make_interval(secs => t.after),
                attempts = least(e.attempts + t.attempt::int, 30000), outcome_unknown = e.outcome_unknown OR t.outcome_unknown, lookups = least(e.lookups + t.looked::int, 30000), not_found = least(e.not_found + t.not_found::int, 30000),
@@ -601,10 +584,14 @@ impl Store {
              FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::float8[], $5::bool[], $6::bool[], $7::bool[], $8::bool[], $9::bool[], $10::text[])
                AS t (id, token, state, after, attempt, outcome_unknown, looked, not_found, look, error)
              WHERE e.id = t.id AND e.token = t.token AND e.state IN ('leased', 'sending')",
-            &r_id, &r_token, &r_state, &r_after, &r_attempt, &r_ambiguous, &r_looked, &r_not_found, &r_look, &r_error
+            &id, &token, &state, &after, &attempt, &outcome_unknown, &looked, &not_found, &look, &error
         )
         .execute(&mut *tx)
         .await?;
+        let unresolved = done
+            .iter()
+            .filter(|d| matches!(d.1, AttemptResult::Unresolved { .. }))
+            .map(|d| d.0.subject_id);
         let dirty: Vec<i64> = changed.into_iter().chain(unresolved).collect();
         make_due(&mut tx, &dirty).await?;
         tx.commit().await?;

@@ -1,12 +1,10 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::io::Write;
-use std::sync::Mutex;
-
 use hikiate_sdk::{Op, RetryPolicy};
 
 use super::*;
 use crate::facts::{IntentFact, OutcomeFact};
+use crate::ops::telemetry::logged;
 use crate::policy::MailKind;
 use crate::push::decide::tests::effect as claimed;
 
@@ -60,35 +58,9 @@ fn a_request_with_an_answer_speaks_for_the_account() {
     assert_eq!(class(&[Ok(()), error(slow)]), Some(slow));
 }
 
-#[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// The log line about it.
 fn line(effect: &ClaimedEffect, acknowledgement: &AttemptResult) -> serde_json::Value {
-    let sink = Sink::default();
-    let twin = sink.clone();
-    let lines = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_max_level(tracing::Level::DEBUG)
-        .with_writer(move || twin.clone());
-    let dispatch: tracing::Dispatch = lines.into();
-    tracing::dispatcher::with_default(&dispatch, || {
-        report_one(&AccountSlug::new("wms"), effect, acknowledgement);
-    });
-    let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
-    serde_json::from_str(text.trim()).unwrap()
+    logged::line(|| report_one(&AccountSlug::new("wms"), effect, acknowledgement))
 }
 
 fn wave() -> ClaimedEffect {
