@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use hikiate_sdk::budget::{LONGEST_REST, REST};
 use hikiate_sdk::{Error, ErrorClass, First, LookUp, OperationSpec, Outcome, RetryPolicy, Then};
 
+use crate::account::backoff;
 use crate::facts::{OutcomeFact, Verdict};
 use crate::operations::{Moves, of};
 use crate::store::{AttemptResult, ClaimedEffect, LossRisk, SINCE};
@@ -141,8 +142,11 @@ pub fn after_look_up(
             outcome: outcome_fact(effect, &outcome),
         }),
         Ok(LookUp::NotFound) if !effect.outcome_unknown || effect.not_found + 1 >= LOOKS => None,
+        // The next one may have it sent again: as seldom as a call that keeps failing.
         Ok(LookUp::NotFound) => Some(AttemptResult::NotFoundYet {
-            after: settle.as_secs_f64().max(1.0),
+            after: settle
+                .max(backoff(effect.attempts.saturating_sub(1)))
+                .as_secs_f64(),
         }),
         Ok(LookUp::Inconclusive) if effect.lookups + 1 >= INCONCLUSIVE => {
             Some(AttemptResult::Unresolved {
@@ -151,14 +155,35 @@ pub fn after_look_up(
         }
         Ok(LookUp::Inconclusive) => Some(AttemptResult::Inconclusive {
             after: settle.as_secs_f64().max(5.0),
+            error: String::new(),
         }),
-        // How often the call was sent says nothing of when to look again.
-        Err(error) => Some(put_off(
-            effect,
-            effect.attempts.saturating_sub(effect.sends),
-            &error,
-        )),
+        Err(error) if effect.outcome_unknown && answers(&error) => {
+            let told = since(effect, &error.message);
+            Some(if effect.lookups + 1 >= INCONCLUSIVE {
+                AttemptResult::Unresolved { error: told }
+            } else {
+                AttemptResult::Inconclusive {
+                    after: settle.max(backoff(effect.lookups)).as_secs_f64(),
+                    error: told,
+                }
+            })
+        }
+        Err(error) => Some(later(effect, &error)),
     }
+}
+
+/// The external system answers the look-up and says nothing of the call: unlike an outage, that need not end by itself. The order
+/// may be gone there, or a right.
+fn answers(error: &Error) -> bool {
+    matches!(
+        error.class,
+        ErrorClass::Rejected
+            | ErrorClass::Conflict
+            | ErrorClass::NotFound
+            | ErrorClass::Config
+            | ErrorClass::Forbidden
+            | ErrorClass::Protocol
+    )
 }
 
 /// What the answer to a send means; `now` is the time of the claim.
@@ -266,7 +291,6 @@ fn outcome_unknown(effect: &ClaimedEffect, spec: &OperationSpec, error: &Error) 
         look,
         error: error.message.clone(),
     };
-    let backoff = crate::account::backoff(effect.attempts);
     match spec.retry {
         RetryPolicy::Manual | RetryPolicy::Repeat => unresolved(),
         // It was looked up since, and the same happens again: the error contradicts what the look-up says.
@@ -287,7 +311,7 @@ fn outcome_unknown(effect: &ClaimedEffect, spec: &OperationSpec, error: &Error) 
         RetryPolicy::IdempotencyKey { .. } if definite || tired => {
             again(Duration::from_secs(1), true)
         }
-        RetryPolicy::IdempotencyKey { .. } => again(backoff, false),
+        RetryPolicy::IdempotencyKey { .. } => again(backoff(effect.attempts), false),
     }
 }
 
@@ -306,11 +330,6 @@ pub(super) fn since(effect: &ClaimedEffect, why: &str) -> String {
 }
 
 fn later(effect: &ClaimedEffect, error: &Error) -> AttemptResult {
-    put_off(effect, effect.attempts, error)
-}
-
-/// Put off by what the error says, else by how often this has failed.
-fn put_off(effect: &ClaimedEffect, failures: i16, error: &Error) -> AttemptResult {
     match error.class {
         // Our own budget knows its time; another's word is cut as the budget cuts it.
         ErrorClass::RateLimited { after: Some(after) } if error.is_put_off() => {
@@ -337,7 +356,7 @@ fn put_off(effect: &ClaimedEffect, failures: i16, error: &Error) -> AttemptResul
             error: since(effect, &error.message),
         },
         _ => AttemptResult::RetryLater {
-            after: crate::account::backoff(failures).as_secs_f64(),
+            after: backoff(effect.attempts).as_secs_f64(),
             attempt: true,
             error: since(effect, &error.message),
         },

@@ -470,8 +470,8 @@ fn report_one(account: &AccountSlug, effect: &ClaimedEffect, acknowledgement: &A
         AttemptResult::NotFoundYet { .. } => {
             debug!(%account, order, batch, %op, effect = id, "looked up: not found yet");
         }
-        AttemptResult::Inconclusive { .. } => {
-            debug!(%account, order, batch, %op, effect = id, "looked up: no clear answer");
+        AttemptResult::Inconclusive { error, .. } => {
+            debug!(%account, order, batch, %op, effect = id, error = without_quotes(error), "looked up: no clear answer");
         }
         AttemptResult::Wait { .. } => {
             debug!(%account, order, batch, %op, effect = id, "waits until it can be looked up");

@@ -139,6 +139,8 @@ pub enum AttemptResult {
     Inconclusive {
         /// Seconds.
         after: f64,
+        /// What it was answered instead; empty where that was no error.
+        error: String,
     },
     /// An operator must look.
     Unresolved {
@@ -194,8 +196,9 @@ impl<'a> Change<'a> {
                 not_found: true,
                 ..Self::due_again(*after)
             },
-            AttemptResult::Inconclusive { after } => Self {
+            AttemptResult::Inconclusive { after, error } => Self {
                 looked: true,
+                error,
                 ..Self::due_again(*after)
             },
             AttemptResult::Unresolved { error } => Self {
@@ -227,7 +230,7 @@ impl<'a> Change<'a> {
 pub(crate) const SINCE: &str = "; since then: ";
 
 /// So many tries make an effect a task.
-const TOLD: i16 = 5;
+pub(super) const TOLD: i16 = 5;
 
 impl Store {
     /// Claims due effects of an owned account, urgent lanes first; those of orders whose channel has not begun wait.
@@ -367,7 +370,7 @@ impl Store {
         };
         let why: Vec<String> = unread.iter().map(why).collect();
         sqlx::query!(
-            "UPDATE effects e SET state = 'planned', token = NULL, lease_until = NULL, attempts = $4, error = CASE WHEN e.outcome_unknown AND e.error IS NOT NULL
+            "UPDATE effects e SET state = 'planned', token = NULL, lease_until = NULL, attempts = greatest(e.attempts, $4), error = CASE WHEN e.outcome_unknown AND e.error IS NOT NULL
                THEN split_part(e.error, $5, 1) || $5 || u.why ELSE u.why END, due_at = (SELECT hk_now()) + interval '10 minutes'
              FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS u (id, token, why) WHERE e.id = u.id AND e.token = u.token AND e.state = 'leased'",
             &id, &token, &why, TOLD, SINCE

@@ -5,6 +5,7 @@ use hikiate_sdk::{AccountSlug, Op};
 use sqlx::{Postgres, Transaction};
 
 use super::facts::{FactRows, insert_facts};
+use super::queue::TOLD;
 use super::subjects::{lock_subjects, make_due};
 use super::{Store, StoreError};
 use crate::facts::{FactBody, IntentFact, OutcomeFact, UnknownFact, Verdict};
@@ -34,12 +35,13 @@ struct Spoken {
 }
 
 impl Store {
-    /// Writes what an operator found out about an unresolved effect. Said otherwise later, it is corrected as long as
-    /// nothing rests on it: calls that were planned because of it and have not begun are taken back.
+    /// Writes what an operator found out about an unresolved effect, or about one in doubt whose attempts keep failing. Said
+    /// otherwise later, it is corrected as long as nothing rests on it: calls that were planned because of it and have not begun
+    /// are taken back.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`]; [`StoreError::Refused`] when the effect is not unresolved, was resolved the same way,
-    /// or something rests on it.
+    /// [`StoreError::NotFound`]; [`StoreError::Refused`] when the effect goes on by itself or is being carried out, was resolved
+    /// the same way, or something rests on it.
     pub async fn resolve_effect(
         &self,
         effect_id: i64,
@@ -51,31 +53,22 @@ impl Store {
         let mut tx = self.pool.begin().await?;
         let spoken = spoken_of(&mut tx, effect_id).await?;
         lock_subjects(&mut tx, &[spoken.subject_id]).await?;
-        let state = sqlx::query_scalar!("SELECT state FROM effects WHERE id = $1", effect_id)
-            .fetch_optional(&mut *tx)
-            .await?;
+        // Claimed meanwhile, it is no longer planned once this has its row.
+        let taken = sqlx::query_scalar!(
+            "DELETE FROM effects WHERE id = $1 AND (state = 'unresolved' OR (state = 'planned' AND outcome_unknown AND attempts >= $2)) RETURNING id",
+            effect_id, TOLD
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
         let verdict = if done {
             Verdict::Done
         } else {
             Verdict::NotDone
         };
-        let corrected = match state.as_deref() {
-            Some("unresolved") => {
-                sqlx::query!("DELETE FROM effects WHERE id = $1", effect_id)
-                    .execute(&mut *tx)
-                    .await?;
-                false
-            }
-            Some(state) => {
-                return Err(StoreError::Refused(format!(
-                    "effect {effect_id} is {state}, not unresolved: it goes on by itself"
-                )));
-            }
-            None => {
-                unsay(&mut tx, &spoken, verdict, today).await?;
-                true
-            }
-        };
+        if taken.is_none() {
+            goes_on(&mut tx, effect_id).await?;
+            unsay(&mut tx, &spoken, verdict, today).await?;
+        }
         write(&mut tx, &spoken, verdict, reason, actor, today).await?;
         make_due(&mut tx, &[spoken.subject_id]).await?;
         tx.commit().await?;
@@ -83,8 +76,24 @@ impl Store {
             subject: spoken.subject,
             account: spoken.intent.account,
             op: spoken.intent.op,
-            corrected,
+            corrected: taken.is_none(),
         })
+    }
+}
+
+/// Refused while it is in the queue and nobody's to resolve.
+async fn goes_on(tx: &mut Transaction<'_, Postgres>, effect_id: i64) -> Result<(), StoreError> {
+    let state = sqlx::query_scalar!("SELECT state FROM effects WHERE id = $1", effect_id)
+        .fetch_optional(&mut **tx)
+        .await?;
+    match state.as_deref() {
+        None => Ok(()),
+        Some("planned") => Err(StoreError::Refused(format!(
+            "effect {effect_id} is planned, not unresolved: it goes on by itself"
+        ))),
+        Some(_) => Err(StoreError::Refused(format!(
+            "effect {effect_id} is being carried out right now: see `hikiate effect list`, and repeat this in a minute if it is still there"
+        ))),
     }
 }
 

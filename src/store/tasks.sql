@@ -113,9 +113,10 @@ SELECT kind, subject, detail, since, due_at, actions FROM (
   UNION ALL
   SELECT 'send_failing', u.number, CASE WHEN e.outcome_unknown
       THEN f.key || ' may have taken effect at ' || a.slug || ': ' || e.attempts || ' attempts without a clear answer; hikiate looks it up before it sends again, or sends it under '
-        || 'the same idempotency key (last: ' || coalesce(e.error, 'no reason was given') || '). Check the account, and do not do by hand what may have been done'
+        || 'the same idempotency key (last: ' || coalesce(e.error, 'no reason was given') || '). Check the account, and do not do by hand what may have been done; what you see there can be recorded'
       ELSE 'At least 5 attempts failed before ' || f.key || ' reached ' || a.slug || ': ' || coalesce(e.error, 'no reason was given')
-        || '. hikiate keeps retrying. Check the account' END, f.recorded_at, NULL, '[]'
+        || '. hikiate keeps retrying. Check the account' END, f.recorded_at, NULL, CASE WHEN e.outcome_unknown
+      THEN jsonb_build_array(jsonb_build_object('command', 'effect resolve', 'args', jsonb_build_object('effect', e.id))) ELSE '[]' END
   FROM effects e JOIN facts f ON f.id = e.intent_id JOIN subjects u ON u.id = e.subject_id JOIN accounts a ON a.id = e.account_id
   WHERE e.state = 'planned' AND e.attempts >= 5
   UNION ALL

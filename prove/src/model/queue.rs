@@ -322,7 +322,8 @@ impl World {
                 row.state = EffectState::Planned;
                 row.due = now + after(s);
             }
-            AttemptResult::NotFoundYet { after: s } | AttemptResult::Inconclusive { after: s } => {
+            AttemptResult::NotFoundYet { after: s }
+            | AttemptResult::Inconclusive { after: s, .. } => {
                 row.state = EffectState::Planned;
                 row.lookups = row.lookups.saturating_add(1);
                 row.not_found = row.not_found.saturating_add(i16::from(not_found));

@@ -495,27 +495,86 @@ fn the_tenth_look_up_without_a_clear_answer_is_the_last() {
     assert_eq!(looked, 10);
 }
 
+/// The order was deleted at the shop, or a right is missing: every look-up is answered, and none says what became of the call.
 #[test]
-fn a_look_up_that_fails_is_repeated_by_how_many_of_them_failed() {
-    let waits = |sends| {
-        let (effect, _, _) = lost(LOOKUP, 10);
-        let effect = ClaimedEffect {
-            attempts: 12,
-            sends,
-            ..effect
+fn the_tenth_look_up_that_is_answered_with_an_error_is_the_last() {
+    for class in [
+        ErrorClass::Rejected,
+        ErrorClass::NotFound,
+        ErrorClass::Conflict,
+        ErrorClass::Config,
+        ErrorClass::Forbidden,
+        ErrorClass::Protocol,
+    ] {
+        let (mut effect, _, _) = lost(LOOKUP, 10);
+        effect.error = Some("timed out".to_owned());
+        let mut waits = Vec::new();
+        let told = loop {
+            match after_look_up(&effect, LOOKUP, Err(error(class))) {
+                Some(AttemptResult::Inconclusive { after, error }) => {
+                    waits.push(after);
+                    effect.error = Some(error);
+                    effect.lookups += 1;
+                }
+                Some(AttemptResult::Unresolved { error }) => break error,
+                other => unreachable!("{class:?}: {other:?}"),
+            }
         };
-        match after_look_up(&effect, LOOKUP, Err(error(ErrorClass::Protocol))) {
-            Some(AttemptResult::RetryLater { after, .. }) => after,
+        assert_eq!(told, "timed out; since then: x", "{class:?}");
+        assert_eq!(waits.len(), 9, "{class:?}");
+        assert_eq!(waits[0], 5.0, "{class:?}: the settle time");
+        assert!(waits[8] >= 256.0, "{class:?}: {waits:?}");
+    }
+}
+
+#[test]
+fn a_look_up_that_is_not_answered_is_repeated_until_it_is() {
+    let (effect, _, _) = lost(LOOKUP, 10);
+    let looked = ClaimedEffect {
+        lookups: 30,
+        attempts: 30,
+        ..effect
+    };
+    for (class, attempt) in [
+        (ErrorClass::Transient, true),
+        (ErrorClass::Busy { after: None }, true),
+        (ErrorClass::RateLimited { after: None }, false),
+        (ErrorClass::Auth, false),
+    ] {
+        let answer = after_look_up(&looked, LOOKUP, Err(error(class)));
+        assert!(
+            matches!(&answer, Some(AttemptResult::RetryLater { attempt: counts, .. }) if *counts == attempt),
+            "{class:?}: {answer:?}"
+        );
+    }
+    let before = ClaimedEffect {
+        outcome_unknown: false,
+        ..looked
+    };
+    let answer = after_look_up(&before, LOOKUP, Err(error(ErrorClass::NotFound)));
+    assert!(
+        matches!(answer, Some(AttemptResult::RetryLater { .. })),
+        "nothing was sent, so nobody has to find out: {answer:?}"
+    );
+}
+
+/// A provider that times out on each capture is not asked to make one every few seconds.
+#[test]
+fn the_more_often_a_call_failed_the_later_it_is_sent_again() {
+    let (effect, _, _) = lost(LOOKUP, 10);
+    let wait = |attempts| {
+        let effect = ClaimedEffect {
+            attempts,
+            ..effect.clone()
+        };
+        match after_look_up(&effect, LOOKUP, Ok(LookUp::NotFound)) {
+            Some(AttemptResult::NotFoundYet { after }) => after,
             other => unreachable!("{other:?}"),
         }
     };
-    assert!(waits(12) < 3.0, "no look-up has failed: {}", waits(12));
-    assert!(waits(1) >= 300.0, "eleven have: {}", waits(1));
-    assert!(
-        waits(13) < 3.0,
-        "one was sent by a process that died: {}",
-        waits(13)
-    );
+    assert_eq!(wait(1), 5.0, "the settle time");
+    assert!(wait(5) >= 16.0, "{}", wait(5));
+    assert!(wait(15) >= 300.0, "{}", wait(15));
 }
 
 /// Whether it took effect is found out by what the call was told, not by what has kept the look-ups from an answer.

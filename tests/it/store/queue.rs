@@ -1,5 +1,6 @@
 //! The effect queue: what is claimed, sent, answered, lost, and taken back.
 
+use hikiate::action::Action;
 use hikiate::daemon::plan_step;
 use hikiate::facts::{OutcomeFact, Verdict};
 use hikiate::plan::types::{OrderPlan, Withdraw};
@@ -383,6 +384,13 @@ async fn a_call_in_doubt_that_keeps_failing_is_said_to_have_perhaps_taken_effect
     }
 }
 
+fn inconclusive(error: &str) -> AttemptResult {
+    AttemptResult::Inconclusive {
+        after: 0.0,
+        error: error.to_owned(),
+    }
+}
+
 /// What is counted decides whether it is sent again.
 #[tokio::test]
 async fn only_a_look_up_that_found_nothing_counts_as_a_no() {
@@ -397,7 +405,7 @@ async fn only_a_look_up_that_found_nothing_counts_as_a_no() {
     store.acknowledge(&[(effect, told)], today()).await.unwrap();
     let steps = [
         (AttemptResult::Wait { after: 0.0 }, (0, 0)),
-        (AttemptResult::Inconclusive { after: 0.0 }, (1, 0)),
+        (inconclusive(""), (1, 0)),
         (AttemptResult::NotFoundYet { after: 0.0 }, (2, 1)),
         (AttemptResult::Wait { after: 0.0 }, (2, 1)),
     ];
@@ -414,6 +422,12 @@ async fn only_a_look_up_that_found_nothing_counts_as_a_no() {
     let again = shop.claimed().await;
     assert_eq!((again.lookups, again.not_found), (2, 1));
     assert_eq!(again.error.as_deref(), Some("no reply"));
+    let garbled = [(again, inconclusive("no reply; since then: garbled"))];
+    store.acknowledge(&garbled, today()).await.unwrap();
+    let again = shop.claimed().await;
+    assert_eq!((again.lookups, again.not_found), (3, 1));
+    let told = again.error.as_deref();
+    assert_eq!(told, Some("no reply; since then: garbled"));
     let marked = store.mark_sending(&owned, &to_send(&again), 60).await;
     assert_eq!(marked.unwrap().bytes.len(), 1);
     let counted: (i16, i16) = sqlx::query_as("SELECT lookups, not_found FROM effects")
@@ -464,6 +478,79 @@ async fn an_unknown_outcome_waits_for_a_person() {
     shop.settle().await;
     let left = store.list_tasks().await.unwrap();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// Its look-ups are never answered: whoever has looked at the external system need not wait until they are.
+#[tokio::test]
+async fn what_keeps_failing_in_doubt_may_be_resolved_while_nobody_carries_it_out() {
+    let shop = Shop::open().await;
+    let (subject, _, effect) = sending(&shop).await;
+    let store = shop.store();
+    let say = async || {
+        store
+            .resolve_effect(effect.id, true, "seen", "ken", today())
+            .await
+    };
+    let refused = async |words: &str| {
+        let answer = say().await;
+        assert!(
+            matches!(&answer, Err(StoreError::Refused(why)) if why.contains(words)),
+            "{words}: {answer:?}"
+        );
+    };
+    let told = AttemptResult::OutcomeUnknown {
+        after: 0.0,
+        look: false,
+        error: "no reply".to_owned(),
+    };
+    let step = [(effect.clone(), told)];
+    store.acknowledge(&step, today()).await.unwrap();
+    let later = || AttemptResult::RetryLater {
+        after: 0.0,
+        attempt: true,
+        error: "no reply; since then: 503".to_owned(),
+    };
+    for _ in 0..4 {
+        refused("goes on by itself").await;
+        let step = [(shop.claimed().await, later())];
+        store.acknowledge(&step, today()).await.unwrap();
+    }
+    let tasks = store.list_tasks().await.unwrap();
+    let task = tasks.iter().find(|task| task.kind == "send_failing");
+    let command = Action::ResolveEffect { effect: effect.id };
+    assert_eq!(task.unwrap().actions, [command]);
+    let claimed = shop.claimed().await;
+    refused("carried out right now").await;
+    let step = [(claimed, later())];
+    store.acknowledge(&step, today()).await.unwrap();
+    assert!(!say().await.unwrap().corrected);
+    shop.settle().await;
+    let keys = shop.keys(subject).await;
+    let done = format!("{}:outcome:done", effect.key);
+    assert!(keys.contains(&done), "{keys:?}");
+    assert!(store.list_tasks().await.unwrap().is_empty());
+    refused("already").await;
+}
+
+/// However often it failed, it reached nobody.
+#[tokio::test]
+async fn what_is_not_in_doubt_is_nobodys_to_resolve() {
+    let shop = Shop::open().await;
+    let (_, _, effect) = sending(&shop).await;
+    let store = shop.store();
+    let later = AttemptResult::RetryLater {
+        after: 600.0,
+        attempt: true,
+        error: "503".to_owned(),
+    };
+    let (id, step) = (effect.id, [(effect, later)]);
+    store.acknowledge(&step, today()).await.unwrap();
+    sqlx::query("UPDATE effects SET attempts = 30")
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    let answer = store.resolve_effect(id, true, "seen", "ken", today()).await;
+    assert!(matches!(answer, Err(StoreError::Refused(_))), "{answer:?}");
 }
 
 #[tokio::test]
