@@ -20,6 +20,23 @@ pub(super) enum Fate {
     Dropped,
     /// It happens, but our lease is over before the answer comes.
     Late,
+    /// It does not happen, and the answer is an error that is not the operation's own.
+    Rejected,
+    /// It happens, and the answer does not show it.
+    NotShown,
+    /// It does not happen, and the answer looks as if it had.
+    Swallowed,
+}
+
+/// What becomes of a look-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Glance {
+    /// It says whether the call happened.
+    Clear,
+    /// Nobody answers.
+    Away,
+    /// The answer says nothing of the call.
+    Unclear,
 }
 
 /// What staff do to an order at its channel.
@@ -155,7 +172,7 @@ pub(super) enum Command {
     /// A due effect is claimed.
     Claim { which: u8 },
     /// A claimed effect takes its next step.
-    Go { which: u8 },
+    Go { which: u8, glance: Glance },
     /// A call that was sent ends.
     Answer { which: u8, fate: Fate },
     /// An operator finds out what became of an unknown effect.
@@ -257,7 +274,10 @@ impl Command {
             27..36 => C::Allocate,
             36..42 => C::Seal { place },
             42..52 => C::Claim { which },
-            52..64 => C::Go { which },
+            52..64 => C::Go {
+                which,
+                glance: glance(rng),
+            },
             64..76 => C::Answer {
                 which,
                 fate: fate(rng),
@@ -385,14 +405,25 @@ impl Command {
     }
 }
 
-fn fate(rng: &mut Rng) -> Fate {
+fn glance(rng: &mut Rng) -> Glance {
     match rng.below(20) {
+        0..17 => Glance::Clear,
+        17 => Glance::Away,
+        _ => Glance::Unclear,
+    }
+}
+
+fn fate(rng: &mut Rng) -> Fate {
+    match rng.below(23) {
         0..10 => Fate::Done,
         10..12 => Fate::Accepted,
         12 => Fate::Refused,
         13 => Fate::Busy,
         14..17 => Fate::Lost,
         17..19 => Fate::Dropped,
-        _ => Fate::Late,
+        19 => Fate::Late,
+        20 => Fate::Rejected,
+        21 => Fate::NotShown,
+        _ => Fate::Swallowed,
     }
 }

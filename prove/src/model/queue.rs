@@ -11,7 +11,7 @@ use hikiate_sdk::{
     AccountSlug, Error, ErrorClass, First, LookUp, Op, OperationSpec, Outcome, RetryPolicy, Then,
 };
 
-use super::command::Fate;
+use super::command::{Fate, Glance};
 use super::violation::Violation;
 use super::world::World;
 use crate::fault;
@@ -115,6 +115,9 @@ impl Row {
     }
 }
 
+/// From so many failed attempts on an operator may resolve what is in doubt.
+const TOLD: i16 = 5;
+
 /// How an operation may be repeated at the external systems of a run.
 fn retry(op: Op) -> RetryPolicy {
     match op {
@@ -163,7 +166,7 @@ impl World {
     ///
     /// # Errors
     /// A violation.
-    pub(super) fn go(&mut self, which: u8) -> Result<(), Violation> {
+    pub(super) fn go(&mut self, which: u8, glance: Glance) -> Result<(), Violation> {
         let Some(at) = nth(self.rows_in(EffectState::Leased), which) else {
             return Ok(());
         };
@@ -173,12 +176,15 @@ impl World {
         match fault::next(next_step(&effect, retry, self.now)) {
             Step::Send => self.send(at),
             Step::LookUp => {
-                let found = if self.far.happened(&row.key) {
-                    LookUp::Found(Outcome::Done { id: None })
-                } else {
-                    LookUp::NotFound
+                let found = match glance {
+                    Glance::Clear if self.far.happened(&row.key) => {
+                        Ok(LookUp::Found(Outcome::Done { id: None }))
+                    }
+                    Glance::Clear => Ok(LookUp::NotFound),
+                    Glance::Away => Err(Error::new(ErrorClass::Transient, "away")),
+                    Glance::Unclear => Err(Error::new(ErrorClass::NotFound, "unclear")),
                 };
-                match after_look_up(&effect, retry, Ok(found)) {
+                match after_look_up(&effect, retry, found) {
                     None => self.send(at),
                     Some(acknowledgement) => return self.acknowledge(at, acknowledgement),
                 }
@@ -223,7 +229,10 @@ impl World {
             self.stall(at);
             return Ok(());
         }
-        let happens = matches!(fate, Fate::Done | Fate::Accepted | Fate::Lost | Fate::Late);
+        let happens = matches!(
+            fate,
+            Fate::Done | Fate::Accepted | Fate::Lost | Fate::Late | Fate::NotShown
+        );
         // The external system has its own mind: what cannot be done is refused whatever was drawn.
         let done = if happens {
             self.perform(&row, fate)?
@@ -233,6 +242,10 @@ impl World {
         let answer = match (fate, done) {
             (Fate::Busy, _) => Err(Error::new(ErrorClass::Transient, "busy")),
             (Fate::Lost | Fate::Dropped, _) => Err(Error::new(ErrorClass::OutcomeUnknown, "lost")),
+            (Fate::Rejected, _) => Err(Error::new(ErrorClass::Conflict, "rejected")),
+            (Fate::NotShown, Ok(())) | (Fate::Swallowed, _) => {
+                Err(Error::new(ErrorClass::OutcomeUnknown, "not shown").with_code(Error::NOT_SHOWN))
+            }
             (_, Err(why)) => Ok(Outcome::Refused {
                 code: "refused".to_owned(),
                 message: why,
@@ -330,6 +343,7 @@ impl World {
                 row.due = now + after(s);
             }
             AttemptResult::Unresolved { .. } => {
+                row.attempts = row.attempts.saturating_add(1);
                 (row.state, row.outcome_unknown) = (EffectState::Unresolved, true);
                 self.touched(at);
                 return Ok(());
@@ -344,7 +358,14 @@ impl World {
     /// # Errors
     /// A violation.
     pub(super) fn resolve(&mut self, which: u8) -> Result<(), Violation> {
-        match nth(self.rows_in(EffectState::Unresolved), which) {
+        let waits = |row: &Row| {
+            row.state == EffectState::Unresolved
+                || (row.state == EffectState::Planned
+                    && row.outcome_unknown
+                    && row.attempts >= TOLD)
+        };
+        let waiting = (0..self.rows.len()).filter(|at| waits(&self.rows[*at]));
+        match nth(waiting.collect(), which) {
             Some(at) => self.found_out(at),
             None => Ok(()),
         }

@@ -10,7 +10,7 @@ use hikiate::plan::types::{EffectState, ShipmentStage, Status, TaskRow};
 use hikiate::policy::{Completed, OthersShipFrom};
 use hikiate_sdk::{ChannelFulfilment, ChannelGate, ChannelState, LineKey, Tender};
 
-use super::command::Fate;
+use super::command::{Fate, Glance};
 use super::seen::{Seen, code};
 use super::setting::PLACES;
 use super::shape;
@@ -266,16 +266,17 @@ impl World {
 
     /// Pushes until the queue waits for nothing but plans.
     fn push_all(&mut self) -> Result<(), Violation> {
-        for _ in 0..60 {
+        for round in 0..60 {
             if self.rows.is_empty() {
                 return Ok(());
             }
-            self.now += Duration::seconds(10);
+            // What has failed often is put off for minutes.
+            self.now += Duration::seconds(if round < 30 { 10 } else { 600 });
             for _ in 0..self.rows.len() {
                 self.claim(0);
             }
             for _ in 0..self.rows.len() {
-                self.go(0)?;
+                self.go(0, Glance::Clear)?;
             }
             for _ in 0..self.rows.len() {
                 self.answer(0, Fate::Done)?;

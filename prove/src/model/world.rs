@@ -154,7 +154,7 @@ impl World {
             C::Seal { place } => self.seal(*place)?,
             C::SealBooks => self.seal_books()?,
             C::Claim { which } => self.claim(*which),
-            C::Go { which } => self.go(*which)?,
+            C::Go { which, glance } => self.go(*which, *glance)?,
             C::Answer { which, fate } => self.answer(*which, *fate)?,
             C::Resolve { which } => self.resolve(*which)?,
             C::Reply { which, good } => self.reply(*which, *good),
