@@ -479,6 +479,56 @@ async fn after_a_kill_two_look_ups_find_nothing_before_a_call_is_sent_again() {
     assert_eq!((seen.fulfilments.len(), seen.repeated()), (1, 0));
 }
 
+/// The reply to a fulfilment is lost, it did not happen, and staff ship the order by hand before it is looked for: each repetition is
+/// rejected, and no look-up finds it. An operator is asked after the second rejection.
+#[tokio::test]
+async fn what_staff_ship_while_our_call_is_in_doubt_is_asked_about_after_two_rejections() {
+    let mut world = stocked(Setup::default(), 100).await;
+    let id = world.shop.place_order(order(&[("APPLE", 1, "1000")]));
+    let path = format!("/admin/orders/{id}/fulfillments");
+    let call = When::new(Method::Post, &path);
+    world.faults.inject_when(call, Fault::ErrorBefore);
+    while world.faults.injected().is_empty() {
+        world.rounds(1).await;
+    }
+    let made = world.shop.staff_fulfil(&id, &[], Some("sloc_tokyo"));
+    assert!(world.shop.staff_ship(&id, &made.unwrap(), &["BYHAND1"]));
+    let unresolved = async |world: &World| {
+        let effects = world.engine.store.list_effects(true, 10).await.unwrap();
+        effects
+            .into_iter()
+            .map(|e| (e.id, e.op, e.sends))
+            .collect::<Vec<_>>()
+    };
+    for _ in 0..30 {
+        world.advance(Duration::seconds(10)).await;
+        world.rounds(1).await;
+        if !unresolved(&world).await.is_empty() {
+            break;
+        }
+    }
+    let asked = unresolved(&world).await;
+    let [(effect, op, sends)] = asked.as_slice() else {
+        panic!("{asked:?}: {:?}", world.tasks().await);
+    };
+    assert_eq!((op.as_str(), *sends), ("fulfil", 3));
+    let tasks = world.engine.store.list_tasks().await.unwrap();
+    let task = tasks.iter().find(|task| task.kind == "unknown_outcome");
+    let detail = &task.unwrap().detail;
+    assert!(detail.contains("by another party"), "{detail}");
+    let today = world.engine.today(world.now());
+    world
+        .engine
+        .store
+        .resolve_effect(*effect, false, "staff shipped it", "tester", today)
+        .await
+        .unwrap();
+    world.rounds(20).await;
+    assert!(unresolved(&world).await.is_empty());
+    let seen = world.shop.order(&id).unwrap();
+    assert_eq!((seen.fulfilments.len(), seen.captures), (1, 1));
+}
+
 /// A customer cancels at each moment between the order and the parcel: either nothing leaves, or what leaves is
 /// an operator's task; nothing is captured of what the shop shows as cancelled before it left.
 #[tokio::test]
