@@ -218,19 +218,24 @@ async fn a_port_of_another_program_is_waited_for_and_holds_nothing_up() {
         page(port, "/metrics").as_deref() == Some("HTTP/1.1 200 OK")
     });
     daemon.until("ready", |shop| shop.run(&["health"]).code == Some(0));
+    assert_eq!(shop.run(&["health", "--alive"]).ended(0), "alive\n");
     let told = shop.run(&["health", "--json"]).json();
     assert_eq!(told, serde_json::json!({ "ready": true }));
-    // One that has died, or never ran, is not ready because another one has its port.
+    // One that has died, hangs or never ran is neither ready nor alive because another one has its port.
     let mut dead = Shop::new(Some(&db.url));
     dead.edit(
         "listen = \"off\"",
         &format!("listen = \"127.0.0.1:{port}\""),
     );
     dead.run(&["health"]).refused(1, "another daemon answers");
+    dead.run(&["health", "--alive"])
+        .refused(1, "another daemon answers");
     let state = dead.dir.path().join("state");
     fs::create_dir(&state).unwrap();
     fs::write(state.join("instance"), "0123456789abcdef\n").unwrap();
     dead.run(&["health"]).refused(1, "another daemon answers");
+    dead.run(&["health", "--alive"])
+        .refused(1, "another daemon answers");
     // The next configuration is being written: the daemon runs with the one before.
     let config = shop.config();
     let good = fs::read_to_string(&config).unwrap();
