@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::out::{Out, plain};
 use super::run::instance::kept_in;
 use crate::config::{Surroundings, listener, state_dir};
-use crate::ops::health::INSTANCE;
+use crate::ops::health::{INSTANCE, NOT_KEPT};
 
 /// How long the daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -131,13 +131,18 @@ async fn ask(address: SocketAddr, path: &str) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// The instance that answered, where it is surely not the one of the state directory: a daemon of an earlier version, or one that
-/// keeps no id, names none, and this user may not be allowed to look.
-fn stranger<'a>(answer: &'a str, mine: &io::Result<Option<String>>) -> Option<&'a str> {
+/// The instance that an answer names. Every daemon names one; other programs say `ok`, too.
+fn named(answer: &str) -> Option<&str> {
     let (head, _) = answer.split_once("\r\n\r\n")?;
     let mut fields = head.lines().filter_map(|line| line.split_once(':'));
     let (_, told) = fields.find(|(name, _)| name.eq_ignore_ascii_case(INSTANCE))?;
-    let told = told.trim();
+    Some(told.trim())
+}
+
+/// The instance that answered, where it is surely not the one of the state directory: a daemon may keep no id, and this user may
+/// not be allowed to look.
+fn stranger<'a>(answer: &'a str, mine: &io::Result<Option<String>>) -> Option<&'a str> {
+    let told = named(answer).filter(|told| *told != NOT_KEPT)?;
     match mine {
         Ok(mine) if mine.as_deref() != Some(told) => Some(told),
         _ => None,
@@ -153,6 +158,9 @@ enum Judged {
 }
 
 fn judged(answer: &str, question: Question) -> Judged {
+    if named(answer).is_none() {
+        return Judged::Another;
+    }
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
     let reasons: Vec<&str> = body.lines().filter(|line| !line.is_empty()).collect();
     match head.split(' ').nth(1) {
@@ -168,46 +176,64 @@ mod tests {
 
     use super::*;
 
+    /// An answer of a daemon that names itself so.
+    fn answer(status: &str, instance: &str, body: &str) -> String {
+        format!("HTTP/1.1 {status}\r\nHikiate-Instance: {instance}\r\n\r\n{body}")
+    }
+
     #[test]
     fn an_answer_is_judged_by_status_and_words() {
-        let ready = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nready\n";
-        assert_eq!(judged(ready, Question::Ready), Judged::Ready);
-        let ok = "HTTP/1.1 200 OK\r\nx: y\r\n\r\nok\n";
-        assert_eq!(judged(ok, Question::Alive), Judged::Ready);
-        assert_eq!(judged(ok, Question::Ready), Judged::Another);
-        assert_eq!(judged(ready, Question::Alive), Judged::Another);
-        let not = "HTTP/1.1 503 Service Unavailable\r\nx: y\r\n\r\ndatabase: away\nstart: not started yet\n";
+        let ready = answer("200 OK", "x", "ready\n");
+        assert_eq!(judged(&ready, Question::Ready), Judged::Ready);
+        let ok = answer("200 OK", "x", "ok\n");
+        assert_eq!(judged(&ok, Question::Alive), Judged::Ready);
+        assert_eq!(judged(&ok, Question::Ready), Judged::Another);
+        assert_eq!(judged(&ready, Question::Alive), Judged::Another);
+        let words = "database: away\nstart: not started yet\n";
+        let not = answer("503 Service Unavailable", "x", words);
         let reasons = "database: away; start: not started yet".to_owned();
-        assert_eq!(judged(not, Question::Ready), Judged::Not(reasons));
-        let foreign = "HTTP/1.1 503 x\r\n\r\n\u{1b}[2Jgone\n";
+        assert_eq!(judged(&not, Question::Ready), Judged::Not(reasons));
+        let foreign = answer("503 x", "x", "\u{1b}[2Jgone\n");
         let escaped = "\\u{1b}[2Jgone".to_owned();
         assert_eq!(
-            judged(foreign, Question::Ready),
+            judged(&foreign, Question::Ready),
             Judged::Not(escaped),
             "steers no terminal"
         );
         for other in [
-            "",
-            "HTTP/1.1 200 OK\r\n\r\nhello",
-            "HTTP/1.1 404 Not Found\r\n\r\n",
-            "SSH-2.0",
+            answer("200 OK", "x", "hello"),
+            answer("404 Not Found", "x", ""),
+            "SSH-2.0".to_owned(),
+            String::new(),
         ] {
-            assert_eq!(judged(other, Question::Ready), Judged::Another, "{other}");
+            assert_eq!(judged(&other, Question::Ready), Judged::Another, "{other}");
         }
     }
 
     #[test]
+    fn a_program_that_says_the_same_words_is_no_daemon() {
+        for (question, words) in [(Question::Ready, "ready"), (Question::Alive, "ok")] {
+            let other = format!("HTTP/1.1 200 OK\r\nserver: x\r\n\r\n{words}\n");
+            assert_eq!(judged(&other, question), Judged::Another, "{words}");
+        }
+        let down = "HTTP/1.1 503 Service Unavailable\r\n\r\nno server is available\n";
+        assert_eq!(judged(down, Question::Ready), Judged::Another);
+    }
+
+    #[test]
     fn another_daemon_is_told_by_its_instance() {
-        let answer = "HTTP/1.1 200 OK\r\nHikiate-Instance: 0123456789abcdef\r\n\r\nready\n";
+        let told = answer("200 OK", "0123456789abcdef", "ready\n");
         let mine = |id: &str| Ok(Some(id.to_owned()));
-        assert_eq!(stranger(answer, &mine("0123456789abcdef")), None);
+        assert_eq!(stranger(&told, &mine("0123456789abcdef")), None);
         let other = Some("0123456789abcdef");
-        assert_eq!(stranger(answer, &mine("fedcba9876543210")), other);
-        assert_eq!(stranger(answer, &Ok(None)), other, "none has run there");
+        assert_eq!(stranger(&told, &mine("fedcba9876543210")), other);
+        assert_eq!(stranger(&told, &Ok(None)), other, "none has run there");
         let hidden = Err(io::Error::from(io::ErrorKind::PermissionDenied));
-        assert_eq!(stranger(answer, &hidden), None);
-        let earlier = "HTTP/1.1 200 OK\r\nx: y\r\n\r\nready\n";
-        assert_eq!(stranger(earlier, &mine("fedcba9876543210")), None);
+        assert_eq!(stranger(&told, &hidden), None);
+        // It could not write to its state directory, where an id of before may be.
+        let unkept = answer("200 OK", NOT_KEPT, "ready\n");
+        assert_eq!(judged(&unkept, Question::Ready), Judged::Ready);
+        assert_eq!(stranger(&unkept, &mine("fedcba9876543210")), None);
     }
 
     #[test]

@@ -34,6 +34,10 @@ use crate::store::{Instance, Store, StoreError};
 /// connection is of no use, which the loops tell once a minute.
 const QUIET: &str = "sqlx=warn,sqlx_core::pool::inner=off,tokio_cron_scheduler=warn";
 
+/// How long the end may take beside the drain, for leases and connections: a statement may take longer, or get no answer. The unit's
+/// `TimeoutStopSec` is longer than the drain, this and the stop of the private server together.
+const ENDING: Duration = Duration::from_secs(10);
+
 /// Runs until told to stop.
 pub(crate) async fn run(global: &Global, as_root: bool) -> Result<(), Failure> {
     let loaded = configuration(global, false)?;
@@ -100,9 +104,19 @@ async fn with_database(
     let ended = match Store::connect_with(&database.url, settings.connections, &witness) {
         Ok(store) => {
             let held = Held { instance, witness };
-            let ended = with_store(global, loaded, &store, &database, ops, stop, &held).await;
-            store.close().await;
-            ended
+            let longest = loaded.settings.engine.drain + ENDING;
+            let work = async {
+                let ended = with_store(global, loaded, &store, &database, ops, stop, &held).await;
+                store.close().await;
+                ended
+            };
+            tokio::select! {
+                ended = work => ended,
+                () = async { stop.cancelled().await; sleep(longest).await } => {
+                    warn!(seconds = longest.as_secs(), "the database has kept this process from its end; leases that were not given back expire automatically");
+                    Ok(())
+                }
+            }
         }
         Err(error) => Err(error.into()),
     };
@@ -133,7 +147,6 @@ async fn with_store(
     stop: &CancellationToken,
     held: &Held<'_>,
 ) -> Result<(), Failure> {
-    let drain = loaded.settings.engine.drain;
     let mut first = Some(loaded);
     let mut patience = Patience::new(&ops.readiness);
     while !stop.is_cancelled() {
@@ -172,7 +185,7 @@ async fn with_store(
             accounts = engine.accounts.len(),
             "running"
         );
-        match drained(engine, &ops.readiness, stop, drain).await {
+        match daemon::run(engine, ops.readiness.clone(), stop.clone()).await {
             // It was away just then; what the loops meet later they wait for themselves.
             Err(daemon::RunError::Store(error)) if error.passes() => {
                 store.renew_sessions(&error);
@@ -202,22 +215,6 @@ async fn prepared(
     }
     let (instance, witness) = (held.instance.clone(), held.witness.clone());
     daemon::start(store.clone(), loaded, metrics.clone(), instance, witness).await
-}
-
-/// The loops, and after the signal their drain, but not for ever.
-async fn drained(
-    engine: Arc<Engine>,
-    readiness: &Readiness,
-    stop: &CancellationToken,
-    drain: Duration,
-) -> Result<(), daemon::RunError> {
-    tokio::select! {
-        ended = daemon::run(engine, readiness.clone(), stop.clone()) => ended,
-        () = async { stop.cancelled().await; sleep(drain).await } => {
-            warn!(seconds = drain.as_secs(), "calls still in progress are cut off; their outcome is unknown and is looked up at the next start");
-            Ok(())
-        }
-    }
 }
 
 /// What watches the daemon: health and metrics, the supervisor.

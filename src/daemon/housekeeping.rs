@@ -1,6 +1,7 @@
 //! What may be missed without harm: vacuuming, deleting what is no longer kept, refreshing gauges. The cron scheduler
 //! only wakes these; nothing that must happen depends on it.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -12,7 +13,7 @@ use super::inputs::{LoggedInputs, log_inputs};
 use super::purge::purge_step;
 use super::trouble::{Outage, Trouble};
 use crate::engine::Engine;
-use crate::store::StoreError;
+use crate::store::{StoreError, VacuumPauses};
 
 /// Starts the scheduler, in a daemon that has started then.
 pub(super) async fn start(
@@ -22,53 +23,77 @@ pub(super) async fn start(
 ) -> Result<JobScheduler, JobSchedulerError> {
     let scheduler = JobScheduler::new().await?;
     let trouble = |name: &str| Arc::new(Mutex::new(Trouble::new(name.to_owned(), outage.clone())));
-    let (purge, figures, slow) = (
-        trouble("purge"),
-        trouble("figures"),
-        trouble("slow figures"),
-    );
-    let purging = Arc::clone(&engine);
-    scheduler
-        .add(Job::new_async("0 17 * * * *", move |_, _| {
-            let (engine, purge) = (Arc::clone(&purging), Arc::clone(&purge));
-            Box::pin(async move {
-                match purge_step(&engine).await {
-                    // Its next round is an hour away; the loops see the end of an outage sooner.
-                    Err(error) if error.is_away() && !error.is_closed() => {
-                        warn!(%error, "could not delete what is no longer kept; retrying");
-                    }
-                    ended => judge(&purge, &engine, ended.map(drop)).await,
+    let (purging, purge) = (Arc::clone(&engine), trouble("purge"));
+    at(&scheduler, "0 17 * * * *", move || {
+        let (engine, purge) = (Arc::clone(&purging), Arc::clone(&purge));
+        async move {
+            match purge_step(&engine).await {
+                // Its next round is an hour away; the loops see the end of an outage sooner.
+                Err(error) if error.is_away() && !error.is_closed() => {
+                    warn!(%error, "could not delete what is no longer kept; retrying");
                 }
-            })
-        })?)
-        .await?;
-    let (vacuuming, often) = (Arc::clone(&engine), Arc::clone(&engine));
-    scheduler
-        .add(Job::new_async("*/5 * * * * *", move |_, _| {
-            let engine = Arc::clone(&vacuuming);
-            Box::pin(async move {
-                if let Err(error) = engine.store.vacuum().await {
-                    debug!(%error, "could not vacuum the queue tables; autovacuum will do it");
-                }
-            })
-        })?)
-        .await?;
+                ended => judge(&purge, &engine, ended.map(drop)).await,
+            }
+        }
+    })
+    .await?;
+    let vacuuming = Arc::clone(&engine);
+    let pauses = Arc::new(Mutex::new(VacuumPauses::default()));
+    at(&scheduler, "*/5 * * * * *", move || {
+        let (engine, pauses) = (Arc::clone(&vacuuming), Arc::clone(&pauses));
+        async move { vacuum(&engine, &pauses).await }
+    })
+    .await?;
+    let (often, figures) = (Arc::clone(&engine), trouble("figures"));
     let logged = Arc::new(Mutex::new(LoggedInputs::since(started)));
-    scheduler
-        .add(Job::new_async("*/20 * * * * *", move |_, _| {
-            let (engine, logged) = (Arc::clone(&often), Arc::clone(&logged));
-            let figures = Arc::clone(&figures);
-            Box::pin(async move { judge(&figures, &engine, refresh(&engine, &logged).await).await })
-        })?)
-        .await?;
-    scheduler
-        .add(Job::new_async("5 * * * * *", move |_, _| {
-            let (engine, slow) = (Arc::clone(&engine), Arc::clone(&slow));
-            Box::pin(async move { judge(&slow, &engine, refresh_slowly(&engine).await).await })
-        })?)
-        .await?;
+    at(&scheduler, "*/20 * * * * *", move || {
+        let (engine, logged) = (Arc::clone(&often), Arc::clone(&logged));
+        let figures = Arc::clone(&figures);
+        async move { judge(&figures, &engine, refresh(&engine, &logged).await).await }
+    })
+    .await?;
+    let slow = trouble("slow figures");
+    at(&scheduler, "5 * * * * *", move || {
+        let (engine, slow) = (Arc::clone(&engine), Arc::clone(&slow));
+        async move { judge(&slow, &engine, refresh_slowly(&engine).await).await }
+    })
+    .await?;
     scheduler.start().await?;
     Ok(scheduler)
+}
+
+/// Runs a job at these times, but never beside itself: on a large database one may take longer than it is to its next time, and
+/// each run takes a connection, which the leases need.
+async fn at<F, Fut>(scheduler: &JobScheduler, times: &str, run: F) -> Result<(), JobSchedulerError>
+where
+    F: Fn() -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    let alone = Alone::default();
+    let job = Job::new_async(times, move |_, _| {
+        let (alone, run) = (alone.clone(), run());
+        Box::pin(async move { alone.run(run).await })
+    })?;
+    scheduler.add(job).await.map(drop)
+}
+
+/// Passes a run over while the last one goes on.
+#[derive(Clone, Default)]
+struct Alone(Arc<Mutex<()>>);
+
+impl Alone {
+    async fn run(&self, run: impl Future<Output = ()>) {
+        if let Ok(_mine) = self.0.try_lock() {
+            run.await;
+        }
+    }
+}
+
+async fn vacuum(engine: &Engine, pauses: &Mutex<VacuumPauses>) {
+    let mut pauses = pauses.lock().await;
+    if let Err(error) = engine.store.vacuum(&mut pauses).await {
+        debug!(%error, "could not vacuum the queue tables; autovacuum will do it");
+    }
 }
 
 /// Gauges that stand still and data that stays are trouble like that of the loops.
@@ -123,4 +148,28 @@ async fn refresh_slowly(engine: &Engine) -> Result<(), StoreError> {
     let figures = engine.store.slow_figures().await?;
     engine.metrics.set_slow_figures(&figures);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_job_never_runs_beside_itself() {
+        let (alone, runs) = (Alone::default(), AtomicU32::new(0));
+        let run = async || {
+            runs.fetch_add(1, Ordering::SeqCst);
+        };
+        let long = async {
+            run().await;
+            // Its next time comes before its end.
+            alone.run(run()).await;
+        };
+        alone.run(long).await;
+        assert_eq!(runs.load(Ordering::SeqCst), 1);
+        alone.run(run()).await;
+        assert_eq!(runs.load(Ordering::SeqCst), 2);
+    }
 }

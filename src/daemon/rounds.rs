@@ -88,28 +88,25 @@ impl Rounds {
                     continue;
                 }
             };
-            if panics > 0 {
-                panics = 0;
-                self.readiness.clear(&self.name);
-                info!(name = self.name, "the loop has finished a round again");
+            let well = matches!(
+                ended,
+                Ok(_) | Err(StoreError::Replan | StoreError::LostLease(_))
+            );
+            if well {
+                trouble.over();
+                if panics > 0 {
+                    panics = 0;
+                    self.readiness.clear(&self.name);
+                    info!(name = self.name, "the loop has finished a round again");
+                }
             }
             let wait = match ended {
-                Ok(busy) => {
-                    trouble.over();
-                    if busy {
-                        self.idle.worked();
-                        continue;
-                    }
-                    None
-                }
-                Err(StoreError::Replan) => {
-                    trouble.over();
+                Ok(true) => {
+                    self.idle.worked();
                     continue;
                 }
-                Err(StoreError::LostLease(_)) => {
-                    trouble.over();
-                    None
-                }
+                Err(StoreError::Replan) => continue,
+                Ok(false) | Err(StoreError::LostLease(_)) => None,
                 Err(error) => {
                     trouble.met(&error, &self.store).await;
                     Some(FAILED)
@@ -175,7 +172,6 @@ fn why(error: JoinError) -> String {
 mod tests {
     #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-    use std::sync::atomic::{AtomicU32, Ordering};
     use std::sync::{Arc, Mutex};
 
     use super::*;
@@ -211,28 +207,32 @@ mod tests {
     #[tokio::test]
     async fn a_panic_ends_its_round_and_not_its_loop() {
         let (readiness, stop) = (Readiness::default(), CancellationToken::new());
-        let seen: Arc<AtomicU32> = Arc::default();
-        let (counted, told, end) = (Arc::clone(&seen), readiness.clone(), stop.clone());
+        let seen: Arc<Mutex<Vec<Vec<String>>>> = Arc::default();
+        let (noted, told, end) = (Arc::clone(&seen), readiness.clone(), stop.clone());
         let round = move || {
-            let n = counted.fetch_add(1, Ordering::SeqCst);
-            let (told, end) = (told.clone(), end.clone());
+            let mut noted = noted.lock().unwrap();
+            noted.push(told.reasons());
+            let (n, end) = (noted.len(), end.clone());
             async move {
                 match n {
-                    0 => panic!("index out of bounds"),
-                    1 => assert_eq!(
-                        told.reasons(),
-                        [
-                            "plan: a round panicked (index out of bounds); it starts again after a pause, see the log"
-                        ]
-                    ),
-                    _ => end.cancel(),
+                    1 => panic!("index out of bounds"),
+                    2 => Err(StoreError::NotFound("no warehouse with id 3".to_owned())),
+                    3 => Ok(false),
+                    _ => {
+                        end.cancel();
+                        Ok(false)
+                    }
                 }
-                Ok(false)
             }
         };
         rounds(&readiness, &stop).every(round).await;
-        assert_eq!(seen.load(Ordering::SeqCst), 3);
-        assert!(readiness.reasons().is_empty(), "{:?}", readiness.reasons());
+        let why = "plan: a round panicked (index out of bounds); it starts again after a pause, see the log";
+        let (red, green) = (vec![why.to_owned()], vec![]);
+        // A round that fails is no end of it.
+        assert_eq!(
+            *seen.lock().unwrap(),
+            [green.clone(), red.clone(), red, green]
+        );
     }
 
     #[tokio::test(start_paused = true)]

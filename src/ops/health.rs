@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
@@ -30,8 +30,11 @@ const BOUNDS: Bounds = Bounds {
     life: Duration::from_secs(60),
 };
 
-/// The header of `/readyz` that names the daemon which answers, by the id in its state directory.
+/// The header of `/healthz` and `/readyz` that names the daemon which answers, by the id in its state directory.
 pub const INSTANCE: &str = "hikiate-instance";
+
+/// What it says where the state directory keeps no id.
+pub const NOT_KEPT: &str = "not-kept";
 
 /// Whether the daemon does its work, and if not, why; shared by everything that can stand in the way.
 #[derive(Debug, Clone, Default)]
@@ -67,6 +70,11 @@ impl Readiness {
             .iter()
             .map(|(part, reason)| format!("{part}: {reason}"))
             .collect()
+    }
+
+    fn named(&self) -> [(&'static str, String); 1] {
+        let instance = self.instance.as_deref().unwrap_or(NOT_KEPT);
+        [(INSTANCE, instance.to_owned())]
     }
 
     fn guard(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
@@ -142,24 +150,23 @@ pub async fn serve(
 
 fn router(metrics: Metrics, readiness: Readiness) -> Router {
     Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/healthz", get(alive).with_state(readiness.clone()))
         .route("/readyz", get(ready).with_state(readiness))
         .route("/metrics", get(scrape).with_state(metrics))
 }
 
+async fn alive(State(readiness): State<Readiness>) -> impl IntoResponse {
+    (readiness.named(), "ok\n")
+}
+
 async fn ready(State(readiness): State<Readiness>) -> impl IntoResponse {
-    let mut headers = HeaderMap::new();
-    let named = readiness.instance.as_deref().map(HeaderValue::from_str);
-    if let Some(Ok(named)) = named {
-        headers.insert(INSTANCE, named);
-    }
     let reasons = readiness.reasons();
-    if reasons.is_empty() {
-        (StatusCode::OK, headers, "ready\n".to_owned())
+    let (status, told) = if reasons.is_empty() {
+        (StatusCode::OK, "ready\n".to_owned())
     } else {
-        let told = reasons.join("\n") + "\n";
-        (StatusCode::SERVICE_UNAVAILABLE, headers, told)
-    }
+        (StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n")
+    };
+    (status, readiness.named(), told)
 }
 
 async fn scrape(State(metrics): State<Metrics>, headers: HeaderMap) -> impl IntoResponse {
@@ -216,7 +223,13 @@ mod tests {
             stop.clone(),
         ));
 
-        assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200"));
+        let text = get(address, "/healthz").await;
+        assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+        assert!(
+            text.contains("hikiate-instance: 0123456789abcdef\r\n"),
+            "{text}"
+        );
+        assert!(text.ends_with("\r\n\r\nok\n"), "{text}");
         let text = get(address, "/readyz").await;
         assert!(text.starts_with("HTTP/1.1 503"), "{text}");
         assert!(text.contains("database: not reached yet"), "{text}");

@@ -3,8 +3,8 @@
 //! The first SIGTERM or SIGINT cancels the token. Whoever holds it then, in this order:
 //! 1. marks itself not ready and tells systemd it is stopping;
 //! 2. claims no more subjects, effects or pages;
-//! 3. drains: calls already made are awaited and their outcomes committed, over connections that are
-//!    already open;
+//! 3. drains: calls already made are awaited, for `engine.drain`, and their outcomes committed, over
+//!    connections that are already open;
 //! 4. gives its account leases back;
 //! 5. closes the pools;
 //! 6. stops the private PostgreSQL cluster, if there is one, last.

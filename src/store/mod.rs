@@ -116,6 +116,7 @@ pub(crate) use tasks::log_tasks;
 pub use tasks::{TaskChange, TaskLine};
 pub use typed::Typed;
 pub use unmapped::UnmappedCode;
+pub use vacuum::VacuumPauses;
 
 /// A transaction of this store.
 pub type Tx<'t> = sqlx::Transaction<'t, sqlx::Postgres>;

@@ -7,6 +7,7 @@ use hikiate::facts::Verdict;
 use hikiate::policy::Retention;
 use hikiate::store::{
     AttemptResult, ClaimedEffect, Decision, IncomingPage, OwnedAccount, StoreError, ToSend,
+    VacuumPauses,
 };
 
 use hikiate_sdk::Kind;
@@ -171,7 +172,7 @@ impl Deed {
                     let vacuum = sqlx::AssertSqlSafe(format!("VACUUM (SKIP_LOCKED) {table}"));
                     sqlx::raw_sql(vacuum).execute(store.pool()).await?;
                 }
-                store.vacuum().await?;
+                store.vacuum(&mut VacuumPauses::default()).await?;
                 Ok("done".to_owned())
             }
             Self::Purge => Ok(format!("deleted {:?}", store.purge(&KEEP).await?)),

@@ -12,7 +12,7 @@ use hikiate::engine::{Engine, PlanningLimits};
 use hikiate::pull::pull_account;
 use hikiate::push::push_account;
 use hikiate::store::witness::Witness;
-use hikiate::store::{Instance, OwnedAccount, Store, StoreError};
+use hikiate::store::{Instance, OwnedAccount, Store, StoreError, VacuumPauses};
 use sqlx::PgPool;
 
 use super::gate::{Gate, Shock};
@@ -160,9 +160,10 @@ impl Daemon {
             Step::Allocate => Box::pin(async move { allocate_step(&engine).await.map(Said::Work) }),
             Step::Batch => Box::pin(async move { batch_step(&engine).await.map(Said::Work) }),
             Step::Seal => Box::pin(async move { seal_step(&engine).await.map(Said::Work) }),
-            Step::Vacuum => {
-                Box::pin(async move { engine.store.vacuum().await.map(|_| Said::Work(0)) })
-            }
+            Step::Vacuum => Box::pin(async move {
+                engine.store.vacuum(&mut VacuumPauses::default()).await?;
+                Ok(Said::Work(0))
+            }),
             Step::Pull(id) => {
                 let (owned, account) = mine(id)?;
                 Box::pin(async move {

@@ -16,7 +16,7 @@ use hikiate::pull::pull_account;
 use hikiate::push::push_account;
 use hikiate::registry::CONNECTORS;
 use hikiate::store::witness::Witness;
-use hikiate::store::{Instance, OwnedAccount, Purged, Store};
+use hikiate::store::{Instance, OwnedAccount, Purged, Store, VacuumPauses};
 use hikiate_files::sim::{SimHandling, SimShipment, WarehouseSim};
 use hikiate_medusa::sim::{MedusaSim, NewOrder};
 use hikiate_sdk::Party;
@@ -206,7 +206,8 @@ impl Year {
     /// What a daemon does now and then.
     pub(super) async fn keep_house(&self) -> Purged {
         let purged = purge_step(&self.engine).await.unwrap();
-        self.engine.store.vacuum().await.unwrap();
+        let mut pauses = VacuumPauses::default();
+        self.engine.store.vacuum(&mut pauses).await.unwrap();
         purged
     }
 

@@ -1,5 +1,6 @@
 //! `hikiate run` with its private cluster, seen from beside it.
 
+use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -218,19 +219,24 @@ async fn a_port_of_another_program_is_waited_for_and_holds_nothing_up() {
         page(port, "/metrics").as_deref() == Some("HTTP/1.1 200 OK")
     });
     daemon.until("ready", |shop| shop.run(&["health"]).code == Some(0));
+    assert_eq!(shop.run(&["health", "--alive"]).ended(0), "alive\n");
     let told = shop.run(&["health", "--json"]).json();
     assert_eq!(told, serde_json::json!({ "ready": true }));
-    // One that has died, or never ran, is not ready because another one has its port.
+    // One that has died, hangs or never ran is neither ready nor alive because another one has its port.
     let mut dead = Shop::new(Some(&db.url));
     dead.edit(
         "listen = \"off\"",
         &format!("listen = \"127.0.0.1:{port}\""),
     );
     dead.run(&["health"]).refused(1, "another daemon answers");
+    dead.run(&["health", "--alive"])
+        .refused(1, "another daemon answers");
     let state = dead.dir.path().join("state");
     fs::create_dir(&state).unwrap();
     fs::write(state.join("instance"), "0123456789abcdef\n").unwrap();
     dead.run(&["health"]).refused(1, "another daemon answers");
+    dead.run(&["health", "--alive"])
+        .refused(1, "another daemon answers");
     // The next configuration is being written: the daemon runs with the one before.
     let config = shop.config();
     let good = fs::read_to_string(&config).unwrap();
@@ -275,6 +281,34 @@ async fn a_given_database_is_migrated_and_its_leases_are_given_back() {
         "{rows}"
     );
     assert!(!shop.dir.path().join("state/postgres").exists());
+}
+
+/// A shop that answers no call holds the end up for as long as the drain, and no standby after it.
+#[tokio::test]
+async fn leases_are_given_back_also_where_a_call_outlasts_the_drain() {
+    let db = db().await;
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    silent.set_nonblocking(true).unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let mut shop = Shop::new(Some(&db.url));
+    shop.edit("http://127.0.0.1:9", &format!("http://127.0.0.1:{port}"));
+    shop.edit("[http]", "[engine]\ndrain = \"1s\"\n[http]");
+    let mut daemon = Daemon::start(&shop);
+    let calls = RefCell::new(Vec::new());
+    daemon.until("calling", |_| {
+        let called = silent.accept();
+        called.is_ok_and(|(call, _)| {
+            calls.borrow_mut().push(call);
+            true
+        })
+    });
+    let ran = daemon.stop();
+    ran.ended(0);
+    let cut_off = "calls in progress did not end in time";
+    assert!(ran.err.contains(cut_off), "{}", ran.err);
+    let rows = shop.run(&["stream", "list", "--json"]).json();
+    let mut rows = rows.as_array().unwrap().iter();
+    assert!(rows.all(|row| row["owner"].is_null()), "{}", ran.err);
 }
 
 /// Connections that wait for notifications of work in a database.
