@@ -22,6 +22,7 @@ use crate::account::{Account, Permit};
 use crate::engine::Engine;
 use crate::facts::{IntentWhat, Verdict};
 use crate::operations::{NOT_NEEDED, goes_without};
+use crate::store::witness::Kept;
 use crate::store::{AttemptResult, ClaimedEffect, OwnedAccount, StoreError, ToSend};
 
 /// A call under way is not taken for lost before this many leases have passed; its own time-out ends earlier.
@@ -313,6 +314,7 @@ async fn send_all(
         })
         .collect();
     let lease = engine.lease_seconds * SENDING_LEASES;
+    let kept = engine.witness.kept();
     let mut marked = engine
         .store
         .retried("mark_sending", || {
@@ -321,7 +323,7 @@ async fn send_all(
         .await?;
     let marked_ids: Vec<i64> = marked.bytes.keys().copied().collect();
     if let Some(round) = marked.round
-        && let Err(why) = witnessed(engine, account, round).await?
+        && let Err(why) = witnessed(engine, account, kept.as_ref(), round).await?
     {
         // Nothing was sent: they go back as they were.
         let marked = send.into_iter().flatten().map(|(effect, ..)| effect);
@@ -385,15 +387,19 @@ async fn send_all(
     Ok(done)
 }
 
-/// Puts on disk outside the database that a round is about to be sent. A round that was seen before says that the
-/// database was set back, and a disk that takes nothing that it could not be noticed: nothing is sent then.
+/// Puts on disk outside the database that a round is about to be sent. A round that the file had seen before it was counted
+/// (`kept`) says that the database was set back, and a disk that takes nothing that it could not be noticed: nothing is sent then.
 async fn witnessed(
     engine: &Engine,
     account: &Account,
+    kept: Option<&Kept>,
     round: i64,
 ) -> Result<Result<(), String>, StoreError> {
-    if engine.witness.is_ahead(account.slug.as_str(), round) {
-        engine.store.watch_now(&engine.witness).await?;
+    let (store, slug) = (&engine.store, account.slug.as_str());
+    if let Some(kept) = kept.filter(|kept| kept.had_seen(slug, round)) {
+        store
+            .watch_round(&engine.witness, kept, slug, round)
+            .await?;
         return Ok(Err("the database lost recent commits".to_owned()));
     }
     let (witness, slug) = (engine.witness.clone(), account.slug.to_string());

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use tracing::{error, info, warn};
 
 use super::batch::end_empty;
-use super::witness::{Behind, Compared, ServerState, Witness, compare};
+use super::witness::{Behind, Compared, Kept, ServerState, Witness, compare};
 use super::{OwnedAccount, Store, StoreError};
 
 /// Where a recovery stands.
@@ -72,53 +72,10 @@ impl Store {
         let Some(kept) = witness.kept() else {
             return Ok(());
         };
-        let Some(mut db) = standing(connection).await? else {
+        let Some(db) = standing(connection).await? else {
             return Ok(());
         };
-        match compare(&kept, &db) {
-            Compared::Fine => {
-                if witness.saw(&db) {
-                    let witness = witness.clone();
-                    let written = tokio::task::spawn_blocking(move || witness.keep()).await;
-                    if let Err(error) = written.map_err(std::io::Error::other).flatten() {
-                        warn!(%error, "the witness file cannot be written: nothing is sent before it can");
-                    }
-                }
-                return Ok(());
-            }
-            Compared::First => {
-                if db.has_sent() {
-                    warn!(
-                        "this host has no record of what was sent, and the database has sent before: a loss of commits before now cannot be detected here. \
-                         That is well on a new host. If the file `witness` was lost, or the database was restored or failed over meanwhile, stop the \
-                         daemons and type `hikiate recover --lost-since TIME --dry-run --reason …`"
-                    );
-                }
-            }
-            Compared::Recovered => {
-                if let super::witness::Kept::Record(record) = &kept {
-                    let (slug, sent): (Vec<String>, Vec<i64>) =
-                        record.sent.clone().into_iter().unzip();
-                    let rows: Vec<(String, i64)> = sqlx::query_as(
-                        "UPDATE accounts a SET send_seq = greatest(a.send_seq, t.n) FROM unnest($1::text[], $2::bigint[]) AS t (s, n)
-                         WHERE a.slug = t.s RETURNING a.slug, a.send_seq",
-                    )
-                    .bind(&slug)
-                    .bind(&sent)
-                    .fetch_all(&mut *connection)
-                    .await?;
-                    db.sent.extend(rows);
-                }
-            }
-            Compared::Behind(behind) => {
-                suspect(connection, db.epoch, behind).await?;
-                return Ok(());
-            }
-        }
-        if let Err(error) = witness.follow(&db) {
-            warn!(%error, "the witness file cannot be written: nothing is sent before it can");
-        }
-        Ok(())
+        judge(connection, witness, &kept, db).await
     }
 
     /// [`Store::watch`] over a connection of the pool.
@@ -128,6 +85,26 @@ impl Store {
     pub async fn watch_now(&self, witness: &Witness) -> Result<(), StoreError> {
         let mut connection = self.pool.acquire().await?;
         Self::watch(&mut connection, witness).await
+    }
+
+    /// [`Store::watch`] after a round was counted that the file had seen before ([`Kept::had_seen`]). One less is what the database
+    /// knew of; by now its count may be the file's.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn watch_round(
+        &self,
+        witness: &Witness,
+        kept: &Kept,
+        account: &str,
+        round: i64,
+    ) -> Result<(), StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        let Some(mut db) = standing(&mut connection).await? else {
+            return Ok(());
+        };
+        db.sent.insert(account.to_owned(), round - 1);
+        judge(&mut connection, witness, kept, db).await
     }
 
     /// The recovery row.
@@ -436,6 +413,58 @@ impl Store {
         tx.commit().await?;
         Ok(true)
     }
+}
+
+/// What a comparison leads to.
+async fn judge(
+    connection: &mut PgConnection,
+    witness: &Witness,
+    kept: &Kept,
+    mut db: ServerState,
+) -> Result<(), StoreError> {
+    match compare(kept, &db) {
+        Compared::Fine => {
+            if witness.saw(&db) {
+                let witness = witness.clone();
+                let written = tokio::task::spawn_blocking(move || witness.keep()).await;
+                if let Err(error) = written.map_err(std::io::Error::other).flatten() {
+                    warn!(%error, "the witness file cannot be written: nothing is sent before it can");
+                }
+            }
+            return Ok(());
+        }
+        Compared::First => {
+            if db.has_sent() {
+                warn!(
+                    "this host has no record of what was sent, and the database has sent before: a loss of commits before now cannot be detected here. \
+                     That is well on a new host. If the file `witness` was lost, or the database was restored or failed over meanwhile, stop the \
+                     daemons and type `hikiate recover --lost-since TIME --dry-run --reason …`"
+                );
+            }
+        }
+        Compared::Recovered => {
+            if let Kept::Record(record) = kept {
+                let (slug, sent): (Vec<String>, Vec<i64>) = record.sent.clone().into_iter().unzip();
+                let rows: Vec<(String, i64)> = sqlx::query_as(
+                    "UPDATE accounts a SET send_seq = greatest(a.send_seq, t.n) FROM unnest($1::text[], $2::bigint[]) AS t (s, n)
+                     WHERE a.slug = t.s RETURNING a.slug, a.send_seq",
+                )
+                .bind(&slug)
+                .bind(&sent)
+                .fetch_all(&mut *connection)
+                .await?;
+                db.sent.extend(rows);
+            }
+        }
+        Compared::Behind(behind) => {
+            suspect(connection, db.epoch, behind).await?;
+            return Ok(());
+        }
+    }
+    if let Err(error) = witness.follow(&db) {
+        warn!(%error, "the witness file cannot be written: nothing is sent before it can");
+    }
+    Ok(())
 }
 
 /// Stops push and seal, and keeps what proves a loss: another process may see that where the first one did not. `lifted_at`

@@ -24,7 +24,7 @@ const FRESH: &str = "witness.new";
 /// are the last that were made.
 const SLOT: usize = 64 * 1024;
 
-/// A position of the log that no sending has put on disk is put there so long after the last writing.
+/// A position of the log that no sending has put on disk is put there by the first look so long after the last writing.
 const EACH: Duration = Duration::from_millis(900);
 
 /// What the file says.
@@ -179,6 +179,18 @@ pub enum Kept {
     Record(Record),
 }
 
+impl Kept {
+    /// Whether a round of an account that the database counted after this was taken had been seen before: then the database was set
+    /// back. A look that writes into the file what is counted meanwhile does not tell.
+    #[must_use]
+    pub fn had_seen(&self, account: &str, round: i64) -> bool {
+        match self {
+            Self::Record(record) => record.sent.get(account).is_some_and(|n| *n >= round),
+            Self::Nothing | Self::Damaged => false,
+        }
+    }
+}
+
 /// The witness of this process; cheap to clone. Without a file it says nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Witness {
@@ -318,15 +330,6 @@ impl Witness {
             let known = record.sent.entry(account.to_owned()).or_default();
             *known = (*known).max(sent);
         })
-    }
-
-    /// Whether this many rounds are no more than the file has seen: then the database was set back.
-    #[must_use]
-    pub fn is_ahead(&self, account: &str, sent: i64) -> bool {
-        match self.kept() {
-            Some(Kept::Record(record)) => record.sent.get(account).is_some_and(|n| *n >= sent),
-            _ => false,
-        }
     }
 
     fn change(&self, change: impl FnOnce(&mut Record)) -> io::Result<()> {

@@ -508,7 +508,8 @@ pub enum Outcome {
 /// What a look-up says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LookUp {
-    /// It is there; this is its outcome.
+    /// It is there; this is its outcome. [`Outcome::Refused`] only where the external system shows both that the call took no
+    /// effect and that it never will, whoever saw to that.
     Found(Outcome),
     /// It is not there.
     NotFound,

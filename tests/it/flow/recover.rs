@@ -213,6 +213,69 @@ async fn a_restored_backup_is_noticed_and_nothing_is_done_twice() {
     assert!(matches!(world.engine.witness.kept(), Some(Kept::Record(r)) if r.epoch == 1));
 }
 
+/// One round of calls of Tokyo's account; says how many were due.
+async fn push_tokyo(world: &World) -> usize {
+    let mut owned = world.owned.iter();
+    let owned = owned.find(|owned| owned.slug == "tokyo-3pl").unwrap();
+    let account = &world.engine.accounts[&owned.id];
+    push_account(&world.engine, account, owned).await.unwrap()
+}
+
+/// A dump that is restored into the live database leaves its sessions, and the server's log goes on. To count the next round makes up
+/// for the one that is lost, so that from then on both know of the same number.
+#[tokio::test]
+async fn a_database_that_lost_one_round_of_calls_is_noticed_by_the_next_one() {
+    let mut world = stocked().await;
+    place(&world, 1);
+    world.rounds(20).await;
+    let Some(Kept::Record(record)) = world.engine.witness.kept() else {
+        panic!("there is no record")
+    };
+    let sent = record.sent["tokyo-3pl"];
+    assert!(sent > 0);
+    // An instruction is due.
+    place(&world, 2);
+    for _ in 0..5 {
+        world.advance(Duration::seconds(1)).await;
+        world.pull().await;
+        world.plan().await;
+        seal_step(&world.engine).await.unwrap();
+        world.plan().await;
+    }
+    sqlx::query("UPDATE accounts SET send_seq = $1 WHERE slug = 'tokyo-3pl'")
+        .bind(sent - 1)
+        .execute(world.engine.store.pool())
+        .await
+        .unwrap();
+    let before = names_outside(&world).len();
+    assert!(push_tokyo(&world).await > 0);
+    let store = world.engine.store.clone();
+    let recovery = store.recovery().await.unwrap();
+    assert_eq!(recovery.phase, Phase::Suspected);
+    let known = sent - 1;
+    assert_eq!(
+        recovery.proven_loss,
+        Some(format!(
+            "tokyo-3pl was sent to {sent} times, the database knows of {known}"
+        ))
+    );
+    world.advance(Duration::minutes(1)).await;
+    assert_eq!(push_tokyo(&world).await, 0);
+    store.watch_now(&world.engine.witness).await.unwrap();
+    assert_eq!(phase(&world).await, Phase::Suspected);
+    assert_eq!(names_outside(&world).len(), before, "nothing is sent");
+
+    // A look of before the operator's answer does not undo it.
+    let kept = world.engine.witness.kept().unwrap();
+    let since = world.now() - Duration::minutes(30);
+    recover(&world, since).await;
+    store
+        .watch_round(&world.engine.witness, &kept, "tokyo-3pl", sent)
+        .await
+        .unwrap();
+    assert_eq!(phase(&world).await, Phase::Orders);
+}
+
 /// The database server that the witness file knows becomes another one, and the database knows all that it knew.
 fn switched(witness: &Witness) {
     let Some(Kept::Record(record)) = witness.kept() else {

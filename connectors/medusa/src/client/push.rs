@@ -117,19 +117,13 @@ impl Medusa {
         let found = match &frozen.find {
             Find::Fulfilment {
                 order, reference, ..
-            } if op == Op::Fulfil => {
-                let order = self.brief(order).await?;
-                writes::ours(&order, reference).map(|f| done(Some(f.id.clone())))
-            }
+            } if op == Op::Fulfil => writes::find_fulfilment(&self.brief(order).await?, reference),
             Find::Shipment {
                 order,
                 reference,
                 tracking,
             } if op == Op::Ship => {
-                let order = self.brief(order).await?;
-                let shipped =
-                    writes::ours(&order, reference).filter(|f| writes::is_shipped(f, tracking));
-                shipped.map(|f| done(Some(f.id.clone())))
+                writes::find_shipment(&self.brief(order).await?, reference, tracking)
             }
             Find::Capture {
                 payment,
@@ -137,8 +131,7 @@ impl Medusa {
                 currency,
             } if op == Op::Capture => {
                 let payment = self.payment(payment).await?;
-                (writes::captured(&payment, *currency)? >= *expected_captured_total)
-                    .then(|| writes::capture_done(&payment))
+                writes::find_capture(&payment, *expected_captured_total, *currency)?
             }
             Find::Refund { payment, key, .. } if op == Op::Refund => {
                 let payment = self.payment(payment).await?;
@@ -247,12 +240,7 @@ impl Medusa {
         if captured >= expected_captured_total {
             return Ok(writes::capture_done(&before));
         }
-        if before.canceled_at.is_some() {
-            return Err(Error::new(
-                ErrorClass::Conflict,
-                format!("payment {id} is cancelled in the shop"),
-            ));
-        }
+        writes::not_voided(&before)?;
         let all = frozen.body.get("amount").is_none();
         let body = match if all {
             writes::rest(&before, captured, expected_captured_total, currency)?

@@ -19,6 +19,25 @@ pub(super) fn done(id: Option<String>) -> Outcome {
     Outcome::Done { id }
 }
 
+/// The outcome of a call of which the shop shows that it did not happen and never will: it takes no cancel back.
+fn too_late(message: String) -> Outcome {
+    Outcome::Refused {
+        code: "cancelled".to_owned(),
+        message,
+    }
+}
+
+const ORDER_CANCELLED: &str = "the order is cancelled in the shop";
+
+fn fulfilment_cancelled(fulfilment: &Fulfillment, reference: &str) -> String {
+    let id = &fulfilment.id;
+    format!("fulfilment {id} ({reference}) was cancelled in the shop")
+}
+
+fn payment_cancelled(payment: &Payment) -> String {
+    format!("payment {} is cancelled in the shop", payment.id)
+}
+
 fn conflict(message: String) -> Error {
     Error::new(ErrorClass::Conflict, message)
 }
@@ -52,16 +71,11 @@ pub(super) fn may_fulfil(
 ) -> Result<Step, Error> {
     match ours(order, reference) {
         Some(f) if f.canceled_at.is_none() => return Ok(Step::Done(done(Some(f.id.clone())))),
-        Some(f) => {
-            return Err(conflict(format!(
-                "fulfilment {} ({reference}) was cancelled in the shop",
-                f.id
-            )));
-        }
+        Some(f) => return Err(conflict(fulfilment_cancelled(f, reference))),
         None => {}
     }
     if order.is_cancelled() {
-        return Err(conflict("the order is cancelled in the shop".to_owned()));
+        return Err(conflict(ORDER_CANCELLED.to_owned()));
     }
     for line in lines {
         let key = line.line.as_str();
@@ -85,6 +99,16 @@ pub(super) fn may_fulfil(
         }
     }
     Ok(Step::Send)
+}
+
+/// What became of a fulfilment under our reference; `None` where nothing says so yet.
+pub(super) fn find_fulfilment(order: &OrderBrief, reference: &str) -> Option<Outcome> {
+    match ours(order, reference) {
+        Some(f) => Some(done(Some(f.id.clone()))),
+        // The shop fulfils nothing of a cancelled order, and shows a fulfilment that it had before.
+        None if order.is_cancelled() => Some(too_late(ORDER_CANCELLED.to_owned())),
+        None => None,
+    }
 }
 
 /// Our note in the order's metadata. Shops that merge objects alone keep an empty text for a key
@@ -133,9 +157,7 @@ pub(super) fn may_ship<'a>(
     };
     let id = &fulfilment.id;
     if fulfilment.canceled_at.is_some() {
-        return Err(conflict(format!(
-            "fulfilment {id} ({reference}) was cancelled in the shop"
-        )));
+        return Err(conflict(fulfilment_cancelled(fulfilment, reference)));
     }
     if is_shipped(fulfilment, tracking) {
         return Ok((fulfilment, Step::Done(done(Some(id.clone())))));
@@ -149,6 +171,21 @@ pub(super) fn may_ship<'a>(
         return Err(protocol("fulfillments.id: not an id".to_owned()));
     }
     Ok((fulfilment, Step::Send))
+}
+
+/// What became of marking our fulfilment as shipped; `None` where nothing says so yet.
+pub(super) fn find_shipment(
+    order: &OrderBrief,
+    reference: &str,
+    tracking: &[String],
+) -> Option<Outcome> {
+    let fulfilment = ours(order, reference)?;
+    if is_shipped(fulfilment, tracking) {
+        return Some(done(Some(fulfilment.id.clone())));
+    }
+    // With other numbers it may be ours that somebody corrected.
+    let never = fulfilment.canceled_at.is_some() && fulfilment.shipped_at.is_none();
+    never.then(|| too_late(fulfilment_cancelled(fulfilment, reference)))
 }
 
 /// Minor units captured of a payment.
@@ -165,6 +202,29 @@ pub(super) fn capture_done(payment: &Payment) -> Outcome {
             .filter_map(|capture| capture.id.clone())
             .max(),
     )
+}
+
+/// A payment that is voided is captured no more.
+pub(super) fn not_voided(payment: &Payment) -> Result<(), Error> {
+    match payment.canceled_at {
+        Some(_) => Err(conflict(payment_cancelled(payment))),
+        None => Ok(()),
+    }
+}
+
+/// What became of a capture, by the total that it was to bring about; `None` where nothing says so yet.
+pub(super) fn find_capture(
+    payment: &Payment,
+    expected_captured_total: i64,
+    currency: Currency,
+) -> Result<Option<Outcome>, Error> {
+    let captured = captured(payment, currency)?;
+    if captured >= expected_captured_total {
+        return Ok(Some(capture_done(payment)));
+    }
+    // Of what was captured in part, others may have a share.
+    let never = payment.canceled_at.is_some() && captured == 0;
+    Ok(never.then(|| too_late(payment_cancelled(payment))))
 }
 
 /// The amount to send when all is to be captured: the shop takes an empty body, which is its own unrounded

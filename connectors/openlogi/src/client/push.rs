@@ -84,6 +84,14 @@ fn created(id: String) -> Outcome {
     Outcome::Done { id: Some(id) }
 }
 
+/// It was not stopped and never will be.
+fn shipped(seen: &Seen) -> Outcome {
+    Outcome::Refused {
+        code: "shipped".to_owned(),
+        message: format!("OPENLOGI has shipped {}", seen.reference),
+    }
+}
+
 impl Openlogi {
     /// Several in one call, all or none: what it refuses is asked for one by one, and the others in another call without it.
     async fn create(&self, calls: &[&Prepared]) -> Vec<Result<Outcome, Error>> {
@@ -234,10 +242,7 @@ impl Openlogi {
             Some(Stage::CancelRequested) => Ok(Outcome::Accepted {
                 id: seen.wire.id.clone(),
             }),
-            Some(Stage::Shipped) => Ok(Outcome::Refused {
-                code: "shipped".to_owned(),
-                message: format!("OPENLOGI has shipped {}", seen.reference),
-            }),
+            Some(Stage::Shipped) => Ok(shipped(seen)),
             None => Err(Error::new(
                 ErrorClass::Conflict,
                 format!(
@@ -359,7 +364,9 @@ impl Openlogi {
                 Some(Stage::CancelRequested) => LookUp::Found(Outcome::Accepted {
                     id: seen.wire.id.clone(),
                 }),
-                Some(_) => LookUp::NotFound,
+                // Whatever became of a call of ours, it stopped nothing, and a further one would not either.
+                Some(Stage::Shipped) => LookUp::Found(shipped(seen)),
+                Some(Stage::Open | Stage::InWork) => LookUp::NotFound,
                 None => LookUp::Inconclusive,
             },
         }

@@ -40,6 +40,27 @@ fn same_currency(id: &str, told: &Intent<'_>, currency: Currency) -> Result<(), 
     )))
 }
 
+/// What a look-up says where the payment itself shows that the call did not happen and never will.
+fn too_late(code: &str, message: String) -> LookUp {
+    LookUp::Found(Outcome::Refused {
+        code: code.to_owned(),
+        message,
+    })
+}
+
+fn cancelled(id: &str) -> String {
+    format!(
+        "payment {id} is cancelled at Stripe, or its authorisation ended: nothing can be captured"
+    )
+}
+
+fn captured_already(id: &str, told: &Intent<'_>) -> String {
+    format!(
+        "payment {id} is captured already ({}): it can be refunded, but not voided",
+        money(told.received, told.currency)
+    )
+}
+
 /// The charge that holds the money.
 fn charge_id(told: &Intent<'_>) -> Option<String> {
     let id = told.charge?.text("id").ok()??;
@@ -116,11 +137,7 @@ pub(super) fn may_capture(told: &Intent<'_>, call: &Capture) -> Result<Step, Err
                 "payment {id} is captured already ({have}), and not by hikiate: it was done in the Stripe dashboard or by another program"
             )));
         }
-        "canceled" => {
-            return Err(conflict(format!(
-                "payment {id} is cancelled at Stripe, or its authorisation ended: nothing can be captured"
-            )));
-        }
+        "canceled" => return Err(conflict(cancelled(id))),
         other => {
             return Err(conflict(format!(
                 "payment {id} is {other} at Stripe: nothing is authorised that could be captured"
@@ -169,7 +186,15 @@ pub(super) fn captured(told: &Intent<'_>, call: &Capture) -> Result<Outcome, Err
 
 /// Whether a capture has happened.
 pub(super) fn find_capture(told: &Intent<'_>, call: &Capture) -> LookUp {
-    captured_by_us(told, call).map_or(LookUp::NotFound, Marked::found)
+    if let Some(marked) = captured_by_us(told, call) {
+        return marked.found();
+    }
+    // Stripe cancels no capture and captures nothing that is cancelled. What others captured may be ours under a name that
+    // somebody changed: that says nothing.
+    if told.status == "canceled" && told.received == 0 {
+        return too_late("cancelled", cancelled(&call.intent));
+    }
+    LookUp::NotFound
 }
 
 /// Nothing is authorised any more, whoever saw to that: cancelled, or captured in part with the rest released.
@@ -192,10 +217,7 @@ pub(super) fn may_void(told: &Intent<'_>, call: &Void) -> Result<Step, Error> {
     let id = &call.intent;
     same_currency(id, told, call.currency)?;
     if told.status == "succeeded" {
-        return Err(conflict(format!(
-            "payment {id} is captured already ({}): it can be refunded, but not voided",
-            money(told.received, told.currency)
-        )));
+        return Err(conflict(captured_already(id, told)));
     }
     if call.amount < told.capturable {
         return Err(conflict(format!(
@@ -220,7 +242,14 @@ pub(super) fn voided(told: &Intent<'_>, call: &Void) -> Result<Outcome, Error> {
 
 /// Whether a void has happened.
 pub(super) fn find_void(told: &Intent<'_>, call: &Void) -> LookUp {
-    released(told, call).map_or(LookUp::NotFound, LookUp::Found)
+    if let Some(outcome) = released(told, call) {
+        return LookUp::Found(outcome);
+    }
+    // All that was authorised is captured: a void would have left some of it, and finds none now.
+    if told.status == "succeeded" && told.received > 0 && told.received >= told.charged {
+        return too_late("captured", captured_already(&call.intent, told));
+    }
+    LookUp::NotFound
 }
 
 /// What became of a refund that bears the name of ours. The key is spent: one that failed is not made again under it.

@@ -108,6 +108,17 @@ impl World {
         self.medusa.send_one(call.op(), &prepared).await
     }
 
+    /// It is a conflict, and a look-up says that it did not happen and never will.
+    async fn is_too_late(&self, call: &Call) {
+        let error = self.send(call).await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Conflict, "{}", call.op());
+        let refused = Outcome::Refused {
+            code: "cancelled".to_owned(),
+            message: error.message,
+        };
+        assert_eq!(self.found(call).await, LookUp::Found(refused));
+    }
+
     async fn found(&self, call: &Call) -> LookUp {
         let prepared = self.medusa.prepare(call).unwrap();
         self.medusa.look_up_one(call.op(), &prepared).await.unwrap()
@@ -275,12 +286,7 @@ async fn a_cancel_voids_the_payment_and_nothing_can_follow() {
     assert!(matches!(w.found(&cancel).await, LookUp::Found(_)));
     assert_eq!(id(w.send(&cancel).await), w.order);
     for call in [w.fulfil("HK1-S1", 1), w.capture(None, 3558)] {
-        assert_eq!(
-            w.send(&call).await.unwrap_err().class,
-            ErrorClass::Conflict,
-            "{}",
-            call.op()
-        );
+        w.is_too_late(&call).await;
     }
     let fulfilled = world();
     id(fulfilled.send(&fulfilled.fulfil("HK1-S1", 1)).await);
@@ -289,6 +295,30 @@ async fn a_cancel_voids_the_payment_and_nothing_can_follow() {
         (error.class, error.code.as_deref()),
         (ErrorClass::Rejected, Some("not_allowed"))
     );
+}
+
+#[tokio::test]
+async fn what_staff_voided_or_unpacked_is_too_late_and_a_part_or_other_numbers_say_nothing() {
+    let w = world();
+    let made = id(w.send(&w.fulfil("HK1-S1", 1)).await);
+    let ship = w.ship("HK1-S1", &["T1"]);
+    assert_eq!(w.found(&ship).await, LookUp::NotFound);
+    assert!(w.sim.staff_cancel_fulfilment(&w.order, &made));
+    w.is_too_late(&ship).await;
+    // It was shipped before a plug-in cancelled it: that may have been by our call, with its numbers corrected.
+    let made = id(w.send(&w.fulfil("HK1-S2", 1)).await);
+    id(w.send(&w.ship("HK1-S2", &["T1"])).await);
+    assert!(w.sim.staff_undo_shipment(&w.order, &made));
+    let other = w.ship("HK1-S2", &["T2"]);
+    assert_eq!(w.found(&other).await, LookUp::NotFound);
+
+    assert!(w.sim.void_payment(&w.order));
+    w.is_too_late(&w.capture(None, 3558)).await;
+    let part = world();
+    id(part.send(&part.capture(Some(1000), 1000)).await);
+    let rest = part.capture(None, 3558);
+    assert!(part.sim.void_payment(&part.order));
+    assert_eq!(part.found(&rest).await, LookUp::NotFound);
 }
 
 #[tokio::test]

@@ -370,15 +370,39 @@ async fn what_nobody_works_on_is_deleted_and_the_rest_is_asked_for() {
         );
     }
     assert!(world.sim.ship(&reference(4), &["1"]));
-    let Ok(Outcome::Refused { code, .. }) = send(4).await else {
-        panic!("not refused")
-    };
-    assert_eq!(code, "shipped");
-    assert!(matches!(look(4).await, Ok(LookUp::NotFound)));
+    let refused = send(4).await.unwrap();
+    assert!(matches!(&refused, Outcome::Refused { code, .. } if code == "shipped"));
+    assert_eq!(look(4).await.unwrap(), LookUp::Found(refused));
     assert_eq!(class(&send(5).await), Some(ErrorClass::NotFound));
     world.created(6).await;
     assert!(world.sim.set_status(&reference(6), "teleported"));
     assert_eq!(class(&send(6).await), Some(ErrorClass::Conflict));
+}
+
+/// The call stopped nothing, and a further one would not either: no operator has to find that out.
+#[tokio::test]
+async fn a_cancellation_in_doubt_of_what_has_shipped_since_is_too_late() {
+    let world = world();
+    world.created(1).await;
+    let seam = Arc::new(FaultyTransport::new(world.sim.transport()).speaking(crate::sim::words));
+    seam.inject_when(When::new(Method::Delete, "/shipments/"), Fault::ErrorBefore);
+    let stopping = account(seam, Settings::of(ACCOUNT));
+    let prepared = stopping.prepare(&cancel(1)).unwrap();
+    let answer = stopping.send_one(Op::CancelInstruction, &prepared).await;
+    assert_eq!(class(&answer), Some(ErrorClass::OutcomeUnknown));
+    let look = async || {
+        let looked = stopping.look_up_one(Op::CancelInstruction, &prepared);
+        looked.await.unwrap()
+    };
+    assert_eq!(look().await, LookUp::NotFound, "it may still be stopped");
+    assert!(world.sim.start_picking(&reference(1)));
+    assert_eq!(look().await, LookUp::NotFound, "or asked for");
+    assert!(world.sim.ship(&reference(1), &["1"]));
+    let LookUp::Found(Outcome::Refused { code, message }) = look().await else {
+        panic!("not refused")
+    };
+    assert_eq!(code, "shipped");
+    assert!(message.contains(&reference(1)), "{message}");
 }
 
 /// Picking begins between our look and our deleting.
