@@ -71,6 +71,10 @@ pub enum Around {
     ParcelCountedTwice,
     /// What a provider is to know a call by is another with each try.
     KeyOfTheTry,
+    /// A call in doubt is looked up at once, however long its external system may take to show it.
+    SettleIgnored,
+    /// A call is taken for done though its answer does not show what it makes.
+    NotShownBelieved,
 }
 
 /// All of them.
@@ -295,6 +299,16 @@ pub const MUTANTS: &[Mutant] = &[
         word: "key_of_the_try",
         what: "a payment provider is told another key with each try of a call",
         alters: Alters::Around(Around::KeyOfTheTry),
+    },
+    Mutant {
+        word: "settle_ignored",
+        what: "a call in doubt is looked up before its external system has to show it",
+        alters: Alters::Around(Around::SettleIgnored),
+    },
+    Mutant {
+        word: "not_shown_believed",
+        what: "a call counts as done though its answer does not show what it makes",
+        alters: Alters::Around(Around::NotShownBelieved),
     },
     Mutant {
         word: "older_reading",

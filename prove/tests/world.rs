@@ -23,7 +23,7 @@ fn fixed_seeds_find_nothing() {
     let seeds = number("HIKIATE_WORLD_SEEDS").unwrap_or(4);
     println!("world: {seeds} seeds from {base} on");
     let summary = run_seeds(base, seeds, 2, None, false);
-    println!("{}", summary.line());
+    println!("{}\n{}", summary.met(), summary.line());
     if let Some(report) = summary.failed.first() {
         panic!("{}", explain(report, None));
     }

@@ -386,6 +386,7 @@ impl Systems {
                     let sim = Arc::new(MedusaSim::new(clock.clone(), TOKEN, yen));
                     let way = way(&sim, reach, MedusaSim::transport);
                     let wire = FaultyTransport::new(way).speaking(hikiate_medusa::sim::words);
+                    let wire = wire.asking(hikiate_medusa::sim::can);
                     (ShopSim::Medusa(sim), wire)
                 }
                 ShopOn::WooCommerce { .. } => {
@@ -393,6 +394,7 @@ impl Systems {
                     let sim = Arc::new(sim);
                     let way = way(&sim, reach, WooSim::transport);
                     let wire = FaultyTransport::new(way).speaking(hikiate_woocommerce::sim::words);
+                    let wire = wire.asking(hikiate_woocommerce::sim::can);
                     (ShopSim::WooCommerce(sim), wire)
                 }
             };
@@ -425,7 +427,7 @@ impl Systems {
                     let sim = Arc::new(sim);
                     let way = way(&sim, reach, OpenlogiSim::transport);
                     let wire = FaultyTransport::new(way).speaking(hikiate_openlogi::sim::words);
-                    let wire = Arc::new(wire);
+                    let wire = Arc::new(wire.asking(hikiate_openlogi::sim::can));
                     let url = address(&wire, reach, stop).await?;
                     (WarehouseSystem::Openlogi { sim, wire }, url)
                 }

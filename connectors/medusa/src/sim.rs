@@ -2,6 +2,7 @@
 //! unrounded totals, ties in any order, captures that leave `updated_at` alone, 200 for captures that do nothing.
 
 mod hooks;
+mod late;
 mod list;
 mod memory;
 mod money;
@@ -27,6 +28,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::kind::basic;
 use state::State;
 
+pub use late::can;
 pub use memory::{FulfilmentMemory, OrderMemory};
 pub use subject::Shop;
 pub use words::words;
@@ -169,6 +171,12 @@ impl MedusaSim {
         if let Some(order) = self.state().order_mut(id) {
             order.older = Some((older, until));
         }
+    }
+
+    /// From now on look-ups show all that was done, whatever was to be shown late.
+    pub fn catch_up(&self) {
+        let mut state = self.state();
+        state.orders.iter_mut().for_each(|order| order.late = None);
     }
 
     /// Captures all of an order's payment as the shop's staff would. False when the shop refuses.

@@ -3,6 +3,7 @@
 //! of which nothing is checked, a bin.
 
 mod hooks;
+mod late;
 mod list;
 mod memory;
 mod money;
@@ -28,6 +29,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::login::basic;
 use state::State;
 
+pub use late::can;
 pub use memory::{FulfilmentMemory, OrderMemory, RefundMemory};
 pub use subject::Shop;
 pub use words::words;
@@ -260,6 +262,12 @@ impl WooSim {
         if let Some(order) = self.state().order_mut(id) {
             order.older = Some((older, until));
         }
+    }
+
+    /// From now on look-ups show all that was done, whatever was to be shown late.
+    pub fn catch_up(&self) {
+        let mut state = self.state();
+        state.orders.iter_mut().for_each(|order| order.late = None);
     }
 
     /// From now on the shop knows this key and no other, as after its staff have exchanged it.

@@ -13,7 +13,7 @@ use hikiate_files::sim::SimShipment;
 use hikiate_files::{FaultyFolder, Files, FilesAccount};
 use hikiate_medusa::MedusaKind;
 use hikiate_openlogi::OpenlogiKind;
-use hikiate_sdk::faulty::FaultSeam;
+use hikiate_sdk::faulty::{Fault, FaultSeam};
 use hikiate_sdk::http::{Request, Response, Transport, TransportError};
 use hikiate_sdk::sim::SimClock;
 use hikiate_sdk::{AccountConfig, Connector, ConnectorKind, Problem};
@@ -185,6 +185,30 @@ impl Far {
     pub(super) fn accounts(&self) -> Vec<String> {
         let all = self.seams.keys().cloned();
         all.filter(|account| account != "books").collect()
+    }
+
+    /// Look-ups see all that our calls did, whatever was to be shown late: people take longer than that, so before any of them acts.
+    pub(super) fn catch_up(&self) {
+        self.shops.iter().for_each(|shop| shop.catch_up());
+        for warehouse in &self.warehouses {
+            if let By::Openlogi(third) = &warehouse.by {
+                third.sim.catch_up();
+            }
+        }
+    }
+
+    /// Each fault: how often it has happened so far, and how often it was ordered and has not.
+    pub(super) fn met(&self) -> BTreeMap<Fault, (u64, u64)> {
+        let mut met: BTreeMap<Fault, (u64, u64)> = BTreeMap::new();
+        for seam in self.seams.values() {
+            for (fault, n) in seam.injected() {
+                met.entry(fault).or_default().0 += n;
+            }
+            for fault in seam.unmet() {
+                met.entry(fault).or_default().1 += 1;
+            }
+        }
+        met
     }
 
     /// Faults that have happened so far.

@@ -14,6 +14,7 @@ use super::world::World;
 impl World {
     /// Something an operator may do at any time.
     pub(super) async fn operator_acts(&mut self) {
+        self.far.catch_up();
         let Some(at) = self.some_order() else {
             return;
         };

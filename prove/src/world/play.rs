@@ -3,6 +3,7 @@
 
 use chrono::Duration;
 use hikiate_files::sim::SimFile;
+use hikiate_sdk::faulty::Fault;
 
 use super::clumsy::Clumsy;
 use super::daemon::{Ended, Step, drive};
@@ -71,6 +72,7 @@ impl World {
 
     /// Staff at the shop, or an operator, by themselves.
     pub(super) async fn people_act(&mut self) {
+        self.far.catch_up();
         if self.dice.percent(80) {
             self.staff_acts();
         } else {
@@ -246,6 +248,7 @@ impl World {
     }
 
     pub(super) async fn tick(&mut self, at: usize) {
+        self.far.catch_up();
         let warehouse = &self.far.warehouses[at];
         match warehouse.tick(self.warehouse_now(at)).await {
             Ok(told) if told.is_empty() => {}
@@ -286,15 +289,22 @@ impl World {
         let weak = self.far.weak_points();
         let (account, target, faults) = self.dice.pick(&weak).clone();
         let fault = *self.dice.pick(faults);
+        let times = match fault {
+            Fault::Swallowed => *self.dice.pick(&[1, 1, 2, 3]),
+            _ => 1,
+        };
         self.log.say(
             "fault",
-            format!("{account}: {fault} at the next {target:?}"),
+            format!("{account}: {fault} at the next {times} {target:?}"),
         );
-        self.far.seams[&account].inject(target, fault);
+        for _ in 0..times {
+            self.far.seams[&account].inject(target, fault);
+        }
     }
 
     /// A customer or the shop's staff.
     pub(super) async fn somebody_acts(&mut self) {
+        self.far.catch_up();
         let Some(at) = self.some_order() else {
             return;
         };

@@ -151,6 +151,7 @@ impl World {
 
     /// Money comes in, unknown outcomes are looked at, tasks are done. True when a task was left to do.
     async fn people(&mut self) -> bool {
+        self.far.catch_up();
         for at in 0..self.orders.len() {
             let open = !self.orders[at].undecodable && !self.seen(at).cancelled;
             let order = &self.orders[at];

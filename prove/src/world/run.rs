@@ -10,6 +10,7 @@ use std::time::Instant;
 use super::seed::{SeedReport, Worlds};
 use crate::fault::Fault;
 use clap::Args;
+use hikiate_sdk::faulty;
 
 /// What to run.
 #[derive(Args, Clone, Debug)]
@@ -45,6 +46,8 @@ pub struct Summary {
     pub crashes: u64,
     /// Faults at external systems.
     pub faults: u64,
+    /// How often each fault that was ordered at a call happened, and how often it did not.
+    pub met: BTreeMap<faulty::Fault, (u64, u64)>,
     /// What staff and operators did by themselves.
     pub acts: u64,
     /// Seeds that found something, in their order.
@@ -52,6 +55,16 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Each fault, how often it happened, and of how often it was ordered at a call: one that never did is 0 of so many.
+    #[must_use]
+    pub fn met(&self) -> String {
+        let each = faulty::Fault::ALL.map(|fault| {
+            let (met, unmet) = self.met.get(&fault).copied().unwrap_or_default();
+            format!("{fault} {met} of {}", met + unmet)
+        });
+        format!("prove: {}", each.join(", "))
+    }
+
     /// The last line of a run.
     #[must_use]
     pub fn line(&self) -> String {
@@ -111,6 +124,10 @@ pub fn run_seeds(base: u64, seeds: u64, jobs: u64, fault: Option<Fault>, all: bo
         summary.steps += report.steps;
         summary.crashes += report.crashes;
         summary.faults += report.faults;
+        for (fault, (met, unmet)) in &report.met {
+            let sum = summary.met.entry(*fault).or_default();
+            *sum = (sum.0 + met, sum.1 + unmet);
+        }
         summary.acts += report.acts;
         if !report.violations.is_empty() {
             summary.failed.push(report);
@@ -164,6 +181,7 @@ pub fn run(args: &WorldArgs) -> ExitCode {
         }
     }
     println!("prove: {} s", begun.elapsed().as_secs());
+    println!("{}", summary.met());
     println!("{}", summary.line());
     ExitCode::from(u8::from(!summary.failed.is_empty()))
 }

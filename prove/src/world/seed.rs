@@ -1,6 +1,9 @@
 //! One seed from its beginning to its verdict.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use hikiate_sdk::faulty;
 
 use super::ground::Ground;
 use super::orders::NAMES;
@@ -19,6 +22,8 @@ pub struct SeedReport {
     pub crashes: u64,
     /// Faults that happened at external systems.
     pub faults: u64,
+    /// How often each fault that was ordered at a call happened, and how often it did not.
+    pub met: BTreeMap<faulty::Fault, (u64, u64)>,
     /// What staff and operators did by themselves.
     pub acts: u64,
     /// What must not be, in words.
@@ -91,11 +96,17 @@ async fn live(seed: u64, ground: &mut Ground) -> SeedReport {
             world.judge().await;
         }
         world.counts.faults += world.far.faults();
+        let met = world.far.met();
+        for (fault, (_, unmet)) in met.iter().filter(|(_, (_, unmet))| *unmet > 0) {
+            let what = format!("{fault} was ordered and did not happen {unmet} times");
+            world.log.say("faults", what);
+        }
         SeedReport {
             seed,
             steps: world.counts.steps,
             crashes: world.counts.crashes,
             faults: world.counts.faults,
+            met,
             acts: world.counts.acts,
             violations: std::mem::take(&mut world.violations),
             timeline: world.log.lines(),

@@ -6,6 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use hikiate::demo::merchant::{
     Merchant, ProviderTerms, ShopOn, ShopTerms, WarehouseBy, WarehouseTerms,
 };
+use hikiate_sdk::faulty::SHOWN_AFTER;
 
 use super::dice::Dice;
 use super::shop::PAYMENT;
@@ -27,6 +28,9 @@ pub(super) const CARDS: &str = "stripe";
 
 /// The SKU mapping, in the world's folder.
 const CATALOGUE: &str = "items.csv";
+
+/// When look-ups show a call at the latest, in seconds: what is shown late is shown before.
+const SETTLE: u64 = SHOWN_AFTER.as_secs() + 1;
 
 /// Sold everywhere, in the order of abundance.
 pub(super) const ITEMS: [&str; 3] = ["TEA", "CUP", "TRAY"];
@@ -208,7 +212,7 @@ impl Terms {
             account,
             on,
             more: format!(
-                "interval = \"10s\"\noverlap = \"60s\"\npage_size = {page_size}\nsettle = \"2s\"\nconcurrency = 2\n\
+                "interval = \"10s\"\noverlap = \"60s\"\npage_size = {page_size}\nsettle = \"{SETTLE}s\"\nconcurrency = 2\n\
                  hook_secret = {{ file = \"hook-secret\" }}\n{account_more}"
             ),
             channel: format!(
@@ -266,9 +270,9 @@ impl Terms {
         let third = self.third.map(|_| WarehouseTerms {
             name: "nagoya",
             by: WarehouseBy::Openlogi,
-            more:
-                "interval = \"20s\"\nstock_interval = \"30s\"\nsettle = \"2s\"\nper_minute = 6000"
-                    .to_owned(),
+            more: format!(
+                "interval = \"20s\"\nstock_interval = \"30s\"\nsettle = \"{SETTLE}s\"\nper_minute = 6000"
+            ),
             dispatch: dispatch(false),
         });
         let first = [

@@ -37,6 +37,18 @@ const WRITES: &[Fault] = &[
     Fault::Truncated,
     Fault::ErrorInOk,
 ];
+/// Of a system that is asked whether a call happened, and whose connector declares a time in which it shows it (`settle`). Stripe and
+/// folders know a call by its key or its name, without such a time; nobody looks a mail up.
+const LATE: &[Fault] = &[Fault::ShownLate, Fault::LostAndLate, Fault::LostAndLate];
+/// Of a shop, whose plug-ins may swallow any call, once or a few in a row. Its connectors find each: the answer shows the order as it
+/// was, or nothing of what was to be made, so the call is looked up, made again, and in the end an operator's (a capture at Medusa at
+/// once, where such an answer is a conflict). A note of holds is shown again by itself. Of a shop that is told by notes the judge asks for
+/// the mark in the metadata, as hikiate does when it reads the order.
+///
+/// Left out is what no program could notice, and what is then believed by protocol: a shop that answers as if it had acted (the
+/// mutants `capture_pretended`, `refund_pretended` and `record_pretended` play it), OPENLOGI's ids of shipments that it did not create
+/// or delete, a mail server that takes a mail and drops it, a folder that loses a file.
+const SWALLOWED: &[Fault] = &[Fault::Swallowed];
 /// Of a system that honours a key of ours.
 const KEYED_WRITES: &[Fault] = &[
     Fault::LostReply,
@@ -90,6 +102,8 @@ impl Far {
         };
         for shop in &self.shops {
             at(shop.account, READS, WRITES, (2, 3));
+            at(shop.account, READS, LATE, (0, 1));
+            at(shop.account, READS, SWALLOWED, (0, 1));
             if shop.woo.is_some() {
                 at(CARDS, READS, KEYED_WRITES, (1, 3));
             }
@@ -97,7 +111,10 @@ impl Far {
         for warehouse in &self.warehouses {
             match warehouse.by {
                 By::Files { .. } => at(&warehouse.slug, FOLDER_READS, FOLDER_WRITES, (1, 2)),
-                By::Openlogi(_) => at(&warehouse.slug, READS, WRITES, (1, 3)),
+                By::Openlogi(_) => {
+                    at(&warehouse.slug, READS, WRITES, (1, 3));
+                    at(&warehouse.slug, READS, LATE, (0, 1));
+                }
             }
         }
         at("books", FOLDER_READS, FOLDER_WRITES, (1, 1));

@@ -252,7 +252,11 @@ impl World {
         while let Some((step, running)) = self.daemons[at].stalled.pop() {
             let gate = std::sync::Arc::clone(&self.daemons[at].gate);
             gate.release();
+            // Another process may have looked for its call in vain and made it as well. Only if each sees at once what the other did
+            // does it happen once: the limit of a process that stood still in a call, which no look-up moves (docs/guarantees.md).
+            self.far.catch_up();
             let ended = drive(running, &gate, None).await;
+            self.far.catch_up();
             self.settle_step(at, step, ended);
         }
     }

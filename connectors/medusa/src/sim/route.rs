@@ -1,9 +1,11 @@
 //! From a request to an answer.
 
+use hikiate_sdk::faulty::{Fault, asked};
 use hikiate_sdk::http::{Method, Request, Response};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
+use super::late::Late;
 use super::state::State;
 use super::{list, render, writes};
 
@@ -52,12 +54,49 @@ fn respond(status: u16, body: &Value) -> Response {
 pub(super) fn handle(state: &mut State, request: &Request, now: i64) -> Response {
     state.requests += 1;
     state.writes += u64::from(request.method != Method::Get);
-    match answer(state, request, now) {
-        Ok(body) => respond(200, &body),
+    let (fault, written) = (asked(request), written(state, request));
+    let before = written.filter(|_| fault.is_some_and(Fault::is_late));
+    let before = before.and_then(|at| state.orders.get(at));
+    let before = before.map(|order| Late::of(state, order, now));
+    let answer = if fault == Some(Fault::Swallowed) {
+        swallowed(state, request)
+    } else {
+        answer(state, request, now)
+    };
+    match answer {
+        Ok(body) => {
+            // With a call, those before it are shown too.
+            if let Some(order) = written.and_then(|at| state.orders.get_mut(at)) {
+                order.late = before;
+            }
+            respond(200, &body)
+        }
         Err(Refused(status, kind, message)) => {
             let message = format!("{message}{}", customer(state, request));
             respond(status, &json!({ "type": kind, "message": message }))
         }
+    }
+}
+
+/// Where the order is that a call is about, by its id or that of a payment.
+fn written(state: &State, request: &Request) -> Option<usize> {
+    if request.method == Method::Get {
+        return None;
+    }
+    let path = request.path.split('?').next().unwrap_or_default();
+    let id = path.split('/').nth(3)?;
+    let places = [&state.by_id, &state.by_payment];
+    places.iter().find_map(|known| known.get(id).copied())
+}
+
+/// The answer to a call that did nothing: things as they are.
+fn swallowed(state: &State, request: &Request) -> Result<Value, Refused> {
+    let path = request.path.split('?').next().unwrap_or_default();
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    match parts.as_slice() {
+        ["admin", "payments", id, ..] => Ok(json!({ "payment": payment(state, id) })),
+        ["admin", "orders", id, ..] => order_answer(state, id),
+        _ => Err(Refused::unknown()),
     }
 }
 
@@ -90,11 +129,15 @@ fn answer(state: &mut State, request: &Request, now: i64) -> Result<Value, Refus
             let order = state
                 .order(id)
                 .ok_or_else(|| Refused::not_found("Order", id))?;
-            Ok(json!({ "order": render::order(state, order) }))
+            let late = order.late.as_ref().and_then(|late| late.order(now));
+            Ok(json!({ "order": late.unwrap_or_else(|| render::order(state, order)) }))
         }
         (Method::Get, ["admin", "payments", id]) => {
+            let at = state.by_payment.get(*id);
+            let late = at.and_then(|at| state.orders.get(*at)?.late.as_ref());
+            let late = late.and_then(|late| late.payment(id, now));
             // The real shop answers an unknown payment with nothing, not with 404.
-            let payment = payment(state, id);
+            let payment = late.or_else(|| payment(state, id));
             Ok(payment.map_or_else(|| json!({}), |payment| json!({ "payment": payment })))
         }
         (Method::Post, ["admin", "orders", id, "fulfillments"]) => {

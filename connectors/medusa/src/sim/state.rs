@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use hikiate_sdk::{Currency, Party};
 use serde_json::{Map, Value};
 
+use super::late::Late;
 use super::money::{self, Micro};
 use super::{NewOrder, SALES_CHANNEL};
 
@@ -58,6 +59,8 @@ pub(super) struct Order {
     pub(super) lacking: Option<String>,
     /// As it was shown at some time, and until when readers get that instead of what it is.
     pub(super) older: Option<(Value, i64)>,
+    /// What look-ups are shown of it instead, since the last call that was made of it is shown late.
+    pub(super) late: Option<Late>,
     /// Lists leave it out until then.
     pub(super) hidden_until: i64,
     /// Gone from lists and by its id.
@@ -303,6 +306,7 @@ impl State {
             fulfilments: Vec::new(),
             lacking,
             older: None,
+            late: None,
             hidden_until: i64::MIN,
             deleted: false,
         };

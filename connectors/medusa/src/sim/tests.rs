@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use chrono::DateTime;
 use hikiate_sdk::Currency;
-use hikiate_sdk::http::{Request, Response};
+use hikiate_sdk::faulty::{Fault, FaultSeam as _, FaultyTransport, SHOWN_AFTER, Target};
+use hikiate_sdk::http::{Request, Response, Transport as _};
 use hikiate_sdk::sim::{SimClock, Simulator};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::{MedusaSim, NewOrder};
+use super::{MedusaSim, NewOrder, can};
 use crate::basic;
 
 const KEY: &str = "sk_test";
@@ -342,4 +343,62 @@ fn ten_thousand_orders_are_no_burden() {
         "{:?}",
         started.elapsed()
     );
+}
+
+/// The answer shows it; look-ups show it later, or with the next call.
+#[tokio::test]
+async fn what_is_shown_late_was_done() {
+    let (clock, sim) = shop();
+    let id = sim.place_order(new_order());
+    let payment = sim.order(&id).unwrap().payment.unwrap();
+    let seam = FaultyTransport::new(sim.transport()).asking(can);
+    let capture = |amount: u32| {
+        let body = json!({ "amount": amount }).to_string().into_bytes();
+        Request::post_json(format!("/admin/payments/{payment}/capture"), body)
+    };
+    let shown = || {
+        let (_, of_payment) = get(&sim, &format!("/admin/payments/{payment}"));
+        let (_, of_order) = get(&sim, &format!("/admin/orders/{id}"));
+        let of_order = &of_order["order"]["payment_collections"][0]["payments"][0];
+        assert_eq!(of_payment["payment"], *of_order);
+        of_order["captures"].as_array().map_or(0, Vec::len)
+    };
+    for (amount, before, after) in [(1, 0, 1), (2, 1, 2)] {
+        seam.inject(Target::Write, Fault::ShownLate);
+        let answer = seam.send(capture(amount)).await.unwrap();
+        let told: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(
+            told["payment"]["captures"].as_array().map(Vec::len),
+            Some(after)
+        );
+        assert_eq!(sim.order(&id).unwrap().captures, after);
+        clock.advance(SHOWN_AFTER - Duration::from_millis(1));
+        assert_eq!(shown(), before);
+        clock.advance(Duration::from_millis(1));
+        assert_eq!(shown(), after);
+    }
+    seam.inject(Target::Write, Fault::ShownLate);
+    seam.send(capture(3)).await.unwrap();
+    assert_eq!(shown(), 2);
+    seam.send(capture(4)).await.unwrap();
+    assert_eq!(shown(), 4);
+}
+
+#[tokio::test]
+async fn what_a_plug_in_swallows_is_answered_with_things_as_they_are() {
+    let (_, sim) = shop();
+    let id = sim.place_order(new_order());
+    let payment = sim.order(&id).unwrap().payment.unwrap();
+    let seam = FaultyTransport::new(sim.transport()).asking(can);
+    let before = sim.order(&id).unwrap();
+    for path in [
+        format!("/admin/orders/{id}/cancel"),
+        format!("/admin/payments/{payment}/capture"),
+    ] {
+        seam.inject(Target::Write, Fault::Swallowed);
+        let call = Request::post_json(path, b"{}".to_vec());
+        assert_eq!(seam.send(call).await.unwrap().status, 200);
+        assert_eq!(sim.order(&id).unwrap(), before);
+    }
+    assert!(seam.unmet().is_empty());
 }

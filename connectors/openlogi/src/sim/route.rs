@@ -1,11 +1,12 @@
 //! From a request to an answer.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use hikiate_sdk::faulty::{Fault, SHOWN_AFTER, asked};
 use hikiate_sdk::http::{Method, Request, Response};
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
-use super::state::{Shipment, State, day};
+use super::state::{Late, Shipment, State, day};
 use super::{render, writes};
 
 /// A definite no: status, kind, words, and words by field.
@@ -68,7 +69,7 @@ pub(super) fn handle(
             "api_exception",
             "X-Api-Version is missing",
         )),
-        Ok(()) => answer(state, request, now),
+        Ok(()) => carry_out(state, request, now),
     };
     let (status, body) = match answer {
         Ok(answer) => answer,
@@ -111,6 +112,54 @@ fn counted(state: &mut State, now: DateTime<Utc>) -> Result<(), ()> {
 }
 
 type Answered = Result<(u16, Value), Refused>;
+
+/// Whether it can be asked for a fault of a request, for a faulty transport. No call is swallowed: there are no plug-ins, and of a
+/// shipment that is created or deleted alone the answer is an id, which says nothing.
+#[must_use]
+pub fn can(fault: Fault, request: &Request) -> bool {
+    fault.is_late() && request.method != Method::Get && request.path.starts_with("/shipments")
+}
+
+/// Answers, and keeps what look-ups go on to be shown where the call is shown late.
+fn carry_out(state: &mut State, request: &Request, now: DateTime<Utc>) -> Answered {
+    if request.method == Method::Get {
+        return answer(state, request, now);
+    }
+    let until = asked(request).filter(|fault| fault.is_late());
+    let until = until.map(|_| now + SHOWN_AFTER);
+    let late = |shown| until.map(|until| Late { until, shown });
+    let (known, named) = (state.shipments.len(), named(state, request));
+    let before = named.and_then(|at| state.shipments.get(at));
+    let before = before.map(render::shipment);
+    let answer = answer(state, request, now)?;
+    // With a call, those before it are shown too.
+    if let Some(shipment) = named.and_then(|at| state.shipments.get_mut(at)) {
+        shipment.late = late(before);
+    }
+    for created in state.shipments.iter_mut().skip(known) {
+        created.late = late(None);
+    }
+    Ok(answer)
+}
+
+/// Where the shipment is that a call names.
+fn named(state: &State, request: &Request) -> Option<usize> {
+    let parts: Vec<&str> = request.path.split('/').skip(1).collect();
+    match parts.as_slice() {
+        ["shipments", _, identifier] | ["shipments", _, identifier, "cancel"] => {
+            state.find(identifier)
+        }
+        _ => None,
+    }
+}
+
+/// What a look-up is shown of a shipment, if anything.
+fn shown(shipment: &Shipment, now: DateTime<Utc>) -> Option<Value> {
+    match &shipment.late {
+        Some(late) if now < late.until => late.shown.clone(),
+        _ => (!shipment.gone).then(|| render::shipment(shipment)),
+    }
+}
 
 fn answer(state: &mut State, request: &Request, now: DateTime<Utc>) -> Answered {
     let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
@@ -155,14 +204,16 @@ fn answer(state: &mut State, request: &Request, now: DateTime<Utc>) -> Answered 
                     why,
                 )])));
             }
-            Ok(list(state, |s| identifiers.contains(&s.identifier)))
+            let asked = state.shipments.iter();
+            let asked = asked.filter(|s| !state.hides && identifiers.contains(&s.identifier));
+            Ok(listed(state, asked.filter_map(|s| shown(s, now))))
         }
         (Method::Get, ["shipments", account, identifier]) => {
             mine(state, account)?;
-            let is_it = |s: &&Shipment| !s.gone && s.identifier == *identifier;
-            let found = state.shipments.iter().find(is_it);
-            let found = found.ok_or_else(Refused::not_found)?;
-            Ok((200, render::shipment(found)))
+            let same = state.shipments.iter();
+            let mut same = same.filter(|s| s.identifier == *identifier);
+            let found = same.find_map(|s| shown(s, now));
+            Ok((200, found.ok_or_else(Refused::not_found)?))
         }
         (Method::Delete, ["shipments", account, identifier]) => {
             mine(state, account)?;
@@ -199,7 +250,11 @@ fn mine(state: &State, account: &str) -> Result<(), Refused> {
 fn list(state: &State, wanted: impl Fn(&Shipment) -> bool) -> (u16, Value) {
     let there = |s: &&Shipment| !state.hides && !s.gone && wanted(s);
     let all = state.shipments.iter().filter(there);
-    let mut all: Vec<Value> = all.map(render::shipment).collect();
+    listed(state, all.map(render::shipment))
+}
+
+fn listed(state: &State, all: impl Iterator<Item = Value>) -> (u16, Value) {
+    let mut all: Vec<Value> = all.collect();
     all.extend(state.garbles.then(|| json!("?")));
     (200, json!({ "shipments": all }))
 }

@@ -242,5 +242,6 @@ fn copy(state: &State, of: &str, identifier: &str) -> Option<Shipment> {
         cancel_requests: 0,
         before: None,
         lacking: None,
+        late: None,
     })
 }

@@ -54,6 +54,16 @@ pub(super) struct Shipment {
     pub(super) before: Option<String>,
     /// A field that it is told without.
     pub(super) lacking: Option<String>,
+    /// What look-ups are shown of it instead, since the last call that was made of it is shown late.
+    pub(super) late: Option<Late>,
+}
+
+/// A shipment as it was before a call.
+pub(super) struct Late {
+    /// From then on there is nothing late about it.
+    pub(super) until: DateTime<Utc>,
+    /// `None` before it was created.
+    pub(super) shown: Option<Value>,
 }
 
 impl Shipment {

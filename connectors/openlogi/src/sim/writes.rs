@@ -227,6 +227,7 @@ fn make(state: &mut State, body: &Value, now: DateTime<Utc>) -> usize {
         cancel_requests: 0,
         before: None,
         lacking: None,
+        late: None,
     };
     state.shipments.push(shipment);
     state.shipments.len() - 1

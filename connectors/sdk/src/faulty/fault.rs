@@ -11,6 +11,9 @@ use tokio::time::Instant;
 /// What a rate-limited answer asks to wait.
 pub const RETRY_AFTER: Duration = Duration::from_secs(7);
 
+/// How long reads do not show what a call made that is [shown late](Fault::ShownLate).
+pub const SHOWN_AFTER: Duration = Duration::from_secs(5);
+
 /// One thing that goes wrong once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
@@ -46,11 +49,17 @@ pub enum Fault {
     Slow,
     /// The request is carried out twice on the way.
     Duplicate,
+    /// The external system acts and answers; whoever looks for it sees it only [`SHOWN_AFTER`] later, as where a replica lags.
+    ShownLate,
+    /// The same, and the reply is lost.
+    LostAndLate,
+    /// A plug-in of the external system swallows the call: the answer is a 200 with things as they are, and nothing was done.
+    Swallowed,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::LostReply,
         Self::NotSent,
         Self::ErrorBefore,
@@ -67,6 +76,9 @@ impl Fault {
         Self::ErrorInOk,
         Self::Slow,
         Self::Duplicate,
+        Self::ShownLate,
+        Self::LostAndLate,
+        Self::Swallowed,
     ];
 
     /// The words for it in a list of checks.
@@ -89,7 +101,22 @@ impl Fault {
             Self::ErrorInOk => "error in ok",
             Self::Slow => "slow",
             Self::Duplicate => "duplicate",
+            Self::ShownLate => "shown late",
+            Self::LostAndLate => "lost reply and shown late",
+            Self::Swallowed => "swallowed",
         }
+    }
+
+    /// What a call made is shown late.
+    #[must_use]
+    pub fn is_late(self) -> bool {
+        matches!(self, Self::ShownLate | Self::LostAndLate)
+    }
+
+    /// Nothing on the way can do it: a transport asks the simulator behind it.
+    #[must_use]
+    pub fn is_asked_for(self) -> bool {
+        self.is_late() || self == Self::Swallowed
     }
 }
 

@@ -4,6 +4,6 @@ mod fault;
 mod prng;
 mod transport;
 
-pub use fault::{AllMet, Fault, FaultSeam, RETRY_AFTER, Target};
+pub use fault::{AllMet, Fault, FaultSeam, RETRY_AFTER, SHOWN_AFTER, Target};
 pub use prng::Prng;
-pub use transport::{FaultyTransport, When, Words};
+pub use transport::{Can, FaultyTransport, When, Words, asked};

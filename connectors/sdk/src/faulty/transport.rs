@@ -54,12 +54,33 @@ pub struct FaultyTransport {
     inner: Arc<dyn Transport>,
     echo: String,
     words: Words,
+    can: Option<Can>,
     state: Mutex<State>,
 }
 
 /// The answer of one external system where it throttles, refuses credentials or refuses a call, in its own words; `None` where
 /// it has none of its own. The text is to be repeated somewhere in it.
 pub type Words = fn(Fault, &str) -> Option<Response>;
+
+/// Whether the simulator behind a transport can [be asked](Fault::is_asked_for) for a fault of this request.
+pub type Can = fn(Fault, &Request) -> bool;
+
+/// The header in which a simulator is asked for a fault. No connector sends it.
+const ASKED: &str = "x-simulated-fault";
+
+/// The fault that a simulator is asked for.
+#[must_use]
+pub fn asked(request: &Request) -> Option<Fault> {
+    let mut headers = request.headers.iter();
+    let (_, words) = headers.find(|(name, _)| name == ASKED)?;
+    Fault::ALL.into_iter().find(|fault| fault.as_str() == words)
+}
+
+fn asking(mut request: Request, fault: Fault) -> Request {
+    let header = (ASKED.to_owned(), fault.as_str().to_owned());
+    request.headers.push(header);
+    request
+}
 
 #[derive(Default)]
 struct State {
@@ -94,6 +115,7 @@ impl FaultyTransport {
             inner,
             echo: String::new(),
             words: |_, _| None,
+            can: None,
             state: Mutex::default(),
         }
     }
@@ -135,6 +157,13 @@ impl FaultyTransport {
         self
     }
 
+    /// Asks the simulator behind it for what only an external system itself can do, where it can.
+    #[must_use]
+    pub fn asking(mut self, can: Can) -> Self {
+        self.can = Some(can);
+        self
+    }
+
     /// Orders a fault for the next request that matches.
     pub fn inject_when(&self, when: When, fault: Fault) {
         self.state().script.push((when, fault));
@@ -150,13 +179,18 @@ impl FaultyTransport {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A request may meet the fault. One that it cannot meet waits for another.
+    fn fits(&self, fault: Fault, request: &Request) -> bool {
+        !fault.is_asked_for() || self.can.is_some_and(|can| can(fault, request))
+    }
+
     fn next(&self, request: &Request) -> Option<Fault> {
         let mut state = self.state();
         state.arrivals.push(Instant::now());
         let fault = match state
             .script
             .iter()
-            .position(|(when, _)| when.matches(request))
+            .position(|(when, fault)| when.matches(request) && self.fits(*fault, request))
         {
             Some(at) => match state.script.get_mut(at) {
                 Some((when, _)) if when.after > 0 => {
@@ -165,7 +199,10 @@ impl FaultyTransport {
                 }
                 _ => Some(state.script.remove(at).1),
             },
-            None => state.drawn.as_mut().and_then(Drawn::draw),
+            None => {
+                let drawn = state.drawn.as_mut().and_then(Drawn::draw);
+                drawn.filter(|fault| self.fits(*fault, request))
+            }
         };
         if let Some(fault) = fault {
             *state.injected.entry(fault).or_default() += 1;
@@ -256,18 +293,25 @@ impl Transport for FaultyTransport {
                 self.inner.send(request).await?;
                 Ok(first)
             }
+            Fault::ShownLate | Fault::Swallowed => self.inner.send(asking(request, fault)).await,
+            Fault::LostAndLate => {
+                self.inner.send(asking(request, fault)).await?;
+                lost("simulated: connection reset")
+            }
         }
     }
 }
 
 impl FaultSeam for FaultyTransport {
-    /// A throttle in a 403 or a 200 only where the external system has words for it.
+    /// A throttle in a 403 or a 200 only where the external system has words for it, and what it is asked for only where it can be.
     fn supported(&self) -> Vec<Fault> {
         let spoken = |fault: &Fault| {
             !matches!(fault, Fault::SlowDown | Fault::RateLimitedInOk)
                 || (self.words)(*fault, "").is_some()
         };
-        Fault::ALL.into_iter().filter(spoken).collect()
+        let heard = |fault: &Fault| !fault.is_asked_for() || self.can.is_some();
+        let all = Fault::ALL.into_iter().filter(spoken);
+        all.filter(heard).collect()
     }
 
     fn inject(&self, target: Target, fault: Fault) {
@@ -319,8 +363,9 @@ mod tests {
     struct Counting(AtomicUsize);
 
     impl Simulator for Counting {
-        fn handle(&self, _request: Request) -> Response {
-            let n = self.0.fetch_add(1, Ordering::SeqCst);
+        fn handle(&self, request: Request) -> Response {
+            let acts = asked(&request) != Some(Fault::Swallowed);
+            let n = self.0.fetch_add(usize::from(acts), Ordering::SeqCst);
             Response {
                 status: 200,
                 headers: Vec::new(),
@@ -337,15 +382,24 @@ mod tests {
         )
     }
 
+    /// The same before a simulator that can be asked about posts.
+    fn obedient() -> (Arc<Counting>, FaultyTransport) {
+        let (sim, plain) = faulty();
+        (
+            sim,
+            plain.asking(|_, request| request.method == Method::Post),
+        )
+    }
+
     #[tokio::test]
     async fn each_fault_has_its_answer_and_its_effect() {
         for fault in Fault::ALL {
-            let (sim, transport) = faulty();
+            let (sim, transport) = obedient();
             transport.inject(Target::Write, fault);
             let answer = transport.send(Request::post_json("/x", Vec::new())).await;
             let status = answer.as_ref().map(|r| r.status).ok();
             let (want_status, want_effects) = match fault {
-                Fault::LostReply | Fault::Slow => (None, 1),
+                Fault::LostReply | Fault::Slow | Fault::LostAndLate => (None, 1),
                 Fault::NotSent => (None, 0),
                 Fault::ErrorBefore => (Some(500), 0),
                 Fault::ErrorAfter => (Some(502), 1),
@@ -355,8 +409,8 @@ mod tests {
                 Fault::Unauthorised => (Some(401), 0),
                 Fault::Forbidden => (Some(403), 0),
                 Fault::Refused => (Some(422), 0),
-                Fault::Garbage | Fault::Truncated => (Some(200), 1),
-                Fault::ErrorInOk => (Some(200), 0),
+                Fault::Garbage | Fault::Truncated | Fault::ShownLate => (Some(200), 1),
+                Fault::ErrorInOk | Fault::Swallowed => (Some(200), 0),
                 Fault::Duplicate => (Some(200), 2),
             };
             assert_eq!(
@@ -421,6 +475,31 @@ mod tests {
             failed.push(answer.is_err());
         }
         assert_eq!(failed, [false, false, true, false]);
+    }
+
+    #[tokio::test]
+    async fn what_only_the_external_system_can_do_waits_for_a_request_of_which_it_can() {
+        let (sim, transport) = obedient();
+        transport.inject(Target::Write, Fault::Swallowed);
+        transport.inject(Target::Write, Fault::NotSent);
+        // It holds up no other.
+        let put = || transport.send(Request::put_json("/x", Vec::new()));
+        assert!(put().await.is_err());
+        assert!(put().await.is_ok());
+        assert_eq!(transport.unmet(), [Fault::Swallowed]);
+        let post = Request::post_json("/x", Vec::new());
+        assert_eq!(asked(&post), None);
+        transport.send(post).await.unwrap();
+        assert_eq!(sim.0.load(Ordering::SeqCst), 1);
+        assert!(transport.unmet().is_empty());
+        assert!(transport.supported().contains(&Fault::ShownLate));
+
+        let (_, deaf) = faulty();
+        deaf.inject(Target::Write, Fault::Swallowed);
+        let post = Request::post_json("/x", Vec::new());
+        deaf.send(post).await.unwrap();
+        assert_eq!(deaf.unmet(), [Fault::Swallowed]);
+        assert!(!deaf.supported().contains(&Fault::Swallowed));
     }
 
     #[tokio::test]

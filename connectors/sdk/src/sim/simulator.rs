@@ -6,7 +6,8 @@ use async_trait::async_trait;
 
 use crate::http::{Request, Response, Transport, TransportError};
 
-/// An external system with state of its own, behind its own mutex. It never injects faults; transports do.
+/// An external system with state of its own, behind its own mutex. It never injects faults; transports do, and ask it
+/// for what only it can do ([`asked`](crate::faulty::asked)).
 pub trait Simulator: Send + Sync {
     /// Carries out one request. The path is as sent, query included; header names are lower case.
     fn handle(&self, request: Request) -> Response;

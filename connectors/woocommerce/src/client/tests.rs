@@ -6,6 +6,7 @@ mod caches;
 mod codes;
 mod conformance;
 mod contract;
+mod doubt;
 mod paging;
 mod reach;
 mod stock;

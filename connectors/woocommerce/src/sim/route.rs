@@ -1,10 +1,12 @@
 //! From a request to an answer.
 
+use hikiate_sdk::faulty::{Fault, asked};
 use hikiate_sdk::http::{Method, Request, Response};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::state::{Order, Product, State};
+use super::late::{self, Late};
+use super::state::{Fulfilment, Note, Order, Product, Refund, State};
 use super::{list, render, writes};
 use crate::client::API;
 
@@ -152,7 +154,21 @@ pub(super) fn handle(state: &mut State, request: &Request, now: i64) -> Response
         let message = "There has been a critical error on this website.";
         return Refused::new(500, "internal_server_error", message).response();
     }
-    match answer(state, request, now) {
+    let (fault, written) = (asked(request), written(state, request));
+    let before = written.filter(|_| fault.is_some_and(Fault::is_late));
+    let before = before.and_then(|at| state.orders.get(at));
+    let before = before.map(|order| Late::of(state, order, now));
+    let answer = if fault == Some(Fault::Swallowed) {
+        swallowed(state, request, now)
+    } else {
+        answer(state, request, now)
+    };
+    let written = written.filter(|_| answer.is_ok());
+    // With a call, those before it are shown too.
+    if let Some(order) = written.and_then(|at| state.orders.get_mut(at)) {
+        order.late = before;
+    }
+    match answer {
         Ok(Found::One(body)) => respond(200, &body, Vec::new()),
         Ok(Found::Made(body)) => respond(201, &body, Vec::new()),
         Ok(Found::All(all)) => respond(200, &Value::Array(all), Vec::new()),
@@ -164,6 +180,60 @@ pub(super) fn handle(state: &mut State, request: &Request, now: i64) -> Response
             refused.message.push_str(&customer(state, request));
             refused.response()
         }
+    }
+}
+
+/// Where the order is that a call is about.
+fn written(state: &State, request: &Request) -> Option<usize> {
+    if request.method == Method::Get {
+        return None;
+    }
+    let path = request.path.split('?').next().unwrap_or_default();
+    let mut parts = path.strip_prefix(API)?.split('/').skip(1);
+    let id = parts.next().filter(|list| *list == "orders");
+    let id = id.and_then(|_| parts.next())?;
+    state.by_id.get(&id.parse().ok()?).copied()
+}
+
+/// The answer to a call that did nothing: the order as it is, or what was to be made, with nothing in it.
+fn swallowed(state: &State, request: &Request, now: i64) -> Result<Found, Refused> {
+    let path = request.path.split('?').next().unwrap_or_default();
+    let path = path.strip_prefix(API).ok_or_else(Refused::no_route)?;
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    let order = |id: &str| state.order(id).ok_or_else(|| Refused::no_such("order"));
+    match parts.as_slice() {
+        ["orders", id] => Ok(Found::One(render::order(state, order(id)?, 6))),
+        ["orders", id, "fulfillments"] if state.fulfilments_offered => {
+            let empty = Fulfilment {
+                id: 0,
+                fulfilled: false,
+                updated: now,
+                deleted: None,
+                meta: Vec::new(),
+                notified: false,
+            };
+            Ok(Found::Made(render::fulfilment(order(id)?, &empty)))
+        }
+        ["orders", _, "notes"] => Ok(Found::Made(render::note(&Note {
+            id: 0,
+            at: now,
+            text: String::new(),
+            to_customer: false,
+        }))),
+        ["orders", _, "refunds"] => {
+            let empty = Refund {
+                id: 0,
+                at: now,
+                amount: 0,
+                reason: String::new(),
+                meta: Vec::new(),
+                lines: Vec::new(),
+                moved_money: false,
+                restocked: false,
+            };
+            Ok(Found::Made(render::refund(&empty, 0, 6)))
+        }
+        _ => Err(Refused::no_route()),
     }
 }
 
@@ -204,7 +274,14 @@ fn answer(state: &mut State, request: &Request, now: i64) -> Result<Found, Refus
             let id = writes::create(state, &body(request)?, now)?;
             Ok(Found::Made(shown(state, &id, dp, now)?))
         }
-        (Method::Get, ["orders", id]) => Ok(Found::One(shown(state, id, dp, now)?)),
+        (Method::Get, ["orders", id]) => {
+            let late = state.order(id);
+            let late = late.and_then(|order| late::seen(order, &query, now));
+            match late {
+                Some(late) => Ok(Found::One(late.order.clone())),
+                None => Ok(Found::One(shown(state, id, dp, now)?)),
+            }
+        }
         (Method::Put, ["orders", id]) => {
             writes::update(state, id, &body(request)?, now)?;
             let order = state.order(id).ok_or_else(|| Refused::no_such("order"))?;
@@ -218,14 +295,10 @@ fn answer(state: &mut State, request: &Request, now: i64) -> Result<Found, Refus
         (Method::Get, ["orders", id, "refunds"]) => {
             let order = of_refunds(state, id)?;
             broken(order, "refunds")?;
-            let bp = order.rate_bp;
-            // The newest is first.
-            let all = order
-                .refunds
-                .iter()
-                .rev()
-                .map(|r| render::refund(r, bp, dp));
-            Ok(Found::List(all.collect(), order.refunds.len()))
+            let late = late::seen(order, &query, now);
+            let all = late.map_or_else(|| late::refunds(order, dp), |late| late.refunds.clone());
+            let count = all.len();
+            Ok(Found::List(all, count))
         }
         (Method::Post, ["orders", id, "refunds"]) => {
             of_refunds(state, id)?;
@@ -239,16 +312,16 @@ fn answer(state: &mut State, request: &Request, now: i64) -> Result<Found, Refus
         }
         (Method::Get, ["orders", id, "notes"]) => {
             let order = state.order(id).ok_or_else(|| Refused::no_such("order"))?;
-            Ok(Found::All(
-                order.notes.iter().rev().map(render::note).collect(),
-            ))
+            let late = late::seen(order, &query, now);
+            let all = late.map_or_else(|| late::notes(order), |late| late.notes.clone());
+            Ok(Found::All(all))
         }
         (Method::Post, ["orders", id, "notes"]) => {
             let made = writes::note(state, id, &body(request)?, now)?;
             Ok(Found::Made(made))
         }
         (method, ["orders", id, "fulfillments"]) if state.fulfilments_offered => {
-            fulfilments(state, method, id, request, now)
+            fulfilments(state, (method, *id), request, &query, now)
         }
         (Method::Get, ["products"]) => list::products(state, &query),
         (Method::Post, ["products"]) => {
@@ -315,9 +388,9 @@ fn told(status: Option<u16>, unknown: Refused) -> Result<(), Refused> {
 
 fn fulfilments(
     state: &mut State,
-    method: Method,
-    id: &str,
+    (method, id): (Method, &str),
     request: &Request,
+    query: &Query,
     now: i64,
 ) -> Result<Found, Refused> {
     let unknown = || {
@@ -331,10 +404,10 @@ fn fulfilments(
         Method::Get => {
             let order = state.order(id).ok_or_else(unknown)?;
             broken(order, "fulfillments")?;
-            let stand = order.fulfilments.iter().filter(|f| f.deleted.is_none());
-            Ok(Found::All(
-                stand.map(|f| render::fulfilment(order, f)).collect(),
-            ))
+            let late = late::seen(order, query, now);
+            let all =
+                late.map_or_else(|| late::fulfilments(order), |late| late.fulfilments.clone());
+            Ok(Found::All(all))
         }
         Method::Post => {
             state.order(id).ok_or_else(unknown)?;

@@ -6,6 +6,7 @@ use hikiate_sdk::{Currency, Party};
 use serde_json::{Value, json};
 
 use super::NewOrder;
+use super::late::Late;
 use super::money::{self, Micro};
 
 /// The shop's zone, seconds ahead of GMT.
@@ -88,6 +89,8 @@ pub(super) struct Order {
     pub(super) lacking: Option<String>,
     /// As it was shown at some time, and until when readers get that instead of what it is.
     pub(super) older: Option<(Value, i64)>,
+    /// What look-ups are shown of it instead, since the last call that was made of it is shown late.
+    pub(super) late: Option<Late>,
     /// Lists of its own that cannot be told, each with the status that it is answered with.
     pub(super) broken: BTreeMap<&'static str, u16>,
     /// Lists leave it out until then.
@@ -399,6 +402,7 @@ impl State {
             stock_reduced: false,
             lacking,
             older: None,
+            late: None,
             broken: BTreeMap::new(),
             hidden_until: i64::MIN,
             deleted: false,

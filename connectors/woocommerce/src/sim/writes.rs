@@ -131,6 +131,7 @@ pub(super) fn create(state: &mut State, body: &Value, now: i64) -> Result<String
         stock_reduced: false,
         lacking: None,
         older: None,
+        late: None,
         broken: std::collections::BTreeMap::new(),
         hidden_until: i64::MIN,
         deleted: false,

@@ -82,6 +82,10 @@ impl Software for MedusaShop {
         self.0.show_older(id, older, seconds);
     }
 
+    fn catch_up(&self) {
+        self.0.catch_up();
+    }
+
     fn take_changes(&self) -> Vec<String> {
         self.0.take_changes()
     }

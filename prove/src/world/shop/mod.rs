@@ -52,6 +52,9 @@ pub(super) trait Software {
     /// Readings by its id get what it was, for a while.
     fn show_older(&self, id: &str, older: Value, seconds: i64);
 
+    /// Look-ups see all that was done, whatever was to be shown late.
+    fn catch_up(&self);
+
     /// The orders that changed since this was last asked.
     fn take_changes(&self) -> Vec<String>;
 

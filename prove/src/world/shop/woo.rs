@@ -357,6 +357,10 @@ impl Software for WooShop {
         self.sim.show_older(id, older, seconds);
     }
 
+    fn catch_up(&self) {
+        self.sim.catch_up();
+    }
+
     fn take_changes(&self) -> Vec<String> {
         self.sim.take_changes()
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hikiate_sdk::budget::Clock;
+use hikiate_sdk::faulty::{Fault, FaultSeam as _, FaultyTransport, Target};
 use hikiate_sdk::sim::SimClock;
 use hikiate_sdk::text::without_quotes;
 use hikiate_sdk::{
@@ -433,4 +434,27 @@ async fn a_cancelled_order_keeps_its_note_and_none_is_no_refusal() {
     assert_eq!(error.class, ErrorClass::Conflict);
     assert_eq!(w.noted(&["high-value"]).await, 0);
     assert_eq!(w.sim.writes(), before);
+}
+
+#[tokio::test]
+async fn what_a_plug_in_swallowed_is_not_in_the_answer() {
+    let world = world();
+    let seam = FaultyTransport::new(world.sim.transport()).asking(crate::sim::can);
+    let seam = Arc::new(seam);
+    let medusa = account(Arc::clone(&seam) as _, Settings::default());
+    let unseen = (ErrorClass::OutcomeUnknown, Some(Error::NOT_SHOWN));
+    for (call, expected) in [
+        (world.fulfil("HK0000000000001-S1", 1), unseen),
+        // What is captured already is answered so too.
+        (world.capture(Some(100), 100), (ErrorClass::Conflict, None)),
+        (world.cancel(), unseen),
+    ] {
+        seam.inject(Target::Write, Fault::Swallowed);
+        let (op, prepared) = (call.op(), medusa.prepare(&call).unwrap());
+        let error = medusa.send_one(op, &prepared).await.unwrap_err();
+        assert_eq!((error.class, error.code.as_deref()), expected, "{op}");
+        let found = medusa.look_up_one(op, &prepared).await.unwrap();
+        assert!(matches!(found, LookUp::NotFound), "{op}: {found:?}");
+    }
+    assert!(seam.unmet().is_empty());
 }

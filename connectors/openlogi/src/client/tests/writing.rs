@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hikiate_sdk::budget::Clock;
-use hikiate_sdk::faulty::{Fault, FaultyTransport, When};
+use hikiate_sdk::faulty::{Fault, FaultyTransport, SHOWN_AFTER, When};
 use hikiate_sdk::http::{Method, Request, Response, Transport, TransportError};
 use hikiate_sdk::sim::{SimClock, SimTransport};
 use hikiate_sdk::text::without_quotes;
@@ -171,6 +171,44 @@ async fn a_number_that_is_taken_and_a_look_that_fails_tell_what_openlogi_said_to
         error.to_string(),
         "POST /shipments: OPENLOGI answered 422 validation_failed: “…”; identifier: “…”; looking for HK0000000000001-S1 failed: GET /shipments/TS001: OPENLOGI answered 500 internal_server_error: “…”"
     );
+}
+
+/// A replica that lags answers its look-ups; each call was made once.
+#[tokio::test]
+async fn a_call_that_is_shown_late_is_not_found_before_and_found_then() {
+    let world = world();
+    let seam = FaultyTransport::new(world.sim.transport()).asking(crate::sim::can);
+    let seam = Arc::new(seam);
+    let late = account(Arc::clone(&seam) as _, Settings::of(ACCOUNT));
+    let create = late.prepare(&instruct(instruction(1, 1))).unwrap();
+    let stop = late.prepare(&cancel(1)).unwrap();
+    seam.inject_when(When::new(Method::Post, "/shipments"), Fault::LostAndLate);
+    let lost = late.send_one(Op::Instruct, &create).await;
+    assert_eq!(class(&lost), Some(ErrorClass::OutcomeUnknown));
+    let found = late.look_up_one(Op::Instruct, &create).await.unwrap();
+    assert!(matches!(found, LookUp::NotFound), "{found:?}");
+    let stopped = late.send_one(Op::CancelInstruction, &stop).await;
+    assert_eq!(class(&stopped), Some(ErrorClass::NotFound));
+    world.clock.advance(SHOWN_AFTER);
+    let found = late.look_up_one(Op::Instruct, &create).await.unwrap();
+    assert!(matches!(found, LookUp::Found(_)), "{found:?}");
+
+    seam.inject_when(When::new(Method::Delete, "/shipments"), Fault::LostAndLate);
+    let lost = late.send_one(Op::CancelInstruction, &stop).await;
+    assert_eq!(class(&lost), Some(ErrorClass::OutcomeUnknown));
+    assert!(world.sim.shipment(&reference(1)).unwrap().gone);
+    let found = late
+        .look_up_one(Op::CancelInstruction, &stop)
+        .await
+        .unwrap();
+    assert!(matches!(found, LookUp::NotFound), "{found:?}");
+    world.clock.advance(SHOWN_AFTER);
+    let found = late
+        .look_up_one(Op::CancelInstruction, &stop)
+        .await
+        .unwrap();
+    assert!(matches!(found, LookUp::Found(_)), "{found:?}");
+    assert_eq!(world.sim.created(&reference(1)), 1);
 }
 
 #[tokio::test]
