@@ -35,7 +35,6 @@ impl Resolving<'_> {
     pub(super) fn policy(
         &self,
         file: &File,
-        holds: &[(usize, HoldTable)],
         p: &mut Problems<'_>,
         mapping: &mut Problems<'_>,
     ) -> Option<Policy> {
@@ -99,10 +98,10 @@ impl Resolving<'_> {
         let mail = self.mail(file, mails, p);
         let booking = file.booking.as_ref().map(|table| self.booking(table, p));
         let catalogue = catalogue::read(&file.catalogue, self.base_dir, self.routes, p, mapping);
-        for (n, hold) in holds {
+        for (n, hold) in file.hold.iter().enumerate() {
             p.value(&["hold", &format!("#{n}"), "name"], slug(&hold.name));
         }
-        let holds = holds.iter().map(|(_, hold)| hold.rule()).collect();
+        let holds = file.hold.iter().map(HoldTable::rule).collect();
         Some(Policy {
             shop: Shop {
                 name: file.shop.name.clone(),
@@ -158,7 +157,15 @@ impl Resolving<'_> {
         }
         let payments = table.payments.iter().map(|(gateway, payment)| {
             let path = ["channels", name, "payments", gateway, "account"];
+            let unread = p.is_unread(&["channels", name, "payments", gateway, "method"]);
             let account = match (payment.method, &payment.account) {
+                // What it is for is not known.
+                (_, account) if unread => {
+                    if let Some(account) = account {
+                        self.routes.account(account, &path, p);
+                    }
+                    None
+                }
                 (PaymentMethod::Card, None) => {
                     p.at(&path, "missing: the account that captures the payment");
                     None
@@ -316,6 +323,7 @@ impl Resolving<'_> {
             (None, Some(every)) => p
                 .value(&["booking", "close", "every"], span(every, 1))
                 .map(Close::Every),
+            _ if p.is_unread(&["booking", "close"]) => None,
             _ => {
                 p.at(
                     &["booking", "close"],

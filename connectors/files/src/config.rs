@@ -341,7 +341,7 @@ pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
             )),
         }
         match (layout.picked_up, &places.picked_up_to) {
-            (PickedUp::Moved, None) => problems.push(Problem::new("picked_up_to", "is missing: the layout says picked_up = \"moved\", so set the folder that hikiate's files are moved to")),
+            (PickedUp::Moved, None) if !all.contains_key("picked_up_to") => problems.push(Problem::new("picked_up_to", "is missing: the layout says picked_up = \"moved\", so set the folder that hikiate's files are moved to")),
             (PickedUp::Kept | PickedUp::Removed, Some(_)) => problems.push(Problem::new("picked_up_to", "has no effect: the layout does not say picked_up = \"moved\"")),
             _ => {}
         }

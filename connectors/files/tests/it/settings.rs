@@ -72,6 +72,22 @@ fn every_wrong_key_is_told_at_once() {
 }
 
 #[test]
+fn a_key_that_cannot_be_read_is_not_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let layout = dir.path().join("moved.toml");
+    let text = SHIPPED.iter().find(|(n, _)| *n == "japanese-3pl-utf8");
+    let text = text.unwrap().1;
+    let moved = text.replace("picked_up = \"kept\"", "picked_up = \"moved\"");
+    std::fs::write(&layout, moved).unwrap();
+    let settings = json!({ "folder": "x", "layout": layout, "picked_up_to": "../up" });
+    let found = problems(&settings);
+    assert!(
+        found.len() == 1 && found[0].1.contains("must be a folder below"),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn modes_groups_and_budgets_are_checked() {
     let of = |key: &str, value: Value| {
         let mut settings = json!({ "folder": "x", "layout": "hledger" });
