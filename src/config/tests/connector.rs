@@ -47,6 +47,7 @@ struct Account {
     field: PaymentField,
     closed: bool,
     mails: bool,
+    homeless: bool,
 }
 
 impl ConnectorKind for Test {
@@ -158,6 +159,7 @@ impl ConnectorKind for Test {
             },
             ids: has("ids"),
             mails: has("mails-shipments"),
+            homeless: has("no-folder"),
             closed: has("closed-words"),
         }))
     }
@@ -234,6 +236,11 @@ impl Source for Account {
 impl Operations for Account {
     fn operations(&self) -> Vec<OperationSpec> {
         self.ops.clone()
+    }
+
+    fn destination(&self) -> Vec<String> {
+        let missing = self.homeless.then(|| "its folder is missing".to_owned());
+        missing.into_iter().collect()
     }
 
     fn mails_shipments(&self) -> bool {
