@@ -661,6 +661,17 @@ impl Verdict {
             Self::Evidence => "evidence",
         }
     }
+
+    /// The outcome of a batch, or of a request to a warehouse, for people: what was taken is at the warehouse, which accepts or rejects
+    /// each shipment by its reply.
+    #[must_use]
+    pub fn of_batch(self) -> &'static str {
+        match self {
+            Self::Accepted => "delivered",
+            Self::Refused => "rejected",
+            other => other.as_str(),
+        }
+    }
 }
 
 /// Why a stored fact cannot be read by this binary.

@@ -4,7 +4,7 @@ mod decide;
 mod name;
 pub(super) mod typed;
 
-use hikiate_sdk::CancelVerdict;
+use hikiate_sdk::{CancelVerdict, Op};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::out::{plain, table};
 use super::session::Session;
 use super::words::status_ja;
-use crate::facts::RefundReason;
+use crate::facts::{RefundReason, Verdict};
 use crate::plan::command::{refund_is, tax_rate};
 use crate::plan::{ExcusedInWords, Explanation, TaskInWords, ledger};
 use crate::store::SubjectRow;
@@ -236,7 +236,10 @@ fn detail(body: &Value) -> String {
         "reason",
     ];
     let told = TELLING.iter().filter_map(|name| match body.get(name)? {
-        Value::String(text) if !text.is_empty() => Some(format!("{name} {text}")),
+        Value::String(text) if !text.is_empty() => {
+            let said = of_batch(body).filter(|_| *name == "verdict");
+            Some(format!("{name} {}", said.unwrap_or(text)))
+        }
         Value::Number(number) => Some(format!("{name} {number}")),
         Value::Array(words) if !words.is_empty() => {
             let words: Option<Vec<&str>> = words.iter().map(Value::as_str).collect();
@@ -245,6 +248,18 @@ fn detail(body: &Value) -> String {
         _ => None,
     });
     told.collect::<Vec<_>>().join(", ")
+}
+
+/// The outcome of what was sent as a batch, or to a warehouse, in the words of the log; of other calls as it is stored.
+fn of_batch(outcome: &Value) -> Option<&'static str> {
+    let op = outcome.get("intent")?.as_str()?.split(':').next()?;
+    match Op::parse(op)? {
+        Op::Instruct | Op::CancelInstruction | Op::PostJournal => {
+            let verdict: Verdict = serde_json::from_value(outcome.get("verdict")?.clone()).ok()?;
+            Some(verdict.of_batch())
+        }
+        _ => None,
+    }
 }
 
 async fn explained(session: &Session, order: &str) -> Result<(), Failure> {
@@ -302,5 +317,24 @@ mod tests {
         assert_eq!(detail(&json!({ "message": "" })), "");
         let released = json!({ "rules": ["manual", "many"], "reason": "called" });
         assert_eq!(detail(&released), "rules manual many, reason called");
+    }
+
+    #[test]
+    fn what_was_merely_delivered_is_not_called_accepted() {
+        let outcome = |intent: &str, verdict: &str| {
+            detail(&json!({ "intent": intent, "verdict": verdict, "message": "" }))
+        };
+        for (intent, verdict, words) in [
+            ("instruct:tokyo-3pl:W:1", "accepted", "verdict delivered"),
+            ("instruct:HK1-S1", "accepted", "verdict delivered"),
+            ("cancel_instruction:HK1-S1", "accepted", "verdict delivered"),
+            ("instruct:tokyo-3pl:W:1", "refused", "verdict rejected"),
+            ("post_journal:books:J:1", "done", "verdict done"),
+            ("capture:stripe:shop:1:1", "accepted", "verdict accepted"),
+        ] {
+            assert_eq!(outcome(intent, verdict), words, "{intent}");
+        }
+        let reply = json!({ "reference": "HK1-S1", "verdict": "accepted" });
+        assert_eq!(detail(&reply), "reference HK1-S1, verdict accepted");
     }
 }

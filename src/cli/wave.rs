@@ -448,8 +448,12 @@ async fn give_up(session: &Session, kind: &str, abandon: Abandon) -> Result<(), 
         )));
     }
     let today = session.today().await?;
+    let directory = session.store.directory().await?;
     let (reason, actor) = (&abandon.reason, &session.actor);
-    let write = || session.store.abandon(row.id, kind, reason, actor, today);
+    let write = || {
+        let store = &session.store;
+        store.abandon(&directory, row.id, kind, reason, actor, today)
+    };
     let done = session.store.retried("abandon", write).await?;
     session.out.one(&done, || {
         let next = if kind == WAVE {

@@ -113,13 +113,14 @@ impl Building<'_> {
             return None;
         };
         let mut settings = Value::Object(settings);
-        let mut found = Problems::new(problems.sources());
-        Shape::new(kind.schema()).check(&mut settings, &path, &mut found);
-        plain_passwords(&settings, &mut path.map(str::to_owned).to_vec(), &mut found);
-        if !found.is_empty() {
-            problems.append(found);
-            return None;
-        }
+        let mut unread = Shape::new(kind.schema()).check(&mut settings, &path, problems);
+        plain_passwords(
+            &settings,
+            &mut path.map(str::to_owned).to_vec(),
+            problems,
+            &mut unread,
+        );
+        problems.settle(&unread);
         anchor_secrets(&mut settings, self.base_dir);
         let placeholders = if self.allow_missing_secrets {
             Placeholders::put(&mut settings, self.base_dir)
@@ -136,7 +137,7 @@ impl Building<'_> {
             link: &link,
         };
         match kind.build(&config) {
-            Ok(instance) => {
+            Ok(instance) if unread.is_empty() => {
                 link.meter().declare(instance.budgets());
                 Some(AccountBuilt {
                     slug,
@@ -145,16 +146,18 @@ impl Building<'_> {
                     link,
                 })
             }
+            Ok(_) => None,
             Err(wrong) => {
                 for problem in wrong
                     .iter()
                     .filter(|problem| !placeholders.concern(&problem.key))
                 {
                     let keys = problem.key.split('.').filter(|key| !key.is_empty());
-                    problems.at(
-                        &path.into_iter().chain(keys).collect::<Vec<_>>(),
-                        problem.message.clone(),
-                    );
+                    let at: Vec<&str> = path.into_iter().chain(keys).collect();
+                    // Of a key that does not fit the schema enough was said.
+                    if !problems.is_unread(&at) {
+                        problems.at(&at, problem.message.clone());
+                    }
                 }
                 None
             }
@@ -234,18 +237,24 @@ impl Placeholders {
 }
 
 /// A password inside an address would be shown by every log and list.
-fn plain_passwords(value: &Value, path: &mut Vec<String>, problems: &mut Problems<'_>) {
+fn plain_passwords(
+    value: &Value,
+    path: &mut Vec<String>,
+    problems: &mut Problems<'_>,
+    found: &mut Vec<Vec<String>>,
+) {
     match value {
         Value::String(text) if url::Url::parse(text).is_ok_and(|url| url.password().is_some()) => {
             let parts: Vec<&str> = path.iter().map(String::as_str).collect();
             let told = "the URL contains a password; put it in an environment variable or a file \
                         and refer to it with { env = \"…\" }";
             problems.at(&parts, told);
+            found.push(path.clone());
         }
         Value::Object(table) => {
             for (key, below) in table {
                 path.push(key.clone());
-                plain_passwords(below, path, problems);
+                plain_passwords(below, path, problems, found);
                 path.pop();
             }
         }

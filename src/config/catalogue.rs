@@ -23,6 +23,9 @@ pub(super) fn read(
     mapping: &mut Problems<'_>,
 ) -> Catalogue {
     let key = ["catalogue", "file"];
+    if problems.is_unread(&["catalogue", "mapping"]) {
+        return Catalogue::SameCode;
+    }
     let file = match (table.mapping, &table.file) {
         (Mapping::SameCode, None) => return Catalogue::SameCode,
         (Mapping::SameCode, Some(_)) => {

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use hikiate_sdk::budget::Clock;
 use hikiate_sdk::{ConnectorKind, Currency};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::accounts::{AccountBuilt, Building};
-use super::layers::{self, DEFAULTS, Surroundings};
-use super::model::{File, HoldTable, Mapping};
+use super::layers::{self, Surroundings};
+use super::model::{ChannelTable, File, HoldTable, Mapping};
 use super::report::{ConfigProblem, Problems};
 use super::resolve::Resolving;
 use super::routes::Routes;
@@ -66,11 +66,8 @@ pub fn load(
     let mut problems = Problems::new(&sources);
     let base_dir = base_dir(path);
 
-    let bad = Shape::of::<File>().check(&mut merged, &[], &mut problems);
-    problems.settle(&bad);
-    let written = names(&merged);
-    let holds = take_holds(&mut merged, &bad);
-    heal(&mut merged, &bad);
+    let unread = Shape::of::<File>().check(&mut merged, &[], &mut problems);
+    problems.settle(&unread);
     let file: File = match serde_json::from_value(merged.clone()) {
         Ok(file) => file,
         Err(e) => {
@@ -80,8 +77,11 @@ pub fn load(
             return Err(problems.into_sorted());
         }
     };
-    for (section, what) in [("channels", "channel"), ("warehouses", "warehouse")] {
-        if written.get(section).is_empty() {
+    for (section, what, none) in [
+        ("channels", "channel", file.channels.is_empty()),
+        ("warehouses", "warehouse", file.warehouses.is_empty()),
+    ] {
+        if none {
             problems.at(
                 &[section],
                 format!("no {what}: add at least one table [{section}.NAME]"),
@@ -94,22 +94,25 @@ pub fn load(
         .and_then(Value::as_object)
         .cloned()
         .unwrap_or_default();
+    let timezone = file.shop.timezone.parse::<chrono_tz::Tz>();
     let building = Building {
         connectors,
         base_dir,
-        timezone: &file.shop.timezone,
+        // One that cannot be read is a mistake of the shop and not of each account.
+        timezone: timezone.map_or("UTC", |zone| zone.name()),
         allow_missing_secrets: surroundings.allow_missing_secrets,
         clock: Clock::default(),
     };
     let accounts = building.all(&tables, &mut problems);
-    let routes = Routes::new(written.get("accounts"), &accounts);
+    let names = file.accounts.keys().map(String::as_str);
+    let routes = Routes::new(names.collect(), &accounts);
     let resolving = Resolving {
         routes: &routes,
         base_dir,
-        warehouse_names: written.get("warehouses"),
+        warehouse_names: file.warehouses.keys().map(String::as_str).collect(),
     };
     let mut mapping = Problems::new(&sources);
-    let policy = resolving.policy(&file, &holds, &mut problems, &mut mapping);
+    let policy = resolving.policy(&file, &mut problems, &mut mapping);
     let mapping_problems = if surroundings.allow_bad_mapping {
         mapping.into_sorted()
     } else {
@@ -120,7 +123,7 @@ pub fn load(
     let mapping_file = file.catalogue.file.as_ref().filter(|_| listed);
     let mapping_file = mapping_file.map(|name| base_dir.join(name));
     let settings = Settings::resolve(&file, surroundings, base_dir, &mut problems);
-    let rules = compile(&file, &holds, &mut problems);
+    let rules = compile(&file, &mut problems);
 
     match (policy, settings, rules) {
         (Some(policy), Some(settings), Some(rules)) if problems.is_empty() => {
@@ -147,18 +150,13 @@ pub fn load(
     }
 }
 
-fn compile(
-    file: &File,
-    holds: &[(usize, HoldTable)],
-    problems: &mut Problems<'_>,
-) -> Option<RuleSet> {
-    let rules: Vec<HoldRule> = holds.iter().map(|(_, hold)| hold.rule()).collect();
-    RuleSet::compile(&rules, &currencies(file))
+fn compile(file: &File, problems: &mut Problems<'_>) -> Option<RuleSet> {
+    let rules: Vec<HoldRule> = file.hold.iter().map(HoldTable::rule).collect();
+    RuleSet::compile(&rules, &currencies(file, problems))
         .map_err(|found| {
             for problem in found {
-                let index = holds.get(problem.index).map_or(problem.index, |(n, _)| *n);
                 problems.at(
-                    &["hold", &format!("#{index}"), problem.key],
+                    &["hold", &format!("#{}", problem.index), problem.key],
                     problem.message,
                 );
             }
@@ -166,89 +164,16 @@ fn compile(
         .ok()
 }
 
-/// What the channels sell in; a channel that does not say sells in the shop's. One that cannot be read is no currency here.
-fn currencies(file: &File) -> Vec<Currency> {
-    let written = file
-        .channels
-        .values()
-        .map(|channel| channel.currency.as_ref().unwrap_or(&file.shop.currency));
-    let read = written.filter_map(|text| text.parse().ok());
-    let mut currencies: Vec<Currency> = read.filter(Currency::is_listed).collect();
+/// What the channels sell in; a channel that does not say sells in the shop's. None where one cannot be read, which may be any.
+fn currencies(file: &File, problems: &Problems<'_>) -> Vec<Currency> {
+    let one = |(name, channel): (&String, &ChannelTable)| {
+        let text = channel.currency.as_ref().unwrap_or(&file.shop.currency);
+        let read = text.parse::<Currency>().ok().filter(Currency::is_listed);
+        read.filter(|_| !problems.is_unread(&["channels", name, "currency"]))
+    };
+    let read: Option<Vec<Currency>> = file.channels.iter().map(one).collect();
+    let mut currencies = read.unwrap_or_default();
     currencies.sort();
     currencies.dedup();
     currencies
-}
-
-/// Names as written, also of tables with problems, so that one mistake is not reported as several.
-struct Names(Map<String, Value>);
-
-impl Names {
-    fn get(&self, section: &str) -> Vec<&str> {
-        self.0
-            .get(section)
-            .and_then(Value::as_object)
-            .map(|table| table.keys().map(String::as_str).collect())
-            .unwrap_or_default()
-    }
-}
-
-fn names(merged: &Value) -> Names {
-    Names(merged.as_object().cloned().unwrap_or_default())
-}
-
-/// The rules that can be read, with their place in the file.
-fn take_holds(merged: &mut Value, bad: &[Vec<String>]) -> Vec<(usize, HoldTable)> {
-    let taken = merged
-        .as_object_mut()
-        .and_then(|table| table.remove("hold"));
-    let Some(Value::Array(elements)) = taken else {
-        return Vec::new();
-    };
-    let broken = |n: usize| {
-        bad.iter()
-            .any(|path| path.len() > 1 && path[0] == "hold" && path[1] == format!("#{n}"))
-    };
-    let readable = elements
-        .into_iter()
-        .enumerate()
-        .filter(|(n, _)| !broken(*n));
-    readable
-        .filter_map(|(n, hold)| Some((n, serde_json::from_value(hold).ok()?)))
-        .collect()
-}
-
-/// Puts the default, or nothing, where something does not fit, so that the rest can be checked too.
-fn heal(merged: &mut Value, bad: &[Vec<String>]) {
-    let defaults: Value = toml::from_str(DEFAULTS).unwrap_or_default();
-    for path in bad {
-        let Some(section) = path.first() else {
-            continue;
-        };
-        let Some(table) = merged.as_object_mut() else {
-            return;
-        };
-        match (defaults.get(section), path.get(1)) {
-            (Some(Value::Object(_)), Some(key)) => {
-                let default = defaults.get(section).and_then(|s| s.get(key)).cloned();
-                if let Some(inner) = table.get_mut(section).and_then(Value::as_object_mut) {
-                    match default {
-                        Some(default) => inner.insert(key.clone(), default),
-                        None => inner.remove(key),
-                    };
-                }
-            }
-            (Some(default), None) => {
-                table.insert(section.clone(), default.clone());
-            }
-            (None, Some(entry)) if section != "booking" => {
-                table
-                    .get_mut(section)
-                    .and_then(Value::as_object_mut)
-                    .map(|inner| inner.remove(entry));
-            }
-            _ => {
-                table.remove(section);
-            }
-        }
-    }
 }

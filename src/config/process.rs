@@ -141,10 +141,12 @@ fn database(
     let url = match (variable("DATABASE_URL"), &file.database.url) {
         (Some(url), _) => Some(SecretString::from(url.clone())),
         (None, Some(secret)) if secret.env.is_some() == secret.file.is_some() => {
-            p.at(
-                &["database", "url"],
-                "write { env = \"NAME\" } or { file = \"/path\" }",
-            );
+            if !p.is_unread(&["database", "url"]) {
+                p.at(
+                    &["database", "url"],
+                    "write { env = \"NAME\" } or { file = \"/path\" }",
+                );
+            }
             None
         }
         (None, Some(secret)) => {
@@ -177,10 +179,8 @@ fn database(
             .ok()
     });
     let unverified = options.as_ref().and_then(transport::unverified);
-    if let Some((host, mode)) = unverified
-        .as_ref()
-        .filter(|_| !file.database.allow_insecure)
-    {
+    let allowed = file.database.allow_insecure || p.is_unread(&["database", "allow_insecure"]);
+    if let Some((host, mode)) = unverified.as_ref().filter(|_| !allowed) {
         p.at(
             &["database", "url"],
             format!(
@@ -231,7 +231,8 @@ fn http(table: &HttpTable, p: &mut Problems<'_>) -> Option<HttpSettings> {
         "off" => None,
         text => {
             let address = listen(text, &["http", "listen"], "127.0.0.1:9464\", or \"off", p)?;
-            if !address.ip().is_loopback() && !table.allow_remote {
+            let allowed = table.allow_remote || p.is_unread(&["http", "allow_remote"]);
+            if !address.ip().is_loopback() && !allowed {
                 p.at(&["http", "listen"], format!("{address} is reachable from other machines, and metrics have no password; if you intend that, set allow_remote = true"));
             }
             Some(address)
@@ -263,7 +264,8 @@ fn listen(text: &str, path: &[&str], example: &str, p: &mut Problems<'_>) -> Opt
 fn hooks(table: &HooksTable, p: &mut Problems<'_>) -> Option<HookSettings> {
     let path = ["http", "hooks", "listen"];
     let address = listen(table.listen.as_deref().unwrap_or(HOOKS), &path, HOOKS, p);
-    if address.is_some_and(|a| !a.ip().is_loopback()) && !table.allow_remote {
+    let allowed = table.allow_remote || p.is_unread(&["http", "hooks", "allow_remote"]);
+    if address.is_some_and(|a| !a.ip().is_loopback()) && !allowed {
         p.at(&path, "webhooks would arrive here unencrypted; put a TLS reverse proxy in front of 127.0.0.1, or set allow_remote = true");
     }
     let public_url = p.value(&["http", "hooks", "public_url"], public(&table.public_url));

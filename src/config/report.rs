@@ -51,7 +51,7 @@ impl<'a> Problems<'a> {
         }
     }
 
-    /// Keys that have a problem already and now carry a default: nothing more is said about them.
+    /// Keys that have a problem already and are not what was written: nothing more is said about them.
     pub(super) fn settle(&mut self, paths: &[Vec<String>]) {
         self.settled.extend_from_slice(paths);
     }
@@ -66,6 +66,13 @@ impl<'a> Problems<'a> {
             return;
         }
         self.found.push(self.sources.problem(path, message));
+    }
+
+    /// Whether a key, or one in or around it, has a problem already, so that it is not what was written: what follows from it is no
+    /// mistake of its own.
+    pub(super) fn is_unread(&self, path: &[&str]) -> bool {
+        let mut settled = self.settled.iter();
+        settled.any(|done| done.iter().zip(path).all(|(a, b)| a == b))
     }
 
     /// Notes a problem at a line of another file.

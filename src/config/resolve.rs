@@ -35,7 +35,6 @@ impl Resolving<'_> {
     pub(super) fn policy(
         &self,
         file: &File,
-        holds: &[(usize, HoldTable)],
         p: &mut Problems<'_>,
         mapping: &mut Problems<'_>,
     ) -> Option<Policy> {
@@ -99,10 +98,10 @@ impl Resolving<'_> {
         let mail = self.mail(file, mails, p);
         let booking = file.booking.as_ref().map(|table| self.booking(table, p));
         let catalogue = catalogue::read(&file.catalogue, self.base_dir, self.routes, p, mapping);
-        for (n, hold) in holds {
+        for (n, hold) in file.hold.iter().enumerate() {
             p.value(&["hold", &format!("#{n}"), "name"], slug(&hold.name));
         }
-        let holds = holds.iter().map(|(_, hold)| hold.rule()).collect();
+        let holds = file.hold.iter().map(HoldTable::rule).collect();
         Some(Policy {
             shop: Shop {
                 name: file.shop.name.clone(),
@@ -158,7 +157,15 @@ impl Resolving<'_> {
         }
         let payments = table.payments.iter().map(|(gateway, payment)| {
             let path = ["channels", name, "payments", gateway, "account"];
+            let unread = p.is_unread(&["channels", name, "payments", gateway, "method"]);
             let account = match (payment.method, &payment.account) {
+                // What it is for is not known.
+                (_, account) if unread => {
+                    if let Some(account) = account {
+                        self.routes.account(account, &path, p);
+                    }
+                    None
+                }
                 (PaymentMethod::Card, None) => {
                     p.at(&path, "missing: the account that captures the payment");
                     None
@@ -205,19 +212,7 @@ impl Resolving<'_> {
         });
         let payments: BTreeMap<_, _> = payments.collect();
         let capture = capture(name, table.capture, &payments, p);
-        for warehouse in table
-            .locations
-            .keys()
-            .filter(|w| !self.warehouse_names.contains(&w.as_str()))
-        {
-            p.at(
-                &["channels", name, "locations", warehouse],
-                format!(
-                    "there is no warehouse {warehouse:?}{}",
-                    suggest::hint(warehouse, &self.warehouse_names)
-                ),
-            );
-        }
+        self.locations(name, &table.locations, p);
         if let Some(currency) = &table.currency {
             p.value(
                 &["channels", name, "currency"],
@@ -285,6 +280,34 @@ impl Resolving<'_> {
         }
     }
 
+    /// Notes warehouses that there are not, and codes of several: what others ship there is taken off the stock of one.
+    fn locations(&self, channel: &str, codes: &BTreeMap<String, String>, p: &mut Problems<'_>) {
+        let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+        for (warehouse, code) in codes {
+            let path = ["channels", channel, "locations", warehouse];
+            if !self.warehouse_names.contains(&warehouse.as_str()) {
+                p.at(
+                    &path,
+                    format!(
+                        "there is no warehouse {warehouse:?}{}",
+                        suggest::hint(warehouse, &self.warehouse_names)
+                    ),
+                );
+            }
+            if p.is_unread(&path) {
+                continue;
+            }
+            if let Some(other) = seen.insert(code, warehouse) {
+                p.at(
+                    &path,
+                    format!(
+                        "{code:?} is also the code of warehouse {other}: what others ship from there would be taken off the stock of one of them, whichever has it; give each warehouse its own code, or write it for one of them only"
+                    ),
+                );
+            }
+        }
+    }
+
     fn mail(&self, file: &File, wanted: bool, p: &mut Problems<'_>) -> Option<AccountSlug> {
         let path = ["mail", "account"];
         match &file.mail.account {
@@ -316,6 +339,7 @@ impl Resolving<'_> {
             (None, Some(every)) => p
                 .value(&["booking", "close", "every"], span(every, 1))
                 .map(Close::Every),
+            _ if p.is_unread(&["booking", "close"]) => None,
             _ => {
                 p.at(
                     &["booking", "close"],

@@ -8,81 +8,84 @@ use crate::suggest;
 /// A schema with its definitions.
 pub(super) struct Shape {
     root: Value,
+    /// What does not fit is taken out, or a stand-in takes its place.
+    stands_in: bool,
+}
+
+/// What does not fit.
+#[derive(Default)]
+struct Found {
+    /// Where, and the words.
+    said: Vec<(Vec<String>, String)>,
+    /// Keys whose values are not what was written, or meant.
+    unread: Vec<Vec<String>>,
 }
 
 impl Shape {
-    /// The shape of a type.
+    /// The shape of a type. Afterwards the value is one of the type, whatever was written, so that the rest of it can be checked.
     pub(super) fn of<T: schemars::JsonSchema>() -> Self {
-        Self::new(schemars::schema_for!(T))
+        Self {
+            root: schemars::schema_for!(T).to_value(),
+            stands_in: true,
+        }
     }
 
-    /// The shape a schema describes.
+    /// The shape a connector's schema describes. What does not fit stays as it is: connectors read key by key.
     pub(super) fn new(schema: schemars::Schema) -> Self {
         Self {
             root: schema.to_value(),
+            stands_in: false,
         }
     }
 
     /// Notes everything that does not fit and takes unknown keys out; text from the environment becomes the type
-    /// wanted. The paths of what did not fit.
+    /// wanted. The paths of the keys whose values are not what was written, or meant.
     pub(super) fn check(
         &self,
         value: &mut Value,
         path: &[&str],
         problems: &mut Problems<'_>,
     ) -> Vec<Vec<String>> {
-        let mut found = Vec::new();
-        self.walk(
-            value,
-            &self.root,
-            &Here {
-                path: path.iter().map(|p| (*p).to_owned()).collect(),
-            },
-            problems,
-            &mut found,
-        );
-        found
-            .into_iter()
-            .map(|(path, message)| {
-                problems.at(
-                    &path.iter().map(String::as_str).collect::<Vec<_>>(),
-                    message,
-                );
-                path
-            })
-            .collect()
+        let mut found = Found::default();
+        let here = Here {
+            path: path.iter().map(|p| (*p).to_owned()).collect(),
+        };
+        self.walk(value, &self.root, &here, problems, &mut found);
+        for (path, message) in found.said {
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            problems.at(&path, message);
+        }
+        found.unread
     }
 
+    /// Whether the value can be read as a whole; the keys of a table are read one by one.
     fn walk(
         &self,
         value: &mut Value,
         schema: &Value,
         here: &Here,
         places: &Problems<'_>,
-        found: &mut Vec<(Vec<String>, String)>,
-    ) {
+        found: &mut Found,
+    ) -> bool {
         let schema = self.resolved(schema);
-        if let Some(choices) = ["anyOf", "oneOf"]
-            .iter()
-            .find_map(|key| schema.get(*key)?.as_array())
-        {
-            self.choose(value, choices, here, places, found);
-            return;
+        if let Some(choices) = choices(schema) {
+            return self.choose(value, choices, here, places, found);
         }
         if let Some(words) = constants(schema) {
-            if !value.as_str().is_some_and(|word| words.contains(&word)) {
+            let known = value.as_str().is_some_and(|word| words.contains(&word));
+            if !known {
                 let hint = value
                     .as_str()
                     .and_then(|w| suggest::nearest(w, words.iter().copied()));
                 let hint =
                     hint.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
-                found.push(here.says(format!(
+                found.said.push(here.says(format!(
                     "{} is not one of {}{hint}",
                     short(value),
                     quoted(&words)
                 )));
             }
-            return;
+            return known;
         }
         let wanted = wanted(schema);
         if places.sources().is_from_environment(&here.parts()) {
@@ -94,13 +97,14 @@ impl Shape {
             } else {
                 ""
             };
-            found.push(here.says(format!(
+            found.said.push(here.says(format!(
                 "expected {}, found {}{how}",
                 name_of(wanted),
                 kind(value)
             )));
-            return;
+            return false;
         }
+        let mut reads = true;
         if let Value::Number(number) = value {
             let low = schema.get("minimum").and_then(Value::as_i64);
             let high = match schema.get("format").and_then(Value::as_str) {
@@ -110,19 +114,23 @@ impl Shape {
             let within =
                 |n: i64| low.is_none_or(|low| n >= low) && high.is_none_or(|high| n <= high);
             if number.as_i64().is_none_or(|n| !within(n)) && wanted == Some("integer") {
-                found.push(here.says(format!("{number} is out of range")));
+                found
+                    .said
+                    .push(here.says(format!("{number} is out of range")));
+                reads = false;
             }
         }
         if let Value::Array(elements) = value
             && let Some(items) = schema.get("items")
         {
             for (n, element) in elements.iter_mut().enumerate() {
-                self.walk(element, items, &here.below(&format!("#{n}")), places, found);
+                reads &= self.walk(element, items, &here.below(&format!("#{n}")), places, found);
             }
         }
         if let Value::Object(table) = value {
             self.table(table, schema, here, places, found);
         }
+        reads
     }
 
     fn table(
@@ -131,46 +139,64 @@ impl Shape {
         schema: &Value,
         here: &Here,
         places: &Problems<'_>,
-        found: &mut Vec<(Vec<String>, String)>,
+        found: &mut Found,
     ) {
         let known = schema.get("properties").and_then(Value::as_object);
+        let others = schema.get("additionalProperties");
         let names: Vec<&str> = known
             .map(|known| known.keys().map(String::as_str).collect())
             .unwrap_or_default();
+        let (mut unread, mut meant) = (Vec::new(), Vec::new());
         for (key, value) in table.iter_mut() {
             let below = here.below(key);
-            match (
-                known.and_then(|known| known.get(key)),
-                schema.get("additionalProperties"),
-            ) {
-                (Some(schema), _) => self.walk(value, schema, &below, places, found),
+            match (known.and_then(|known| known.get(key)), others) {
+                (Some(schema), _) | (None, Some(schema @ Value::Object(_))) => {
+                    if !self.walk(value, schema, &below, places, found) {
+                        unread.push(key.clone());
+                    }
+                }
                 (None, Some(Value::Bool(false))) => {
                     let hint = suggest::hint(key, &names);
-                    found.push(below.says(format!("no such key{hint}")));
-                }
-                (None, Some(schema @ Value::Object(_))) => {
-                    self.walk(value, schema, &below, places, found)
+                    found.said.push(below.says(format!("no such key{hint}")));
+                    found.unread.push(below.path);
+                    meant.extend(suggest::nearest(key, names.iter().copied()));
                 }
                 (None, _) => {}
             }
         }
-        for key in schema
-            .get("required")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-        {
-            if !table.contains_key(key) {
+        // Keys that are there under a wrong name are not missing.
+        meant.retain(|key| !table.contains_key(*key));
+        let required = required(schema);
+        for key in required.iter().filter(|key| !table.contains_key(**key)) {
+            if !meant.contains(key) {
                 let what = known
-                    .and_then(|known| known.get(key))
+                    .and_then(|known| known.get(*key))
                     .map(|of| self.describe(of))
                     .unwrap_or_default();
-                found.push(here.below(key).says(format!("missing{what}")));
+                let missing = here.below(key).says(format!("missing{what}"));
+                found.said.push(missing);
             }
+            unread.push((*key).to_owned());
         }
-        if schema.get("additionalProperties") == Some(&Value::Bool(false)) {
+        found
+            .unread
+            .extend(meant.iter().map(|key| here.below(key).path));
+        if others == Some(&Value::Bool(false)) {
             table.retain(|key, _| names.contains(&key.as_str()));
+        }
+        for key in unread {
+            found.unread.push(here.below(&key).path);
+            let of = known.and_then(|known| known.get(&key));
+            let needed = of.is_none() || required.contains(&key.as_str());
+            match of.or(others).filter(|_| needed) {
+                _ if !self.stands_in => {}
+                Some(of) => {
+                    table.insert(key, self.stand_in(of));
+                }
+                None => {
+                    table.remove(&key);
+                }
+            }
         }
     }
 
@@ -181,8 +207,8 @@ impl Shape {
         choices: &[Value],
         here: &Here,
         places: &Problems<'_>,
-        found: &mut Vec<(Vec<String>, String)>,
-    ) {
+        found: &mut Found,
+    ) -> bool {
         let words: Option<Vec<&str>> = choices
             .iter()
             .map(|choice| constants(self.resolved(choice)))
@@ -190,21 +216,47 @@ impl Shape {
             .map(|w| w.concat());
         if let Some(words) = words {
             let all = serde_json::json!({ "enum": words });
-            self.walk(value, &all, here, places, found);
-            return;
+            return self.walk(value, &all, here, places, found);
         }
         let best = choices
             .iter()
             .filter(|choice| wanted(self.resolved(choice)) != Some("null") || value.is_null())
             .map(|choice| {
-                let (mut tried, mut wrong) = (value.clone(), Vec::new());
-                self.walk(&mut tried, choice, here, places, &mut wrong);
-                (wrong, tried)
+                let (mut tried, mut wrong) = (value.clone(), Found::default());
+                let reads = self.walk(&mut tried, choice, here, places, &mut wrong);
+                (wrong, tried, reads)
             })
-            .min_by_key(|(wrong, _)| wrong.len());
-        if let Some((wrong, tried)) = best {
-            found.extend(wrong);
-            *value = tried;
+            .min_by_key(|(wrong, ..)| wrong.said.len());
+        let Some((wrong, tried, reads)) = best else {
+            return true;
+        };
+        found.said.extend(wrong.said);
+        found.unread.extend(wrong.unread);
+        *value = tried;
+        reads
+    }
+
+    /// A value of this shape that says nothing.
+    fn stand_in(&self, schema: &Value) -> Value {
+        let schema = self.resolved(schema);
+        if let Some(first) = choices(schema).and_then(<[Value]>::first) {
+            return self.stand_in(first);
+        }
+        if let Some(word) = constants(schema).and_then(|words| words.first().copied()) {
+            return Value::from(word);
+        }
+        match wanted(schema) {
+            Some("string") => Value::from(""),
+            Some("boolean") => Value::from(false),
+            Some("integer" | "number") => Value::from(0),
+            Some("array") => Value::Array(Vec::new()),
+            Some("object") => {
+                let of = |key: &str| schema.get("properties")?.get(key);
+                let keys = required(schema).into_iter();
+                let keys = keys.filter_map(|key| Some((key.to_owned(), self.stand_in(of(key)?))));
+                Value::Object(keys.collect())
+            }
+            _ => Value::Null,
         }
     }
 
@@ -258,6 +310,21 @@ impl Here {
     fn says(&self, message: String) -> (Vec<String>, String) {
         (self.path.clone(), message)
     }
+}
+
+/// The shapes that a schema leaves open.
+fn choices(schema: &Value) -> Option<&[Value]> {
+    let mut keys = ["anyOf", "oneOf"].into_iter();
+    keys.find_map(|key| Some(schema.get(key)?.as_array()?.as_slice()))
+}
+
+/// The keys that a table must have.
+fn required(schema: &Value) -> Vec<&str> {
+    let keys = schema.get("required").and_then(Value::as_array);
+    keys.into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
 }
 
 fn constants(schema: &Value) -> Option<Vec<&str>> {

@@ -754,6 +754,10 @@ impl Teller<'_> {
         self.deposits(text);
         self.tax(text);
         self.operations(text, slug, &of_role(Role::Books));
+        let operations = self.account(slug).and_then(|a| a.instance.operations());
+        for says in operations.map(|o| o.destination()).unwrap_or_default() {
+            line(text, 2, &says);
+        }
     }
 
     /// When the shop is closed.

@@ -886,6 +886,14 @@ fn what_commands_and_refunds_do_is_told_before_they_do_it() {
     }
 }
 
+#[test]
+fn what_is_missing_where_journals_go_is_told() {
+    let text = GOOD.replace("\"post_journal\"", "\"post_journal\", \"no-folder\"");
+    let summary = Folder::new(&text).load().unwrap().summary;
+    let told = "    post_journal: does something; an unknown outcome is looked up by reference\n    its folder is missing\n";
+    assert!(summary.contains(told), "{summary}");
+}
+
 /// The good configuration with an account of these abilities.
 fn able(keys: &str, rule: &str) -> String {
     let offers = "offers = [\"orders\", \"fulfil\", \"ship\", \"capture\"]";

@@ -20,7 +20,8 @@ pub(super) fn titles(t: &TitlesTable, p: &mut Problems<'_>) -> Titles {
     for (n, (key, title)) in titles.iter().enumerate() {
         // A difference of a deposit may well be booked as one of rounding.
         let same = |other: &&(&str, String)| {
-            other.1 == *title && (*key, other.0) != ("deposit_rest", "rounding")
+            let unread = p.is_unread(&["booking", "titles", other.0]);
+            other.1 == *title && (*key, other.0) != ("deposit_rest", "rounding") && !unread
         };
         if title.trim().is_empty() {
             p.at(&["booking", "titles", key], "may not be empty");

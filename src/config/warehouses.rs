@@ -70,8 +70,11 @@ impl Resolving<'_> {
             let Some(warehouse) = self.warehouse(name, table, p) else {
                 continue;
             };
+            let unread = |name: &str| p.is_unread(&["warehouses", name, "location"]);
             let shared = found.iter().find(|other| {
                 other.account == warehouse.account
+                    && !unread(name)
+                    && !unread(&other.name)
                     && (other.location == warehouse.location
                         || other.location.is_none()
                         || warehouse.location.is_none())
@@ -94,7 +97,9 @@ impl Resolving<'_> {
     /// Notes warehouses that report only codes that they are asked for, where no other one makes a code known.
     fn learns_codes(&self, file: &File, p: &mut Problems<'_>) {
         let by_code = |table: &WarehouseTable| self.routes.reports_stock_by_code(&table.account);
-        if file.catalogue.mapping == Mapping::Listed || !file.warehouses.values().all(by_code) {
+        let known =
+            file.catalogue.mapping == Mapping::Listed || p.is_unread(&["catalogue", "mapping"]);
+        if known || !file.warehouses.values().all(by_code) {
             return;
         }
         for (name, table) in &file.warehouses {
@@ -196,6 +201,7 @@ impl Resolving<'_> {
                 .flatten()
                 .map(ReplyTerm::Within),
             (None, Some(texts)) => Some(ReplyTerm::At(times(&path("expect"), texts, p))),
+            (None, None) if p.is_unread(&path("expect")) => return None,
             (None, None) if answers == Some(Answers::Always) => {
                 p.at(
                     &path("reply_within"),
@@ -277,6 +283,16 @@ fn dispatch(
             &path("files_per_cutoff"),
             "0 files would send nothing; use at least 1, or remove it",
         );
+    }
+    if p.is_unread(&path("mode")) {
+        // Which of the keys belong to it is not known.
+        if let Some(texts) = &table.cutoffs {
+            times(&path("cutoffs"), texts, p);
+        }
+        if let Some(grace) = &table.grace {
+            p.value(&path("grace"), span(grace, 0));
+        }
+        return None;
     }
     match table.mode {
         DispatchMode::Wave => {

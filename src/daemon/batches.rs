@@ -63,7 +63,7 @@ async fn one(
         if news {
             info!(
                 batch = batch.name,
-                outcome = word(outcome.verdict),
+                outcome = outcome.verdict.of_batch(),
                 "outcome of the batch recorded on its orders"
             );
         }
@@ -119,15 +119,6 @@ fn add_unread(plan: &mut BatchPlan, batch: &BatchInput, orders: &[String], now: 
 fn abandoned(batch: &BatchInput) -> bool {
     let mut facts = batch.facts.iter();
     facts.any(|fact| matches!(&fact.body, FactBody::Abandoned(_)))
-}
-
-/// The outcome of a batch for people: what was taken is at the warehouse, which accepts or rejects each shipment by its reply.
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Accepted => "delivered",
-        Verdict::Refused => "rejected",
-        other => other.as_str(),
-    }
 }
 
 /// The outcome that members are told.
@@ -359,7 +350,10 @@ mod tests {
     #[test]
     fn what_was_merely_delivered_is_not_called_accepted() {
         let verdicts = [Verdict::Accepted, Verdict::Done, Verdict::Refused];
-        assert_eq!(verdicts.map(word), ["delivered", "done", "rejected"]);
+        assert_eq!(
+            verdicts.map(Verdict::of_batch),
+            ["delivered", "done", "rejected"]
+        );
     }
 
     #[test]

@@ -88,6 +88,7 @@ pub use number::{business_key, shipment_reference};
 pub use order::{PlanError, plan_order};
 pub use parcels::parcels_told;
 pub use provider::{AtProvider, Claim, NameKind, NamedPayment, Payments, SeenPayment, owners};
+pub use reported::left_at_that;
 pub use tax::tax_inside;
 pub(crate) use tracking::same_number;
 pub use unbooked::{Unbooked, unbooked};

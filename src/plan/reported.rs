@@ -1,12 +1,15 @@
 //! What reports leave out or get wrong: a number that comes later or never, a time that cannot be.
 
+use chrono::{DateTime, Utc};
 use hikiate_sdk::NO_NUMBER;
 
 use super::cancel::shipped_late;
 use super::codes::{instructed_as, is_listed};
+use super::fold::Fold;
 use super::parcels::contents;
 use super::shipment::{Parcel, Shipment};
 use super::tasks::{Tasks, words_or_none};
+use super::types::OrderInput;
 use super::view::View;
 use crate::action::Action;
 
@@ -33,6 +36,15 @@ pub(super) fn may_be_one(one: &Parcel<'_>, other: &Parcel<'_>) -> bool {
         && one.report.shipped_at == other.report.shipped_at
         && one.first_recorded_at < other.first_recorded_at
         && contents(one) == contents(other)
+}
+
+/// All that a warehouse told of a shipment is rows that nobody can believe, and an operator has left each of them at that: no word
+/// of the warehouse.
+#[must_use]
+pub fn left_at_that(input: &OrderInput, reference: &str, now: DateTime<Utc>) -> bool {
+    let fold = Fold::of(input, now);
+    let mut shipments = fold.shipments.iter();
+    shipments.any(|of| of.fact.reference.as_str() == reference && of.left_at_that())
 }
 
 impl Parcel<'_> {

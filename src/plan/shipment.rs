@@ -63,6 +63,13 @@ impl<'a> Shipment<'a> {
         !(self.parcels.is_empty() && self.ahead.is_empty()) || self.misread_open
     }
 
+    /// All that its warehouse told of it is rows that nobody can believe, and an operator has left each of them at that.
+    pub(crate) fn left_at_that(&self) -> bool {
+        let told = self.told_of_parcels() || !self.merged.is_empty();
+        let answered = self.reply.is_some() || self.cancel_reply.is_some();
+        !self.misread.is_empty() && !told && !answered
+    }
+
     /// All that was told of parcels of it.
     pub(crate) fn all_parcels(&self) -> impl Iterator<Item = &Parcel<'a>> {
         self.parcels.iter().chain(&self.ahead).chain(&self.misread)

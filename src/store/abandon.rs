@@ -6,8 +6,12 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::facts::{FactRows, insert_facts};
 use super::propagate::member_fact;
 use super::subjects::make_due;
-use super::{Store, StoreError, Tx};
+use super::{Directory, Store, StoreError, Tx};
 use crate::facts::{AbandonedFact, FactBody, MemberState, OutcomeFact, UnbookedFact, Verdict};
+use crate::plan::left_at_that;
+
+/// Shipments that a refusal names at the most.
+const NAMED: usize = 5;
 
 /// A batch that was given up.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -40,6 +44,7 @@ impl Store {
     /// [`StoreError::Refused`] where its state does not allow it; the database's.
     pub async fn abandon(
         &self,
+        directory: &Directory,
         batch_id: i64,
         kind: &str,
         reason: &str,
@@ -86,12 +91,7 @@ impl Store {
         {
             return refused("it is being sent right now; try again in a moment".to_owned());
         }
-        let heard = sqlx::query_scalar!(
-            "SELECT s.reference FROM shipments s WHERE s.batch_id = $1 AND hk_heard(s.subject_id, s.reference) ORDER BY s.row_no LIMIT 5",
-            batch_id
-        )
-        .fetch_all(&mut *tx)
-        .await?;
+        let heard = heard(&mut tx, directory, batch_id).await?;
         if !heard.is_empty() {
             return refused(format!(
                 "the warehouse has told of {}, so it was imported",
@@ -223,6 +223,39 @@ struct Member {
     number: String,
     /// Its shipment, in a wave.
     reference: Option<String>,
+}
+
+/// Shipments of the batch that the warehouse has told of. Which rows are no word of it, because an operator has left them at that,
+/// only planning knows.
+async fn heard(
+    tx: &mut Tx<'_>,
+    directory: &Directory,
+    batch_id: i64,
+) -> Result<Vec<String>, StoreError> {
+    let heard = sqlx::query!(
+        r#"SELECT s.subject_id, s.reference,
+             EXISTS (SELECT FROM facts f WHERE f.subject_id = s.subject_id AND f.kind = 'released') AS "released!"
+           FROM shipments s WHERE s.batch_id = $1 AND hk_heard(s.subject_id, s.reference) ORDER BY s.row_no"#,
+        batch_id
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let released = heard.iter().filter(|row| row.released);
+    let released: Vec<i64> = released.map(|row| row.subject_id).collect();
+    let loaded = Store::load(tx, &released, directory).await?;
+    let no_word = |order: i64, reference: &str| {
+        let mut orders = loaded.orders.iter();
+        orders.any(|(id, _, input)| {
+            let input = input.as_ref().ok().filter(|_| *id == order);
+            input.is_some_and(|input| left_at_that(input, reference, loaded.now))
+        })
+    };
+    Ok(heard
+        .into_iter()
+        .filter(|row| !no_word(row.subject_id, &row.reference))
+        .map(|row| row.reference)
+        .take(NAMED)
+        .collect())
 }
 
 /// Shipments that are still in the batch. One that was stopped or refused by itself has its end already.

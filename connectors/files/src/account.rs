@@ -125,11 +125,13 @@ impl FilesAccount {
             meter: account.link.meter().clone(),
         });
         let picked_up = layout.picked_up;
+        let alone = !layout.reads();
         let outbox = outgoing.map(|outgoing| Outbox {
             folder,
             outgoing,
             places: ready.places,
             picked_up,
+            says: ready.says.into_iter().filter(|_| alone).collect(),
             meter: account.link.meter().clone(),
         });
         Ok(Self {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use hikiate_sdk::duration::Span;
 use hikiate_sdk::{AccountConfig, Problem, SecretRef};
+use nix::unistd::{AccessFlags, access};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -279,7 +280,7 @@ pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
     }
     let access_words = access_in_words(&access);
     let root = root(account.base_dir, folder.as_deref(), sftp.as_ref());
-    let root_words = root_in_words(&root, folder.is_some(), &places);
+    let local = folder.is_some();
     let place = match (folder, sftp) {
         (Some(path), None) => {
             let folder = LocalFolder::new(account.base_dir.join(path));
@@ -341,34 +342,34 @@ pub(crate) fn read(account: &AccountConfig<'_>) -> Result<Ready, Vec<Problem>> {
             )),
         }
         match (layout.picked_up, &places.picked_up_to) {
-            (PickedUp::Moved, None) => problems.push(Problem::new("picked_up_to", "is missing: the layout says picked_up = \"moved\", so set the folder that hikiate's files are moved to")),
+            (PickedUp::Moved, None) if !all.contains_key("picked_up_to") => problems.push(Problem::new("picked_up_to", "is missing: the layout says picked_up = \"moved\", so set the folder that hikiate's files are moved to")),
             (PickedUp::Kept | PickedUp::Removed, Some(_)) => problems.push(Problem::new("picked_up_to", "has no effect: the layout does not say picked_up = \"moved\"")),
             _ => {}
         }
     }
     match (place, layout) {
-        (Some(place), Some(layout)) if problems.is_empty() => Ok(Ready {
-            place,
-            zone,
-            places,
-            archive_for,
-            interval,
-            stable_for,
-            unended_after,
-            root,
-            says: [
-                Some(root_words),
+        (Some(place), Some(layout)) if problems.is_empty() => {
+            let says = [
+                Some(root_in_words(&root, local, &places, &layout)),
                 layout.writes().then_some(access_words),
                 layout.reads().then(|| budget.in_words()),
-            ]
-            .into_iter()
-            .flatten()
-            .collect(),
-            layout,
-            budget,
-            values,
-            titles,
-        }),
+            ];
+            Ok(Ready {
+                place,
+                zone,
+                places,
+                archive_for,
+                interval,
+                stable_for,
+                unended_after,
+                root,
+                says: says.into_iter().flatten().collect(),
+                layout,
+                budget,
+                values,
+                titles,
+            })
+        }
         _ => Err(problems),
     }
 }
@@ -416,18 +417,44 @@ pub(crate) fn real(place: &Place, root: &str, below: &str) -> String {
     found.map_or(name, |real| real.display().to_string())
 }
 
-/// Where files are looked for and written.
-fn root_in_words(root: &str, local: bool, places: &Places) -> String {
-    let there = !local || Path::new(root).is_dir();
-    let missing = if there {
-        ""
+/// Where files are looked for and written, and what is missing there. It is no mistake of the configuration: a command may run
+/// on another machine than the daemon, and as another user.
+fn root_in_words(root: &str, local: bool, places: &Places, layout: &Layout) -> String {
+    let Places {
+        incoming,
+        outgoing,
+        archive,
+        ..
+    } = places;
+    let folders = if layout.reads() {
+        format!("its folders {incoming}, {outgoing} and {archive} are in {root}")
     } else {
-        ", which does not exist on this machine now: files wait until it does"
+        format!("its folder {outgoing} is in {root}")
     };
-    format!(
-        "its folders {}, {} and {} are in {root}{missing}",
-        places.incoming, places.outgoing, places.archive
-    )
+    let path = Path::new(root);
+    if !local {
+        return folders;
+    }
+    if !path.is_dir() {
+        return folders + ", which does not exist on this machine now: files wait until it does";
+    }
+    let unwritten = layout.writes().then(|| unwritten(&path.join(outgoing)));
+    match unwritten.flatten() {
+        Some(why) => format!("{folders}; {outgoing} {why}"),
+        None => folders,
+    }
+}
+
+/// Why no file can be written into a folder here.
+fn unwritten(folder: &Path) -> Option<String> {
+    if !folder.is_dir() {
+        let why = "does not exist on this machine now: files wait until it does";
+        return Some(why.to_owned());
+    }
+    let error = access(folder, AccessFlags::W_OK | AccessFlags::X_OK).err()?;
+    Some(format!(
+        "cannot be written to by this user on this machine ({error}): files wait until the daemon's user can"
+    ))
 }
 
 /// Who may read the files that go out.

@@ -25,6 +25,8 @@ pub(crate) struct Outbox {
     pub(crate) outgoing: Outgoing,
     pub(crate) places: Places,
     pub(crate) picked_up: PickedUp,
+    /// Where its files go, unless the side that reads says it.
+    pub(crate) says: Vec<String>,
     /// Each visit of the folder takes a turn at it.
     pub(crate) meter: Meter,
 }
@@ -171,6 +173,10 @@ impl Operations for Outbox {
 
     fn by_telephone(&self) -> Vec<Op> {
         self.outgoing.by_telephone()
+    }
+
+    fn destination(&self) -> Vec<String> {
+        self.says.clone()
     }
 
     fn prepare(&self, call: &Call) -> Result<Prepared, Error> {

@@ -572,6 +572,11 @@ pub trait Operations: Send + Sync {
         None
     }
 
+    /// Where what is sent ends up, and what keeps it from there, a sentence each, for `hikiate check`; none where the source says it.
+    fn destination(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether this channel mails the buyer what it is told of a shipment.
     fn mails_shipments(&self) -> bool {
         false

@@ -142,7 +142,7 @@ impl<'a> Checks<'a> {
         secret: Option<SecretRef>,
         previous: Option<SecretRef>,
     ) -> Option<(SecretRef, Option<SecretRef>)> {
-        if secret.is_none() && previous.is_some() {
+        if !self.has(HOOK_SECRET) && previous.is_some() {
             self.problem(
                 HOOK_SECRET_PREVIOUS,
                 format!("{HOOK_SECRET} is not set: set it to the new secret, or remove this one"),
@@ -230,6 +230,10 @@ mod tests {
         let missing = read(&json!({ "token": { "env": "OLD" } })).unwrap_err();
         let keys: Vec<&str> = missing.iter().map(|p| p.key.as_str()).collect();
         assert_eq!(keys, ["url", "hook_secret_previous"], "{missing:?}");
+        let unread = json!({ "hook_secret": "hunter2" });
+        let mut checks = Checks::new(&unread);
+        checks.hook_secrets(None, Some(SecretRef::default()));
+        assert_eq!(checks.finish(Some(())), Ok(()), "it is there");
         let no_table = read(&json!(5)).unwrap_err();
         assert_eq!(no_table.len(), 1, "{no_table:?}");
         assert_eq!(no_table[0].message, "not a table");

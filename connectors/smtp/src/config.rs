@@ -102,7 +102,10 @@ pub(crate) fn read(settings: &Value) -> Result<Settings, Vec<Problem>> {
     let port = checks.within("port", port, 1..=u16::MAX);
     let host = checks.required("host", keys.host, "the mail server's name or IP address");
     if let Some(host) = &host {
-        check_host(host, tls, keys.allow_insecure.unwrap_or(false), &mut checks);
+        // What cannot be read may allow it.
+        let allowed = keys.allow_insecure;
+        let allowed = allowed.unwrap_or_else(|| checks.has("allow_insecure"));
+        check_host(host, tls, allowed, &mut checks);
     }
     if tls == Tls::None && keys.ca_file.is_some() {
         checks.problem("ca_file", "has no meaning with tls = \"none\": remove it");

@@ -6,7 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use hikiate_sdk::budget::Budget;
+use hikiate_sdk::duration::Span;
 use hikiate_sdk::hooks::{Arrival, Arrived, HookSpec, HookTrust, Hooks, Nudge, reply};
+use hikiate_sdk::settings::Checks;
 use hikiate_sdk::{Ability, Cancels, Identity, Parts, Unit, When};
 use hikiate_sdk::{
     AccountConfig, Call, Connector, ConnectorKind, Error, ErrorClass, First, Here, InFile, Kind,
@@ -19,28 +21,22 @@ use serde_json::Value;
 /// The kind.
 pub(super) struct Test;
 
-#[derive(Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 struct Keys {
     offers: Vec<String>,
-    #[serde(default)]
     captures: Option<String>,
-    #[serde(default)]
     ships: Option<String>,
-    #[serde(default)]
     cancels: Option<String>,
-    #[serde(default)]
     members: Option<u32>,
-    #[serde(default)]
     together: Option<usize>,
-    #[serde(default)]
     token: Option<SecretRef>,
-    #[serde(default)]
     #[expect(dead_code, reason = "only its shape counts")]
     url: Option<String>,
-    #[serde(default)]
     #[expect(dead_code, reason = "only its shape counts")]
     port: Option<u16>,
+    #[expect(dead_code, reason = "only its shape counts")]
+    wait: Option<Span>,
 }
 
 struct Account {
@@ -51,6 +47,7 @@ struct Account {
     field: PaymentField,
     closed: bool,
     mails: bool,
+    homeless: bool,
 }
 
 impl ConnectorKind for Test {
@@ -67,12 +64,16 @@ impl ConnectorKind for Test {
     }
 
     fn build(&self, account: &AccountConfig<'_>) -> Result<Arc<dyn Connector>, Vec<Problem>> {
-        let keys: Keys = serde_json::from_value(account.settings.clone())
-            .map_err(|e| vec![Problem::new("", e.to_string())])?;
+        let mut checks = Checks::new(account.settings);
+        let keys: Keys = checks.decode(&["token"]);
         if let Some(mut token) = keys.token {
             token.file = token.file.map(|file| account.base_dir.join(file));
-            token.read().map_err(|e| vec![Problem::new("token", e)])?;
+            checks.open("token", &token);
         }
+        if account.timezone.parse::<chrono_tz::Tz>().is_err() {
+            checks.problem("", "no such time zone");
+        }
+        checks.finish(Some(()))?;
         let replies = keys.offers.iter().any(|word| word == "replies");
         let kind = |word: &str| match word {
             "orders" => Some(Kind::Order),
@@ -158,6 +159,7 @@ impl ConnectorKind for Test {
             },
             ids: has("ids"),
             mails: has("mails-shipments"),
+            homeless: has("no-folder"),
             closed: has("closed-words"),
         }))
     }
@@ -234,6 +236,11 @@ impl Source for Account {
 impl Operations for Account {
     fn operations(&self) -> Vec<OperationSpec> {
         self.ops.clone()
+    }
+
+    fn destination(&self) -> Vec<String> {
+        let missing = self.homeless.then(|| "its folder is missing".to_owned());
+        missing.into_iter().collect()
     }
 
     fn mails_shipments(&self) -> bool {

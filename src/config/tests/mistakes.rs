@@ -1,9 +1,9 @@
-//! One mistake at a time.
+//! One mistake at a time, and many.
 
-use super::changed;
+use super::{Folder, GOOD, changed};
 
 /// A change to the good configuration, and what is said about it.
-const WRONG: [(&str, &str, &str); 53] = [
+const WRONG: [(&str, &str, &str); 54] = [
     (
         "mail = [\"shipped\"]",
         "mail = [\"shipped\"]\nrecheck = \"never\"",
@@ -205,6 +205,11 @@ const WRONG: [(&str, &str, &str); 53] = [
         "there is no warehouse \"zzz-frst\"; did you mean zzz-first?",
     ),
     (
+        "locations = { zzz-first = \"sloc_1\" }",
+        "locations = { zzz-first = \"sloc_1\", aaa-second = \"sloc_1\" }",
+        "channels.shop-jp.locations.zzz-first: \"sloc_1\" is also the code of warehouse aaa-second",
+    ),
+    (
         "[\"09:00\", \"13:00\"]",
         "[\"13:00\", \"09:00\"]",
         "dispatch.cutoffs[2]: \"09:00\" is not later than the one before",
@@ -300,4 +305,182 @@ fn one_mistake_is_one_problem() {
         follow_ups,
         ["[shp]", "[accounts.Post]", "\"stock\"", "\"instruct\""]
     );
+}
+
+/// Several mistakes in one table, and what is said about each, in the order of the file.
+const MANY: [(&str, &str, &[&str]); 6] = [
+    (
+        "token = { file = \"token\" }",
+        "port = \"x\"\nwait = \"1 minute\"\ncolour = 1",
+        &[
+            "accounts.shop-jp.port: expected a whole number",
+            "accounts.shop-jp.wait: ",
+            "accounts.shop-jp.colour: no such key",
+        ],
+    ),
+    (
+        "mail = [\"shipped\"]",
+        "mail = [\"shiped\"]\nzombie_days = \"x\"\nrefresh = \"often\"\ncapture = \"sometimes\"\ncolour = 1\nothers_ship_from = \"nowhere\"",
+        &[
+            "channels.shop-jp.mail[1]: \"shiped\" is not one of",
+            "channels.shop-jp.zombie_days: expected a whole number",
+            "channels.shop-jp.refresh: \"often\" is not a duration",
+            "channels.shop-jp.capture: \"sometimes\" is not one of",
+            "channels.shop-jp.colour: no such key",
+            "channels.shop-jp.others_ship_from: there is no warehouse \"nowhere\"",
+        ],
+    ),
+    (
+        "location = \"B\"\ndispatch = { mode = \"continuous\", grace = \"30m\", max_rows = 10 }\nreply_within = \"30m\"",
+        "location = 5\ndispatch = { mode = \"continuos\", grace = \"30 minutes\", max_rows = -1 }\nreply_within = \"soon\"\nslots = 3",
+        &[
+            "warehouses.aaa-second.location: expected text",
+            "warehouses.aaa-second.dispatch.grace: \"30 minutes\" is not a duration",
+            "warehouses.aaa-second.dispatch.max_rows: -1 is out of range",
+            "warehouses.aaa-second.dispatch.mode: \"continuos\" is not one of",
+            "warehouses.aaa-second.reply_within: \"soon\" is not a duration",
+            "warehouses.aaa-second.slots: expected a table",
+        ],
+    ),
+    (
+        "name = \"high-value\"\nwhen = 'order.total >= yen(100000)'",
+        "name = 5\nwhen = 'order.totl >= yen(100000)'\nrelease = \"never\"",
+        &[
+            "hold[1].name: expected text",
+            "hold[1].when: order.totl: no such name",
+            "hold[1].release: \"never\" is not one of",
+        ],
+    ),
+    (
+        "recognise = \"shipped\"\naccount = \"books\"\nclose = { at = \"02:00\" }",
+        "recognise = \"later\"\naccount = \"boks\"\nclose = { at = \"25:00\" }\ntitles = { tax = \"\", colour = \"red\" }",
+        &[
+            "booking.recognise: \"later\" is not one of",
+            "booking.account: there is no account \"boks\"",
+            "booking.close.at: \"25:00\" is not a time of day",
+            "booking.titles.colour: no such key",
+            "booking.titles.tax: may not be empty",
+        ],
+    ),
+    (
+        "[mail]",
+        "[engine]\nidle = 5\nlease = \"x\"\nplan_batch = 0\ncolour = 1\n[mail]",
+        &[
+            "engine.idle: expected text",
+            "engine.lease: \"x\" is not a duration",
+            "engine.plan_batch: 0 is out of range",
+            "engine.colour: no such key",
+        ],
+    ),
+];
+
+#[test]
+fn one_value_that_cannot_be_read_hides_no_other_mistake_of_its_table() {
+    for (from, to, want) in MANY {
+        let found = changed(from, to).problems();
+        assert_eq!(found.len(), want.len(), "{to}\n  said: {found:#?}");
+        for (said, want) in found.iter().zip(want) {
+            assert!(said.contains(want), "want: {want}\n  said: {found:#?}");
+        }
+    }
+}
+
+/// A value that cannot be read, beside keys that are held against it.
+const ALONE: [(&str, &str, &str); 15] = [
+    (
+        "expect = [\"12:00\", \"18:30\"]",
+        "expect = [5]",
+        "warehouses.zzz-first.expect[1]: expected text",
+    ),
+    (
+        "location = \"A\"",
+        "location = 5",
+        "warehouses.zzz-first.location: expected text",
+    ),
+    (
+        "mode = \"wave\"",
+        "mode = \"wavy\"",
+        "warehouses.zzz-first.dispatch.mode: \"wavy\" is not one of",
+    ),
+    (
+        "account = \"books\"\nclose",
+        "acount = \"books\"\nclose",
+        "booking.acount: no such key; did you mean account?",
+    ),
+    (
+        "{ at = \"02:00\" }",
+        "{ at = 2 }",
+        "booking.close.at: expected text",
+    ),
+    (
+        "{ at = \"02:00\" }",
+        "{ et = \"02:00\" }",
+        "booking.close.et: no such key; did you mean at?",
+    ),
+    (
+        "{ at = \"02:00\" }",
+        "{ at = \"02:00\" }\ntitles = { sales = 5, receivable = \"売上高\" }",
+        "booking.titles.sales: expected text",
+    ),
+    (
+        "{ method = \"card\", account = \"shop-jp\" }",
+        "{ metod = \"card\" }",
+        "pp_system_default.metod: no such key; did you mean method?",
+    ),
+    (
+        "[mail]\naccount",
+        "[mail]\nacount",
+        "mail.acount: no such key; did you mean account?",
+    ),
+    (
+        "[mail]",
+        "[catalogue]\nmapping = \"lsited\"\nfile = \"items.csv\"\n[mail]",
+        "catalogue.mapping: \"lsited\" is not one of",
+    ),
+    (
+        "[shop]",
+        "[http]\nlisten = \"0.0.0.0:9464\"\nallow_remote = \"yes\"\n[shop]",
+        "http.allow_remote: expected true or false",
+    ),
+    (
+        "[shop]",
+        "[database]\nurl = { env = 5 }\n[shop]",
+        "database.url.env: expected text",
+    ),
+    (
+        "[channels.shop-jp]",
+        "[chanels.shop-jp]",
+        "chanels: no such key; did you mean channels?",
+    ),
+    (
+        "token = { file = \"token\" }",
+        "token = { file = 5 }",
+        "accounts.shop-jp.token.file: expected text",
+    ),
+    (
+        "name = \"りんご屋\"",
+        "name = \"りんご屋\"\ntimezone = 9",
+        "shop.timezone: expected text",
+    ),
+];
+
+#[test]
+fn nothing_is_said_of_what_only_follows_from_a_value_that_cannot_be_read() {
+    for (from, to, want) in ALONE {
+        let found = changed(from, to).problems();
+        assert!(
+            found.len() == 1 && found[0].contains(want),
+            "{from} → {to}\n  want: {want}\n  said: {found:#?}"
+        );
+    }
+    // The rule may be about the currency that was meant.
+    let euro = GOOD.replace("yen(100000)", "money(\"EUR\", \"5.00\")");
+    for currency in ["5", "\"EUX\""] {
+        let key = format!("mail = [\"shipped\"]\ncurrency = {currency}");
+        let found = Folder::new(&euro.replace("mail = [\"shipped\"]", &key)).problems();
+        assert!(
+            found.len() == 1 && found[0].contains("channels.shop-jp.currency"),
+            "{found:#?}"
+        );
+    }
 }

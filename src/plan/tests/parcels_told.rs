@@ -8,8 +8,8 @@ use super::parcels::{ONE, S1, TWO, day, instructed, lines_of, row};
 use super::world::World;
 use crate::facts::{FactBody, IntentWhat};
 use crate::plan::command::{Shipped, shipped};
-use crate::plan::parcels_told;
 use crate::plan::types::{ItemRef, Status};
+use crate::plan::{left_at_that, parcels_told};
 
 fn number(number: &str) -> Option<String> {
     Some(number.to_owned())
@@ -130,6 +130,29 @@ fn a_row_that_is_left_at_that_is_no_reply_to_the_instruction() {
     world.stands(Status::Instructed, 0, 0, &["parcel_code_differs"]);
     world.release("parcel_code_differs");
     world.stands(Status::Instructed, 0, 0, &["instruction_reply_overdue"]);
+}
+
+/// Only while nothing else was heard: a good row, a quantity of 0, a reply, or a bad row that came later is a word.
+#[test]
+fn rows_that_are_left_at_that_are_no_word_while_nothing_else_was_told() {
+    let no_word = |world: &World| left_at_that(&world.input, S1, world.now);
+    let mut world = instructed(&[("A", 1, 1000), ("B", 1, 500)]);
+    assert!(!no_word(&world), "there is no row");
+    world.hears("1", vec![coded(ONE, &[(1, "B")])]);
+    assert!(!no_word(&world), "nobody has looked");
+    world.release("parcel_code_differs");
+    assert!(no_word(&world));
+    let told: [&dyn Fn(&mut World); 4] = [
+        &|world| world.hears("2", vec![coded(TWO, &[(1, "A")])]),
+        &|world| world.hears("2", vec![row(Some(TWO), &[(1, 0)], at(31))]),
+        &|world| world.reply_in_words(S1, ReplyVerdict::Rejected, "no stock"),
+        &|world| world.hears("2", vec![coded(TWO, &[(2, "A")])]),
+    ];
+    for (n, tell) in told.into_iter().enumerate() {
+        let mut world = world.clone();
+        tell(&mut world);
+        assert!(!no_word(&world), "{n}");
+    }
 }
 
 /// The warehouse will not ship it, and also reports a row that nobody can believe, in either order: once an operator has left that row

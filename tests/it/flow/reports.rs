@@ -8,13 +8,14 @@ use hikiate_files::sim::SimHandling;
 use super::world::{Setup, World, order, start};
 
 const REPLY: &str = "出荷指示番号,受付結果,メッセージ,受付日時";
-const PARCEL: &str = "出荷指示番号,行番号,商品コード,出荷数量,配送業者,送り状番号,出荷日時";
+pub(super) const PARCEL: &str =
+    "出荷指示番号,行番号,商品コード,出荷数量,配送業者,送り状番号,出荷日時";
 
 fn reference(id: &str) -> String {
     format!("{}-S1", order_number(&"shop".into(), &id.into()))
 }
 
-fn put(world: &World, name: &str, head: &str, row: &str) {
+pub(super) fn put(world: &World, name: &str, head: &str, row: &str) {
     let path = world.dir.path().join("tokyo/incoming").join(name);
     std::fs::write(path, format!("{head}\r\n{row}\r\n")).unwrap();
 }

@@ -1,20 +1,27 @@
 //! Accounts and layouts that are wrong, each problem with its key.
 
+use std::fs::{Permissions, create_dir, set_permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
 use hikiate_files::{Files, SHIPPED, load_layout};
-use hikiate_sdk::{AccountConfig, AccountSlug, ConnectorKind};
+use hikiate_sdk::{AccountConfig, AccountSlug, Connector, ConnectorKind, Problem};
 use serde_json::{Value, json};
+
+fn build(dir: &Path, settings: &Value) -> Result<Arc<dyn Connector>, Vec<Problem>> {
+    Files.build(&AccountConfig {
+        slug: &AccountSlug::from("osaka"),
+        settings,
+        base_dir: dir,
+        timezone: "Asia/Tokyo",
+        link: &hikiate_sdk::Link::new(hikiate_sdk::budget::Clock::default()),
+    })
+}
 
 fn problems(settings: &Value) -> Vec<(String, String)> {
     let dir = tempfile::tempdir().unwrap();
-    let slug = AccountSlug::from("osaka");
-    let config = AccountConfig {
-        slug: &slug,
-        settings,
-        base_dir: dir.path(),
-        timezone: "Asia/Tokyo",
-        link: &hikiate_sdk::Link::new(hikiate_sdk::budget::Clock::default()),
-    };
-    match Files.build(&config) {
+    match build(dir.path(), settings) {
         Ok(_) => Vec::new(),
         Err(problems) => problems.into_iter().map(|p| (p.key, p.message)).collect(),
     }
@@ -69,6 +76,74 @@ fn every_wrong_key_is_told_at_once() {
         ["layout", "folder"]
     );
     assert_eq!(problems(&json!([])).len(), 1);
+}
+
+#[test]
+fn a_key_that_cannot_be_read_is_not_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let layout = dir.path().join("moved.toml");
+    let text = SHIPPED.iter().find(|(n, _)| *n == "japanese-3pl-utf8");
+    let text = text.unwrap().1;
+    let moved = text.replace("picked_up = \"kept\"", "picked_up = \"moved\"");
+    std::fs::write(&layout, moved).unwrap();
+    let settings = json!({ "folder": "x", "layout": layout, "picked_up_to": "../up" });
+    let found = problems(&settings);
+    assert!(
+        found.len() == 1 && found[0].1.contains("must be a folder below"),
+        "{found:?}"
+    );
+}
+
+/// No mistake of the configuration: a command may run on another machine than the daemon, and as another user.
+#[test]
+fn a_folder_that_files_cannot_be_written_into_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = json!({ "folder": "books", "layout": "hledger" });
+    let told = || {
+        let account = build(dir.path(), &settings).unwrap();
+        assert!(account.source().is_none());
+        let told = account.operations().unwrap().destination();
+        assert!(told[1].contains("outgoing files have the mode"), "{told:?}");
+        told[0].clone()
+    };
+    let books = dir.path().join("books");
+    let no_root = told();
+    assert!(
+        no_root
+            .ends_with("books, which does not exist on this machine now: files wait until it does"),
+        "{no_root}"
+    );
+    create_dir(&books).unwrap();
+    let no_folder = told();
+    assert!(
+        no_folder.contains("books; outgoing does not exist on this machine now"),
+        "{no_folder}"
+    );
+    // Who reads, too, says it where it tells what it reads.
+    let both = json!({ "folder": "books", "layout": "japanese-3pl-utf8" });
+    let both = build(dir.path(), &both).unwrap();
+    let says = both.source().unwrap().says();
+    assert!(
+        says.iter().any(|s| s.contains("; outgoing does not exist")),
+        "{says:?}"
+    );
+    assert!(both.operations().unwrap().destination().is_empty());
+    let outgoing = books.join("outgoing");
+    create_dir(&outgoing).unwrap();
+    let good = told();
+    assert!(
+        good.starts_with("its folder outgoing is in ") && good.ends_with("books"),
+        "{good}"
+    );
+    set_permissions(&outgoing, Permissions::from_mode(0o555)).unwrap();
+    // root may write anywhere.
+    let refused = !nix::unistd::geteuid().is_root();
+    let read_only = told();
+    assert_eq!(
+        read_only.contains("; outgoing cannot be written to by this user"),
+        refused,
+        "{read_only}"
+    );
 }
 
 #[test]

@@ -77,6 +77,10 @@ fn mails_in_the_clear_stay_on_the_machine() {
         assert!(read(&account(host)).is_ok(), "{host}");
     }
     assert_eq!(keys(&account("mail.example.jp")), ["tls"]);
+    // What cannot be read may allow it.
+    let mut unread = account("mail.example.jp");
+    unread["allow_insecure"] = json!("yes");
+    assert_eq!(keys(&unread), ["allow_insecure"]);
     assert_eq!(
         keys(
             &json!({ "host": "mail.lan", "from": "a@b.jp", "tls": "none", "allow_insecure": true })
