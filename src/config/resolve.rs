@@ -212,7 +212,19 @@ impl Resolving<'_> {
         });
         let payments: BTreeMap<_, _> = payments.collect();
         let capture = capture(name, table.capture, &payments, p);
-        self.locations(name, &table.locations, p);
+        for warehouse in table
+            .locations
+            .keys()
+            .filter(|w| !self.warehouse_names.contains(&w.as_str()))
+        {
+            p.at(
+                &["channels", name, "locations", warehouse],
+                format!(
+                    "there is no warehouse {warehouse:?}{}",
+                    suggest::hint(warehouse, &self.warehouse_names)
+                ),
+            );
+        }
         if let Some(currency) = &table.currency {
             p.value(
                 &["channels", name, "currency"],
@@ -277,34 +289,6 @@ impl Resolving<'_> {
                 .default_tax
                 .as_deref()
                 .and_then(|rate| p.value(&["channels", name, "default_tax"], per_cent(rate))),
-        }
-    }
-
-    /// Notes warehouses that there are not, and codes of several: what others ship there is taken off the stock of one.
-    fn locations(&self, channel: &str, codes: &BTreeMap<String, String>, p: &mut Problems<'_>) {
-        let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
-        for (warehouse, code) in codes {
-            let path = ["channels", channel, "locations", warehouse];
-            if !self.warehouse_names.contains(&warehouse.as_str()) {
-                p.at(
-                    &path,
-                    format!(
-                        "there is no warehouse {warehouse:?}{}",
-                        suggest::hint(warehouse, &self.warehouse_names)
-                    ),
-                );
-            }
-            if p.is_unread(&path) {
-                continue;
-            }
-            if let Some(other) = seen.insert(code, warehouse) {
-                p.at(
-                    &path,
-                    format!(
-                        "{code:?} is also the code of warehouse {other}: what others ship from there would be taken off the stock of one of them, whichever has it; give each warehouse its own code, or write it for one of them only"
-                    ),
-                );
-            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a configuration will do, in words.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hikiate_sdk::hooks::HookTrust;
 use hikiate_sdk::{AccountSlug, Op, PaymentField, Source};
@@ -298,6 +298,19 @@ impl Teller<'_> {
                 "WARNING: locations are not used, since {slug} is not told where goods ship from: remove them"
             );
             line(text, 1, &what);
+        }
+        let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (warehouse, code) in &channel.locations {
+            places.entry(code).or_default().push(warehouse);
+        }
+        for (code, warehouses) in places {
+            if let [first, _, ..] = warehouses.as_slice() {
+                let what = format!(
+                    "WARNING: {} have one location code, {code}: what others ship from there is taken off the stock of {first} alone",
+                    warehouses.join(", ")
+                );
+                line(text, 1, &what);
+            }
         }
     }
 

@@ -1019,6 +1019,16 @@ fn what_is_configured_and_does_harm_or_nothing_is_a_warning() {
         places.len() == 1 && places[0].contains("locations are not used"),
         "{places:?}"
     );
+    let shared = more(
+        "locations = { zzz-first = \"sloc_1\" }",
+        "locations = { zzz-first = \"sloc_1\", aaa-second = \"sloc_1\" }",
+    );
+    assert_eq!(
+        shared,
+        [
+            "WARNING: aaa-second, zzz-first have one location code, sloc_1: what others ship from there is taken off the stock of aaa-second alone"
+        ]
+    );
     let idle = more(
         "[channels.shop-jp]",
         "[accounts.spare]\nconnector = \"test\"\noffers = [\"payments\", \"capture\"]\n[channels.shop-jp]",

@@ -3,7 +3,7 @@
 use super::{Folder, GOOD, changed};
 
 /// A change to the good configuration, and what is said about it.
-const WRONG: [(&str, &str, &str); 54] = [
+const WRONG: [(&str, &str, &str); 53] = [
     (
         "mail = [\"shipped\"]",
         "mail = [\"shipped\"]\nrecheck = \"never\"",
@@ -203,11 +203,6 @@ const WRONG: [(&str, &str, &str); 54] = [
         "locations = { zzz-first",
         "locations = { zzz-frst",
         "there is no warehouse \"zzz-frst\"; did you mean zzz-first?",
-    ),
-    (
-        "locations = { zzz-first = \"sloc_1\" }",
-        "locations = { zzz-first = \"sloc_1\", aaa-second = \"sloc_1\" }",
-        "channels.shop-jp.locations.zzz-first: \"sloc_1\" is also the code of warehouse aaa-second",
     ),
     (
         "[\"09:00\", \"13:00\"]",
