@@ -31,11 +31,8 @@ struct Keys {
     members: Option<u32>,
     together: Option<usize>,
     token: Option<SecretRef>,
-    #[expect(dead_code, reason = "only its shape counts")]
     url: Option<String>,
-    #[expect(dead_code, reason = "only its shape counts")]
     port: Option<u16>,
-    #[expect(dead_code, reason = "only its shape counts")]
     wait: Option<Span>,
 }
 
