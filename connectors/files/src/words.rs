@@ -1,4 +1,4 @@
-//! Small texts: how a heading is compared, how a length of time is written.
+//! Small texts: how a heading is compared, which are alike, how a length of time is written.
 
 use std::time::Duration;
 
@@ -12,6 +12,75 @@ pub(crate) fn heading(text: &str) -> String {
         .collect()
 }
 
+/// What ends a heading and is written in several ways, and the one that is compared.
+const ENDS: [(&str, &str); 7] = [
+    ("number", "番号"),
+    ("no", "番号"),
+    ("code", "コード"),
+    ("cd", "コード"),
+    ("年月日", "日時"),
+    ("日付", "日時"),
+    ("時刻", "日時"),
+];
+/// Most characters of a heading that are compared.
+const COMPARED: usize = 64;
+
+/// Whether a heading is probably another one, misspelt or renamed: what differs is at most a quarter of it. Most headings are
+/// short, and one kanji for another makes another word (品番, 品名), so each counts twice.
+pub(crate) fn alike(one: &str, other: &str) -> bool {
+    let (one, other) = (plain(one), plain(other));
+    let weight: usize = one.iter().map(|c| weight(*c)).sum();
+    let far = distance(&one, &other);
+    far <= (weight / 4).max(1) && far < one.len().min(other.len())
+}
+
+/// Letters and digits of a heading, with a common ending.
+fn plain(text: &str) -> Vec<char> {
+    let word: String = heading(text)
+        .chars()
+        .filter(|c| c.is_alphanumeric())
+        .take(COMPARED)
+        .collect();
+    let mut ends = ENDS.iter().filter_map(|(end, common)| {
+        let front = word.strip_suffix(*end).filter(|front| !front.is_empty())?;
+        Some(format!("{front}{common}"))
+    });
+    let ended = ends.next();
+    ended.unwrap_or(word).chars().collect()
+}
+
+/// Characters added, left out, changed or swapped with their neighbour.
+fn distance(one: &[char], other: &[char]) -> usize {
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, b) in other.iter().enumerate() {
+            let change = if a == b {
+                0
+            } else {
+                weight(*a).max(weight(*b))
+            };
+            let mut far = (last[j] + change).min(last[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && *a == other[j - 1] && *b == one[i - 1] {
+                far = far.min(before[j - 1] + 1);
+            }
+            row.push(far);
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last[other.len()]
+}
+
+/// A kanji says about as much as two letters.
+fn weight(c: char) -> usize {
+    if matches!(c, '\u{3400}'..='\u{9FFF}' | '\u{20000}'..='\u{3FFFF}') {
+        2
+    } else {
+        1
+    }
+}
+
 /// A length of time as an operator writes it.
 pub(crate) fn span(length: Duration) -> String {
     let seconds = length.as_secs();
@@ -21,5 +90,69 @@ pub(crate) fn span(length: Duration) -> String {
         s if s % 3_600 == 0 => format!("{}h", s / 3_600),
         s if s % 60 == 0 => format!("{}m", s / 60),
         s => format!("{s}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heading_that_is_misspelt_or_renamed_is_alike() {
+        for (one, other) in [
+            ("送り状番号", "送状番号"),
+            ("送り状番号", "送り状No."),
+            ("送り状番号", "送り状№"),
+            ("送り状番号", "送り状番号1"),
+            ("お問い合わせ番号", "お問合せ番号"),
+            ("商品コード", "商品CD"),
+            ("商品コード", "商品ｺｰﾄﾞ2"),
+            ("商品コード", "商品コ－ド"),
+            ("倉庫コード", "倉庫ＣＤ"),
+            ("倉庫", "倉庫名"),
+            ("配送業者", "配送業者名"),
+            ("配送業者", "配送業社"),
+            ("集計日時", "集計日"),
+            ("集計日時", "集計日付"),
+            ("集計日時", "集計時刻"),
+            ("tracking_number", "Tracking No"),
+            ("tracking number", "trakcing number"),
+            ("carrier", "carier"),
+            ("as_of", "as of"),
+            ("warehouse code", "warehouse-cd"),
+        ] {
+            assert!(alike(one, other), "{one}, {other}");
+            assert!(alike(other, one), "{other}, {one}");
+        }
+    }
+
+    #[test]
+    fn another_heading_is_not() {
+        for (one, other) in [
+            ("品番", "品名"),
+            ("棚番", "品番"),
+            ("商品コード", "商品名"),
+            ("商品コード", "倉庫コード"),
+            ("倉庫コード", "荷主コード"),
+            ("送り状番号", "注文番号"),
+            ("送り状番号", "個口番号"),
+            ("送り状番号", "送り状種別"),
+            ("配送業者", "配送方法"),
+            ("集計日時", "集計単位"),
+            ("回答日時", "回答者"),
+            ("受付日時", "受付"),
+            ("メッセージ", "備考"),
+            ("date", "name"),
+            ("time", "type"),
+            ("code", "name"),
+            ("lot", "qty"),
+            ("no", "code"),
+            ("location", "quantity"),
+            ("倉庫", ""),
+            ("倉", "庫"),
+        ] {
+            assert!(!alike(one, other), "{one}, {other}");
+            assert!(!alike(other, one), "{other}, {one}");
+        }
     }
 }

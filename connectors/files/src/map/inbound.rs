@@ -15,7 +15,7 @@ use super::when::FileTimes;
 use crate::glob;
 use crate::layout::{Absent, ColumnIn, Exports, Field, Form, Kind, Layout, Says, Whole};
 use crate::wire::scan::{At, Coded, RawRow, Scanner, Split};
-use crate::words::heading;
+use crate::words::{alike, heading};
 
 /// More bad rows than this are one bad record with the file.
 pub(crate) const MOST_BAD: u64 = 1_000;
@@ -158,10 +158,11 @@ impl Reading {
         }
     }
 
-    /// Finds the columns by the header. A column that may be missing is read as blank.
+    /// Finds the columns by the header. A column that may be missing is read as blank, unless it seems to be there under
+    /// another heading: its cells would be lost unnoticed.
     ///
     /// # Errors
-    /// Which column is missing or stands twice.
+    /// Which column is missing, renamed or stands twice.
     pub(crate) fn open(&self, names: &[String], head: Vec<u8>) -> Result<Opened, String> {
         let found: Vec<String> = names.iter().map(|name| heading(name)).collect();
         let mut fields = BTreeMap::new();
@@ -188,10 +189,35 @@ impl Reading {
                 (None, _) => {}
             }
         }
+        // Last: without what every file has, this is no header, and its words are no headings.
+        if let Some((column, other)) = self.renamed(names, &fields) {
+            return Err(format!(
+                "the header has no column {column:?} but has {other:?}, which the layout does not name: correct the heading in the file or in the layout, or, if {other:?} is another column, add it to the layout without a field"
+            ));
+        }
         Ok(Opened {
             fields,
             width: names.len(),
             head,
+        })
+    }
+
+    /// A column that the header lacks, and a heading that no column of the layout has and that looks like it.
+    fn renamed(
+        &self,
+        names: &[String],
+        fields: &BTreeMap<Field, (usize, usize)>,
+    ) -> Option<(&str, String)> {
+        let used: Vec<String> = self.columns.iter().map(|c| heading(&c.name)).collect();
+        let unknown = names.iter().filter(|name| !used.contains(&heading(name)));
+        let unknown: Vec<&String> = unknown.collect();
+        let lacks = |c: &&ColumnIn| c.field.is_some_and(|field| !fields.contains_key(&field));
+        self.columns.iter().filter(lacks).find_map(|column| {
+            let other = unknown.iter().find(|name| alike(&column.name, name))?;
+            Some((
+                column.name.as_str(),
+                other.trim().chars().take(64).collect(),
+            ))
         })
     }
 

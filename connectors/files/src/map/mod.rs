@@ -6,6 +6,7 @@ pub(crate) mod gone;
 pub(crate) mod inbound;
 pub(crate) mod instruct;
 pub(crate) mod journal;
+mod needed;
 pub(crate) mod noticed;
 mod numbers;
 pub(crate) mod outgoing;

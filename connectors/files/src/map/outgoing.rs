@@ -14,6 +14,7 @@ use minijinja::value::Value;
 use super::asks::without;
 use super::instruct::{cancel, context, example, instruction, rows};
 use super::journal::JournalSheet;
+use super::needed::left_out;
 use super::sheet::Sheet;
 use crate::layout::{Accept, Ask, InstructRows, Layout, PickedUp};
 use crate::wire::envelope::{Envelope, sha256};
@@ -45,7 +46,7 @@ impl Outgoing {
     /// Compiles what a layout writes and tries each template on an example.
     ///
     /// # Errors
-    /// One text per template that is wrong.
+    /// One text per template that is wrong, and per value without which goods would ship wrongly.
     pub(crate) fn new(
         account: &str,
         folder: &str,
@@ -81,6 +82,7 @@ impl Outgoing {
             let sheet = sheet("instruct", i.form, &i.columns, &row)
                 .map_err(|p| problems.extend(p))
                 .ok()?;
+            problems.extend(left_out(&sheet, layout, i, &values));
             Some(Out {
                 sheet,
                 extension: i.extension.clone(),

@@ -3,8 +3,9 @@
 use hikiate_sdk::{
     Cod, Currency, Customs, ErrorClass, Gift, Instruction, Party, Prepared, SlipPrices, Temperature,
 };
+use serde_json::json;
 
-use crate::support::{Site, instruct, instruction, site, site_with};
+use crate::support::{Site, build, instruct, instruction, site, site_with};
 
 const COLUMNS: &str = r#"columns = [
   { name = "asks", value = "{{ row.arrive_on }}/{{ row.slot }}/{{ row.temperature }}/{{ row.sender.name }}" },
@@ -192,4 +193,113 @@ fn a_row_a_shipment_names_its_items() {
         .map(|row| row.split(',').nth(5))
         .collect();
     assert_eq!(items, [Some("A+B"), Some("C")]);
+}
+
+/// The values of a layout that says all that goods cannot ship without.
+const WHOLE: [&str; 5] = [
+    "{{ row.reference }}",
+    "{{ row.ship_to.name }}",
+    "{{ row.ship_to.region }}{{ row.ship_to.city }}{{ row.ship_to.address1 }}",
+    "{{ row.code }}",
+    "{{ row.quantity }}",
+];
+const SHIPPED_PART: &str = r#"
+[shipped]
+files = "jisseki-*.csv"
+columns = [
+  { name = "r", field = "reference" },
+  { name = "t", field = "shipped_at", format = "%Y/%m/%d %H:%M" },
+]
+"#;
+
+/// What is wrong with a layout of these values.
+fn wrong(layout: &str) -> Vec<String> {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("layout.toml"), layout).unwrap();
+    let codes = json!({ "X-1": "Y-1" });
+    let values = json!({ "codes": codes, "sender_phone": "x", "sender_postal_code": "x", "sender_address": "x", "sender_name": "x" });
+    let settings = json!({ "folder": ".", "layout": "layout.toml", "values": values });
+    let problems = build(dir.path(), &settings).err().unwrap_or_default();
+    problems
+        .into_iter()
+        .map(|problem| problem.message)
+        .collect()
+}
+
+fn layout(values: &[&str], keys: &str, rest: &str) -> String {
+    let columns: String = (1..)
+        .zip(values)
+        .map(|(n, value)| format!("  {{ name = \"c{n}\", value = \"{value}\" }},\n"))
+        .collect();
+    format!(
+        "title = \"x\"\n[form]\nencoding = \"utf8\"\n[instruct]\naccept = \"delivered\"\n{keys}columns = [\n{columns}]\n{rest}"
+    )
+}
+
+#[test]
+fn a_layout_without_what_goods_cannot_ship_without_is_refused() {
+    assert_eq!(wrong(&layout(&WHOLE, "", SHIPPED_PART)), [""; 0]);
+    let said = [
+        "the reference of the shipment: replies and reports are matched by it; add row.reference",
+        "the receiver's name: goods would ship without it; add row.ship_to.name",
+        "the address: goods would ship without it; add row.ship_to.address1",
+        "the code of a line's item: the warehouse would not know what to ship; add row.code",
+        "the quantity of a line: the warehouse would not know how many to ship; add row.quantity",
+    ];
+    for (at, said) in said.iter().enumerate() {
+        let mut values = WHOLE.to_vec();
+        values[at] = "{{ row.title }}";
+        let told = format!("instruct.columns: no column contains {said} to one");
+        assert_eq!(wrong(&layout(&values, "", SHIPPED_PART)), [told]);
+    }
+    let all = wrong(&layout(&["{{ row.title }}"], "", SHIPPED_PART));
+    assert_eq!(all.len(), said.len(), "{all:?}");
+}
+
+#[test]
+fn what_goods_cannot_ship_without_may_be_written_in_any_way() {
+    let with = |at: usize, value: &'static str| {
+        let mut values = WHOLE.to_vec();
+        values[at] = value;
+        values
+    };
+    for (at, value) in [
+        (1, "{{ row.ship_to.company or row.ship_to.name }} 様"),
+        (2, "{{ row.ship_to.address1[:2] }}"),
+        (3, "{{ row.items[row.n - 1].code }}"),
+        (3, "{{ row.items | map(attribute='code') | join('+') }}"),
+        (3, "{{ values.codes[row.code] | default('') }}"),
+        (4, "{{ row.code }} x {{ row.quantity }}"),
+        (4, "{% if row.quantity > 1 %}{{ row.quantity }}{% endif %}"),
+    ] {
+        let values = with(at, value);
+        assert_eq!(
+            wrong(&layout(&values, "", SHIPPED_PART)),
+            [""; 0],
+            "{value}"
+        );
+    }
+    // What only looks like it leaves a line out, or tells one from several.
+    for (at, value) in [
+        (1, "{{ row.ship_to.company }}"),
+        (3, "{{ row.items[0].code }}"),
+        (4, "{{ row.items[0].quantity }}"),
+        (4, "{% if row.quantity > 1 %}多{% endif %}"),
+    ] {
+        let values = with(at, value);
+        assert_eq!(
+            wrong(&layout(&values, "", SHIPPED_PART)).len(),
+            1,
+            "{value}"
+        );
+    }
+    // Nothing comes back that would be matched.
+    assert_eq!(wrong(&layout(&WHOLE[1..], "", "")), [""; 0]);
+    // A slip of a shipment; its goods are packed by another list.
+    let slips = layout(&WHOLE[..3], "rows = \"shipments\"\n", SHIPPED_PART);
+    assert_eq!(wrong(&slips), [""; 0]);
+    let slips = layout(&WHOLE[..2], "rows = \"shipments\"\n", SHIPPED_PART);
+    assert_eq!(wrong(&slips).len(), 1);
+    let slips = include_str!("../../../../config/examples/layouts/carrier-slips.toml");
+    assert_eq!(wrong(slips), [""; 0]);
 }

@@ -351,3 +351,79 @@ async fn a_column_that_may_be_missing_is_blank_and_another_one_is_told() {
         "shipped: the header has no column \"出荷数量\""
     );
 }
+
+/// Read as absent, a number would never be told, a mismatch of codes not found, and an old count new.
+#[tokio::test]
+async fn a_column_that_seems_renamed_is_told_and_one_that_is_not_there_is_blank() {
+    let shipped = "出荷指示番号,行番号,出荷数量,出荷日時";
+    let reply = "出荷指示番号,受付結果";
+    let stock = "商品コード,在庫数";
+    let renamed = [
+        ("jisseki-1.csv", shipped, "送り状番号", "送状番号"),
+        ("jisseki-1.csv", shipped, "送り状番号", "送り状No."),
+        ("jisseki-1.csv", shipped, "商品コード", "商品CD"),
+        ("jisseki-1.csv", shipped, "配送業者", "配送業者名"),
+        ("uketsuke-1.csv", reply, "受付日時", "受付日付"),
+        ("zaiko-1.csv", stock, "集計日時", "集計日"),
+        ("zaiko-1.csv", stock, "倉庫コード", "倉庫ＣＤ"),
+    ];
+    let other = [
+        ("jisseki-1.csv", shipped, "", "商品名"),
+        ("jisseki-1.csv", shipped, "", "荷主コード"),
+        ("jisseki-1.csv", shipped, "", "送り状種別"),
+        ("uketsuke-1.csv", reply, "", "備考"),
+        ("zaiko-1.csv", stock, "", "荷主コード"),
+        ("zaiko-1.csv", stock, "", "集計単位"),
+    ];
+    for (name, header, column, heading) in renamed.into_iter().chain(other) {
+        let row = match header.split(',').count() {
+            4 => "HK1-S1,1,2,2026/11/27 18:00:00",
+            _ if name.starts_with("zaiko") => "A,5",
+            _ => "HK1-S1,OK",
+        };
+        let file = format!("{header},{heading}\n{row},x\n");
+        let site = site("japanese-3pl-utf8");
+        site.put_at(
+            &format!("incoming/{name}"),
+            file.as_bytes(),
+            "2026-11-28T00:00:00Z",
+        );
+        let stream = if name.starts_with("zaiko") {
+            "stock"
+        } else {
+            "shipments"
+        };
+        let page = site.page_at(stream, None, "2026-11-28T00:01:00Z").await;
+        if column.is_empty() {
+            assert_eq!(good(&page), 1, "{heading}");
+            continue;
+        }
+        let [record] = &page.records[..] else {
+            panic!("{page:?}")
+        };
+        let bad = record.parsed.as_ref().unwrap_err();
+        let words = format!("{name}: the header has no column {column:?} but has {heading:?}, ");
+        assert!(bad.reason.starts_with(&words), "{}", bad.reason);
+        assert_eq!(record.raw, file.as_bytes(), "all of the file is kept");
+    }
+}
+
+/// A heading that the layout names is what the layout says that it is; so the file is read once the layout names it.
+#[tokio::test]
+async fn a_heading_that_the_layout_names_is_no_renamed_one() {
+    let file = "出荷指示番号,行番号,出荷数量,送状番号,出荷日時\nHK1-S1,1,2,401234567893,2026/11/27 18:00:00\n";
+    let number = async |text: &str| {
+        let tracking = "{ name = \"送り状番号\", field = \"tracking\" }";
+        let site = site_with("japanese-3pl-utf8", &|t| t.replace(tracking, text));
+        let page = read(&site, "jisseki-1.csv", file.as_bytes()).await;
+        assert_eq!(good(&page), 1, "{text}");
+        let Ok(Observed::Parcel(parcel)) = &page.records[0].parsed else {
+            panic!("{page:?}")
+        };
+        parcel.tracking.clone()
+    };
+    let right = number("{ name = \"送状番号\", field = \"tracking\" }").await;
+    assert_eq!(right.as_deref(), Some("401234567893"));
+    let unread = "{ name = \"送り状番号\", field = \"tracking\" }, { name = \"送状番号\" }";
+    assert_eq!(number(unread).await, None);
+}
