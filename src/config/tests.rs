@@ -479,6 +479,19 @@ fn toml_that_cannot_be_parsed_names_every_line() {
 }
 
 #[test]
+fn a_file_in_another_encoding_is_to_be_saved_as_utf_8() {
+    let folder = Folder::new(GOOD);
+    let file = folder.0.path().join("cp932.toml");
+    std::fs::write(&file, b"[shop]\nname = \"\x93\xfa\x96{\"\n").unwrap();
+    let problems = load(Some(&file), &Surroundings::default(), KINDS).unwrap_err();
+    let said = &problems[0].message;
+    assert!(
+        problems.len() == 1 && said.contains("save it as UTF-8") && !said.contains("--config"),
+        "{problems:?}"
+    );
+}
+
+#[test]
 fn a_database_over_a_network_needs_a_verified_certificate_or_an_operator_who_trusts_it() {
     let folder = Folder::new(GOOD);
     let url = (
