@@ -907,6 +907,23 @@ fn what_is_missing_where_journals_go_is_told() {
     assert!(summary.contains(told), "{summary}");
 }
 
+#[test]
+fn a_title_that_the_books_cannot_write_is_refused_at_its_key() {
+    let titles = "close = { at = \"02:00\" }\ntitles = { sales = \"売上;高\", receivables = { card = \"売掛金;カード\" } }";
+    let problems = changed("close = { at = \"02:00\" }", titles).problems();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    for (said, key) in problems.iter().zip(["receivables.card", "sales"]) {
+        assert!(
+            said.starts_with("hikiate.toml:")
+                && said.contains(&format!(
+                    ": booking.titles.{key}: account books cannot write"
+                ))
+                && said.contains("(account: contains \";\")"),
+            "{said}"
+        );
+    }
+}
+
 /// The good configuration with an account of these abilities.
 fn able(keys: &str, rule: &str) -> String {
     let offers = "offers = [\"orders\", \"fulfil\", \"ship\", \"capture\"]";
