@@ -22,6 +22,12 @@ pub enum Action {
     /// Tell of money that came for an order.
     #[serde(rename = "deposit add")]
     AddDeposit {},
+    /// Give money back.
+    #[serde(rename = "order refund")]
+    Refund {
+        /// How much, in the order's currency and as the command takes it.
+        amount: String,
+    },
     /// Give the tax rate of an amount whose rate the channel does not tell.
     #[serde(rename = "order tax")]
     TaxRate {
@@ -228,6 +234,9 @@ impl Action {
             Self::ExplainRefund { refund } => {
                 format!("order refund-is {on} {refund} {answer} --reason TEXT")
             }
+            Self::Refund { amount } => {
+                format!("order refund {on} --amount {amount} --reason TEXT")
+            }
             Self::AddDeposit {} => format!("deposit add {on} AMOUNT --reference TEXT"),
             Self::ListDeposits {} => "deposit list --unmatched".to_owned(),
             Self::ResolveEffect { effect } => {
@@ -355,6 +364,9 @@ mod tests {
             Action::Cancel {},
             Action::Show {},
             Action::AddDeposit {},
+            Action::Refund {
+                amount: "50.46".to_owned(),
+            },
             Action::TaxRate {
                 line: "postage".to_owned(),
             },

@@ -32,6 +32,7 @@ async fn stop(session: &Session, args: StopShipping) -> Result<(), Failure> {
         store.stop_shipping(&scope, recall, &reason, actor, today, dry)
     };
     let stopped = session.store.retried("stop_shipping", write).await?;
+    let all = scope.sku.is_none() && scope.channel.is_none() && scope.warehouse.is_none();
     let told = json!({
         "dry_run": dry, "stop": (!dry).then_some(stopped.id), "waiting": stopped.waiting,
         "instructed": stopped.instructed.iter().map(|(place, list)| json!({ "warehouse": place, "references": list })).collect::<Vec<_>>(),
@@ -47,20 +48,28 @@ async fn stop(session: &Session, args: StopShipping) -> Result<(), Failure> {
     });
     session
         .out
-        .one(&told, || words(&stopped, recall, dry) + &stood)
+        .one(&told, || words(&stopped, all, recall, dry) + &stood)
 }
 
-fn words(stopped: &Stopped, recall: bool, dry: bool) -> String {
+/// `all` is a stop without a filter.
+fn words(stopped: &Stopped, all: bool, recall: bool, dry: bool) -> String {
     let Stopped {
         id,
         waiting,
         instructed,
         recalled,
     } = stopped;
-    let mut text = if dry {
-        format!("would stop {waiting} waiting shipments and all later matches\n")
+    let what = if all {
+        format!(
+            "ALL shipments of every channel and warehouse: {waiting} that wait, and all later ones"
+        )
     } else {
-        format!("stop {id}: stops {waiting} waiting shipments and all later matches\n")
+        format!("{waiting} waiting shipments and all later matches")
+    };
+    let mut text = if dry {
+        format!("would stop {what}\n")
+    } else {
+        format!("stop {id}: stops {what}\n")
     };
     for (place, references) in instructed {
         text.push_str(&format!(
@@ -146,4 +155,30 @@ async fn lift(session: &Session, ids: &[i64], reason: &str) -> Result<(), Failur
             })
             .collect()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_without_a_filter_says_that_it_stops_everything() {
+        let stopped = Stopped {
+            id: 4,
+            waiting: 2,
+            ..Stopped::default()
+        };
+        for (dry, begins) in [
+            (true, "would stop ALL shipments"),
+            (false, "stop 4: stops ALL shipments"),
+        ] {
+            let said = words(&stopped, true, false, dry);
+            assert!(said.starts_with(begins), "{said}");
+            let said = words(&stopped, false, false, dry);
+            assert!(
+                !said.contains("ALL") && said.contains("2 waiting shipments"),
+                "{said}"
+            );
+        }
+    }
 }

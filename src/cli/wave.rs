@@ -46,6 +46,7 @@ async fn list(session: &Session, kind: &str, all: bool, limit: i64) -> Result<()
     let mut rows = session.store.list_batches(kind, all, limit).await?;
     // A batch that was sent waits for its orders no more.
     rows.retain(|row| all || row.state != "done");
+    rows.iter_mut().for_each(unsent);
     let empty = if all {
         "no batches yet"
     } else {
@@ -110,11 +111,23 @@ fn why(session: &Session, row: &BatchRow) -> String {
         "missed" => "missed its cut-off; run `wave seal`, or it goes with the next one".to_owned(),
         "unknown" => format!("outcome unknown, it may have arrived: {error}"),
         "refused" => format!("rejected: {error}"),
-        "sealed" if row.error.is_some() => format!("not sent yet: {error}; retried at {next}"),
+        "sealed" if not_sent(row) => format!("not sent yet: {error}; retried at {next}"),
         "open" => {
             dispatch(session, row).map_or_else(String::new, |dispatch| split(dispatch, row.rows))
         }
         _ => String::new(),
+    }
+}
+
+/// It is sealed, and each attempt to send it failed before anything was sent.
+fn not_sent(row: &BatchRow) -> bool {
+    row.state == "sealed" && row.error.is_some()
+}
+
+/// An attempt that failed is no time at which it was sent.
+fn unsent(row: &mut BatchRow) {
+    if not_sent(row) {
+        row.last_sent_at = None;
     }
 }
 
@@ -157,7 +170,7 @@ fn stops_at(stops: &[StopRow], place: &str) -> Option<String> {
     ))
 }
 
-/// When its sending was last tried or answered.
+/// When it was last sent, or its sending was last answered.
 fn sent_at(session: &Session, row: &BatchRow) -> String {
     row.last_sent_at
         .map_or_else(String::new, |at| format!(", sent {}", session.out.time(at)))
@@ -205,6 +218,7 @@ async fn show(
     let out = session.out;
     let mut row = session.store.batch(WAVE, name).await?;
     stopped(&mut row, &session.store.list_stops().await?);
+    unsent(&mut row);
     let directory = session.store.directory().await?;
     if preview && with_addresses && row.sealed_at.is_some() {
         return print(session, &row, &session.store.batch_bytes(&row).await?, true);
@@ -477,5 +491,44 @@ fn sent(session: &Session, sends: Option<i16>, last: Option<DateTime<Utc>>) -> S
         (_, None) => "never sent".to_owned(),
         (Some(n), Some(at)) if n > 0 => format!("sent {n} times, last at {}", session.out.time(at)),
         (_, Some(at)) => format!("sent, last answered at {}", session.out.time(at)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wave_that_was_not_sent_has_no_time_of_sending() {
+        let at = DateTime::UNIX_EPOCH;
+        let row = |state: &str, error: Option<&str>| BatchRow {
+            id: 1,
+            name: "tokyo-3pl-instruct-1".to_owned(),
+            number: "HB1".to_owned(),
+            account: "tokyo-3pl".to_owned(),
+            warehouse: Some("tokyo".to_owned()),
+            period: "p".to_owned(),
+            batch_no: 1,
+            seal_at: at,
+            sealed_at: Some(at),
+            state: state.to_owned(),
+            rows: 1,
+            error: error.map(str::to_owned),
+            kept_back: None,
+            retry_at: None,
+            sends: Some(1),
+            last_sent_at: Some(at),
+        };
+        for (state, error, sent) in [
+            ("sealed", Some("the folder is gone"), None),
+            ("sealed", None, Some(at)),
+            ("unknown", Some("the connection broke"), Some(at)),
+            ("refused", Some("no such layout"), Some(at)),
+            ("done", None, Some(at)),
+        ] {
+            let mut row = row(state, error);
+            unsent(&mut row);
+            assert_eq!(row.last_sent_at, sent, "{state} {error:?}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The layers of the configuration: built-in defaults, the file, the environment.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -104,10 +105,14 @@ pub(super) fn merge(
         .unwrap_or_default();
     if let Some(path) = path {
         let text = std::fs::read_to_string(path).map_err(|e| {
-            whole(
-                name.clone(),
-                format!("cannot be read: {e}; name the file with --config"),
-            )
+            let do_this = match e.kind() {
+                ErrorKind::InvalidData => {
+                    "the file is not UTF-8 (a Japanese editor may write CP932); save it as UTF-8"
+                        .to_owned()
+                }
+                _ => format!("{e}; name the file with --config"),
+            };
+            whole(name.clone(), format!("cannot be read: {do_this}"))
         })?;
         sources = Sources::read(&name, &text)?;
         builder = builder.add_source(config::File::from_str(&text, FileFormat::Toml));

@@ -8,7 +8,7 @@ use hikiate_sdk::{AccountSlug, Kind, Op, Parts};
 use super::model::{BeginWord, BookingTable, ChannelTable, File, HoldTable, ShopTable};
 use super::report::Problems;
 use super::routes::Routes;
-use super::titles::titles;
+use super::titles::{titles, written};
 use super::units::{
     amount, country, currency, date, per_cent, slug, span, span_or, span_or_never, term_or_never,
     time, weekday,
@@ -333,6 +333,9 @@ impl Resolving<'_> {
             }
         };
         let titles = titles(&table.titles, p);
+        if let Some(books) = self.routes.operations(&table.account) {
+            written(&table.titles, &table.account, books, p);
+        }
         Some(Booking {
             recognise: table.recognise,
             digital: table.digital,

@@ -479,6 +479,19 @@ fn toml_that_cannot_be_parsed_names_every_line() {
 }
 
 #[test]
+fn a_file_in_another_encoding_is_to_be_saved_as_utf_8() {
+    let folder = Folder::new(GOOD);
+    let file = folder.0.path().join("cp932.toml");
+    std::fs::write(&file, b"[shop]\nname = \"\x93\xfa\x96{\"\n").unwrap();
+    let problems = load(Some(&file), &Surroundings::default(), KINDS).unwrap_err();
+    let said = &problems[0].message;
+    assert!(
+        problems.len() == 1 && said.contains("save it as UTF-8") && !said.contains("--config"),
+        "{problems:?}"
+    );
+}
+
+#[test]
 fn a_database_over_a_network_needs_a_verified_certificate_or_an_operator_who_trusts_it() {
     let folder = Folder::new(GOOD);
     let url = (
@@ -892,6 +905,23 @@ fn what_is_missing_where_journals_go_is_told() {
     let summary = Folder::new(&text).load().unwrap().summary;
     let told = "    post_journal: does something; an unknown outcome is looked up by reference\n    its folder is missing\n";
     assert!(summary.contains(told), "{summary}");
+}
+
+#[test]
+fn a_title_that_the_books_cannot_write_is_refused_at_its_key() {
+    let titles = "close = { at = \"02:00\" }\ntitles = { sales = \"売上;高\", receivables = { card = \"売掛金;カード\" } }";
+    let problems = changed("close = { at = \"02:00\" }", titles).problems();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    for (said, key) in problems.iter().zip(["receivables.card", "sales"]) {
+        assert!(
+            said.starts_with("hikiate.toml:")
+                && said.contains(&format!(
+                    ": booking.titles.{key}: account books cannot write"
+                ))
+                && said.contains("(account: contains \";\")"),
+            "{said}"
+        );
+    }
 }
 
 /// The good configuration with an account of these abilities.

@@ -28,6 +28,7 @@ pub use marks::{correct, returned, tell};
 pub use money::{refund_is, tax_rate};
 pub use name::set_name;
 pub use recall::{recall, recalled};
+pub(crate) use refund::may_refund;
 pub use refund::{RefundOf, refund, void};
 pub use release::release;
 pub use shipped::{Lines, Shipped, shipped};

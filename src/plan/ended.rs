@@ -42,5 +42,5 @@ pub(crate) fn money(view: &View<'_>, tasks: &mut Tasks) {
         view.money(due),
         view.money(over)
     );
-    tasks.tell(view, MONEY, told.unwrap_or(ended), &what);
+    tasks.tell_owed(view, MONEY, told.unwrap_or(ended), &what, over);
 }

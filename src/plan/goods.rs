@@ -6,7 +6,7 @@ use hikiate_sdk::{LineKey, ReplyVerdict, ShipmentReference};
 use super::checks::unshippable;
 use super::departures::Departure;
 use super::on_delivery::paid_on_delivery;
-use super::parcels::CLOCKS;
+use super::parcels::{CLOCKS, contents};
 use super::recall::wanted_again;
 use super::shipment::{Parcel, Shipment};
 use super::tasks::{Tasks, words_or_none};
@@ -106,6 +106,7 @@ fn arrives(view: &View<'_>, departure: &Departure) -> Option<DateTime<Utc>> {
 pub(crate) fn discrepancies(view: &View<'_>, tasks: &mut Tasks) {
     let beyond = beyond_tasks(view, tasks);
     for shipment in &view.fold.shipments {
+        never_instructed(view, shipment, tasks);
         let reference = &shipment.fact.reference;
         let Some(told) = shipment.parcels.iter().map(|parcel| parcel.last_id).max() else {
             continue;
@@ -167,6 +168,29 @@ pub(crate) fn discrepancies(view: &View<'_>, tasks: &mut Tasks) {
         );
         tasks.tell(view, "unexpected_parcel", *told, &what);
     }
+}
+
+/// A shipment that its warehouse reports, and whose instruction never went out. It has left all the same: stock, money and notices
+/// follow it. After a lost window it may well have been instructed.
+fn never_instructed(view: &View<'_>, shipment: &Shipment<'_>, tasks: &mut Tasks) {
+    if shipment.member.is_some() || shipment.reply.is_some() || view.input.lost.epoch > 0 {
+        return;
+    }
+    // What an operator told of needs no question.
+    let mut parcels = shipment.parcels.iter();
+    if parcels.any(|parcel| parcel.hand || parcel.typed) {
+        return;
+    }
+    let filled = shipment.parcels.iter();
+    let filled = filled.filter(|parcel| !contents(parcel).is_empty());
+    let Some(told) = filled.map(|parcel| parcel.first_id).max() else {
+        return;
+    };
+    let what = format!(
+        "{} reports {} as shipped, which was never instructed. It counts as shipped. Ask the warehouse what left",
+        shipment.fact.warehouse, shipment.fact.reference
+    );
+    tasks.tell(view, "unexpected_parcel", told, &what);
 }
 
 /// More of a line shipped than was ordered when it shipped.

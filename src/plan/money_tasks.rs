@@ -59,7 +59,8 @@ fn too_much_taken(view: &View<'_>, tasks: &mut Tasks) {
         view.money(charged),
         view.money(now.saturating_sub(charged))
     );
-    tasks.tell(view, "over_captured", since, &what);
+    let over = now.saturating_sub(charged);
+    tasks.tell_owed(view, "over_captured", since, &what, over);
 }
 
 /// Refunds that only the payment provider knows of.
@@ -280,7 +281,8 @@ fn deposits(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
                 "{} was received for a cancelled order and is not refunded. Refund it with `order refund`",
                 view.money(came.saturating_sub(back))
             );
-            tasks.tell(view, "deposit_for_cancelled_order", last, &what);
+            let owed = came.saturating_sub(back);
+            tasks.tell_owed(view, "deposit_for_cancelled_order", last, &what, owed);
         } else if payment.bank_wanted.is_some()
             && over.saturating_abs() <= payment.tolerance
             && payment.bank_paid
@@ -293,7 +295,7 @@ fn deposits(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
                 view.money(wanted),
                 view.money(over)
             );
-            tasks.tell(view, "deposit_overpaid", last, &what);
+            tasks.tell_owed(view, "deposit_overpaid", last, &what, over);
         } else if over < 0 && counts && !payment.expired {
             tasks.add(
                 "deposit_underpaid",

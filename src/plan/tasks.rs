@@ -2,8 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
+use super::command::may_refund;
 use super::types::TaskRow;
 use super::view::View;
+use crate::action::Action;
 
 /// Tasks of one order; one row per kind.
 #[derive(Clone, Debug, Default)]
@@ -68,5 +70,22 @@ impl Tasks {
             row.detail = before.to_owned();
         }
         self.add(kind, format!("{detail}{WHEN_DONE}")).release(kind);
+    }
+
+    /// The same of money that is the customer's: to give it back comes first, where `order refund` can.
+    pub(crate) fn tell_owed(
+        &mut self,
+        view: &View<'_>,
+        kind: &str,
+        told: i64,
+        detail: &str,
+        amount: i64,
+    ) {
+        self.tell(view, kind, told, detail);
+        let row = self.rows.iter_mut().find(|row| row.kind == kind);
+        if let Some(row) = row.filter(|_| may_refund(view, amount)) {
+            let amount = view.order.currency.format(amount);
+            row.actions.insert(0, Action::Refund { amount });
+        }
     }
 }

@@ -55,7 +55,7 @@ impl Store {
     /// Deletes what an ended order has of somebody; doing it twice changes nothing.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] for an order that is open or that a queued call belongs to, and while the database has lost commits.
+    /// [`StoreError::Refused`] for an order that is open, that a queued call belongs to or that may owe its customer money, and while the database has lost commits.
     pub async fn erase(&self, order: i64) -> Result<Erased, StoreError> {
         let mut tx = self.pool.begin().await?;
         let mut erased = Self::erase_order(&mut tx, order).await?;
@@ -124,6 +124,18 @@ impl Store {
         if let Some(call) = call {
             return Err(StoreError::Refused(format!(
                 "call {call} of order {number} is still in the queue and may hold its address: settle it (hikiate effect list), then erase again"
+            )));
+        }
+        let owed = sqlx::query_scalar!(
+            "SELECT kind FROM tasks WHERE subject_id = $1 AND kind IN ('over_captured', 'deposit_overpaid', 'deposit_for_cancelled_order', 'ended_captured', 'refund_to_pay', 'refund_rejected', 'refund_not_shown')
+             ORDER BY kind LIMIT 1",
+            order
+        )
+        .fetch_optional(&mut **tx)
+        .await?;
+        if let Some(kind) = owed.filter(|_| row.purged_at.is_none()) {
+            return Err(StoreError::Refused(format!(
+                "order {number} may owe its customer money (task {kind}): settle it (hikiate tasks shows how), then erase again"
             )));
         }
         let mut purged = purge_of(tx, &[order]).await?;

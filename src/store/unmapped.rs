@@ -45,7 +45,7 @@ impl Store {
         Ok(codes(tasks.into_iter().flat_map(stored), &items))
     }
 
-    /// Makes orders due that wait for a code which an item has by now. Returns how many. A plan that read before the item was there
+    /// Makes orders due that wait for a code which an item has by now, also those that only reserve and so have no task of it. Returns how many. A plan that read before the item was there
     /// and has not committed is waited for: its task is seen then. One that comes later looks for the item itself.
     ///
     /// # Errors
@@ -64,7 +64,14 @@ impl Store {
                 "SELECT id FROM subjects WHERE id IN (
                    SELECT t.subject_id FROM tasks t CROSS JOIN LATERAL jsonb_path_query(t.actions, '$.**.codes[*]') AS c (code)
                      JOIN items i ON i.code = c.code #>> '{}'
-                   WHERE t.kind = $1)
+                   WHERE t.kind = $1
+                   UNION
+                   SELECT s.id FROM subjects s
+                     CROSS JOIN LATERAL (SELECT f.body FROM facts f WHERE f.subject_id = s.id AND f.kind = 'order' ORDER BY f.id DESC LIMIT 1) f
+                     CROSS JOIN LATERAL jsonb_path_query(f.body, '$.order.lines[*].sku') AS c (code)
+                     JOIN items i ON i.code = c.code #>> '{}'
+                   WHERE s.kind = 'order' AND s.status = 'unallocated' AND s.closed_at IS NULL AND s.blocked_by IN ('begin', 'left')
+                     AND NOT EXISTS (SELECT FROM demands d WHERE d.subject_id = s.id AND d.item_id = i.id))
                  ORDER BY id FOR NO KEY UPDATE",
                 KIND
             )

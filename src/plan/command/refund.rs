@@ -117,6 +117,16 @@ pub fn refund(
     Ok(wish)
 }
 
+/// So much is captured or received and not refunded, and can be refunded by `order refund`.
+pub(crate) fn may_refund(view: &View<'_>, amount: i64) -> bool {
+    let room = |rooms: Vec<Room<'_>>| {
+        rooms
+            .iter()
+            .fold(0_i64, |sum, (_, room, _)| sum.saturating_add(*room))
+    };
+    amount > 0 && rooms(view).is_ok_and(|rooms| amount <= room(rooms))
+}
+
 /// No payment is authorised for goods that are still to ship, and no units of the order are left that a refund by line does not
 /// name.
 fn nothing_is_left(view: &View<'_>, of: RefundOf<'_>, lines: &[RefundedLine]) -> bool {

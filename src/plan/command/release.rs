@@ -21,12 +21,13 @@ pub fn release(on: Now<'_>, rule: Option<&str>) -> Result<Vec<String>, String> {
     }
     let named = named(on, &planned);
     let rules: Vec<String> = match rule {
-        None => planned.holds.open.into_iter().map(|h| h.rule).collect(),
+        None => planned.holds.open.iter().map(|h| h.rule.clone()).collect(),
         Some(rule) => named.get(rule).cloned().into_iter().collect(),
     };
     if rules.is_empty() {
         let what = rule.map_or("hold".to_owned(), |rule| format!("hold named {rule:?}"));
-        return Err(nothing(on, &what, &named));
+        let kept = kept_by(on, &planned);
+        return Err(nothing(on, &what, &named) + &kept);
     }
     Ok(rules)
 }
@@ -57,6 +58,26 @@ fn named(on: Now<'_>, planned: &Planned<'_>) -> BTreeSet<String> {
         .chain(ended)
         .chain(given_up.into_iter().flatten())
         .collect()
+}
+
+/// What keeps the order although there is nothing of that to release, and what to do about it.
+fn kept_by(on: Now<'_>, planned: &Planned<'_>) -> String {
+    let word = planned.plan.blocked_by.as_deref();
+    let Some(word) = word.filter(|word| !word.starts_with("hold:")) else {
+        return String::new();
+    };
+    let check = word.strip_prefix("check:");
+    let task = check.and_then(|kind| planned.plan.tasks.iter().find(|task| task.kind == kind));
+    match task {
+        Some(task) => format!(
+            "; {word} blocks it, which no release lifts. {}",
+            task.detail
+        ),
+        None => format!(
+            "; {word} blocks it: hikiate order explain {} says what it waits for",
+            on.input.number
+        ),
+    }
 }
 
 fn nothing(on: Now<'_>, what: &str, named: &BTreeSet<String>) -> String {

@@ -77,6 +77,24 @@ fn recalled(context: &RuleContext) -> Result<bool, String> {
 }
 
 #[test]
+fn what_no_release_lifts_is_named_with_what_to_do() {
+    let mut snapshot = order(&[("A", 1, 1000)]);
+    snapshot.lines[0].group = "2".into();
+    snapshot.groups[0].key = "2".into();
+    let mut world = World::new(snapshot);
+    world.settle();
+    for rule in [None, Some("manual")] {
+        let why = world.asked_to_release(rule).unwrap_err();
+        assert!(
+            why.contains("has no open hold")
+                && why.contains("check:address_incomplete blocks it")
+                && why.contains("Complete it at the channel"),
+            "{why}"
+        );
+    }
+}
+
+#[test]
 fn a_release_excuses_the_holds_it_names_and_no_rule_that_comes_later() {
     let mut world = World::new(order(&[("A", 1, 200_000)]));
     world.rules.0.push(("high-value", Release::Manual, high));

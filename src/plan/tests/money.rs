@@ -6,6 +6,7 @@ use hikiate_sdk::{Call, CaptureCall, Currency, Op, Parts};
 use super::build::{at, order, pay, tender};
 use super::flow::ship_all;
 use super::world::World;
+use crate::action::Action;
 use crate::facts::Verdict;
 use crate::plan::types::Status;
 use crate::policy::CaptureRule;
@@ -321,6 +322,13 @@ fn what_others_did_to_the_money_is_told() {
     let plan = world.plan();
     assert_eq!(World::kinds(&plan), ["over_captured"]);
     assert!(plan.tasks[0].detail.contains("Refund 100 JPY"));
+    let first = Action::Refund {
+        amount: "100".to_owned(),
+    };
+    assert_eq!(
+        plan.tasks[0].actions,
+        [first, Action::release("over_captured")]
+    );
     // Once it is given back, nothing remains for anybody.
     world.edit(|order| order.tenders[0].refunded = 100);
     assert_eq!(World::kinds(&world.plan()), [""; 0]);

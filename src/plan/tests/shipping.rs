@@ -8,7 +8,7 @@ use super::flow::ship_all;
 use super::world::World;
 use crate::action::Action;
 use crate::facts::{FactBody, Verdict};
-use crate::plan::types::{ShipmentStage, Status};
+use crate::plan::types::{ShipmentStage, ShippingStop, Status};
 use crate::policy::Partial;
 
 const S1: &str = "HK0123456789ABC-S1";
@@ -333,6 +333,27 @@ fn what_was_never_instructed_is_a_task_and_moves_nothing_else() {
     let plan = world.plan();
     assert_eq!(World::kinds(&plan), ["unexpected_parcel"]);
     assert_eq!(plan.entries.len(), 1);
+}
+
+#[test]
+fn what_is_reported_of_a_shipment_that_was_never_sent_has_left_and_is_a_task() {
+    let mut world = World::new(order(&[("A", 1, 1000)]));
+    world.settle();
+    world.input.stops = vec![ShippingStop {
+        id: 1,
+        items: None,
+        channel: None,
+        warehouse: None,
+    }];
+    assert_eq!(world.plan().blocked_by.as_deref(), Some("stop"));
+    world.wait(30);
+    world.parcel(S1, "T1", &[(1, 1)]);
+    let plan = world.plan();
+    assert_eq!(plan.status, Status::Shipped);
+    assert_eq!(World::kinds(&plan), ["unexpected_parcel"]);
+    assert_eq!(plan.entries.len(), 1, "it is off the shelf");
+    world.release("unexpected_parcel");
+    assert!(world.plan().tasks.is_empty());
 }
 
 #[test]

@@ -92,6 +92,28 @@ async fn count(world: &World, sql: &'static str) -> i64 {
         .unwrap()
 }
 
+/// The orders of a first start are often read before the first count, which makes their items.
+#[tokio::test]
+async fn what_was_read_before_the_first_count_reserves_as_soon_as_that_comes() {
+    let mut world = World::new(Setup {
+        begin: "",
+        ..Setup::default()
+    })
+    .await;
+    let id = world.shop.place_order(apples(3));
+    world.rounds(3).await;
+    let before_begin = ("unallocated".to_owned(), Some("begin".to_owned()));
+    assert_eq!(world.status(&id).await, before_begin);
+    assert_eq!(count(&world, "SELECT count(*) FROM demands").await, 0);
+    world.tokyo.set_stock("APPLE", 10);
+    world.count_stock().await;
+    world.rounds(2).await;
+    assert_eq!(world.free("APPLE", "tokyo").await, 7);
+    assert_eq!(world.status(&id).await, before_begin);
+    // One that has its units is not planned again for each further item.
+    assert_eq!(world.engine.store.wake_mapped().await.unwrap(), 0);
+}
+
 #[tokio::test]
 async fn the_first_start_on_a_living_shop_only_looks() {
     let mut world = quiet(Setup::default()).await;

@@ -194,6 +194,35 @@ async fn a_queued_call_keeps_the_address_and_lost_commits_keep_everything() {
     assert_eq!((done.orders, done.payments), (1, 1));
 }
 
+/// Whom the money is to go back to is known until it has.
+#[tokio::test]
+async fn what_is_owed_to_a_customer_keeps_an_address_from_being_erased_on_demand() {
+    let shop = shop_with(&["A"]).await;
+    let a = ended(&shop, "A", 0).await;
+    let task = |kind: &'static str| {
+        sqlx::query(
+            "INSERT INTO tasks (subject_id, kind, detail, since) VALUES ($1, $2, 'x', hk_now())",
+        )
+        .bind(a)
+        .bind(kind)
+        .execute(shop.pool())
+    };
+    task("over_shipped").await.unwrap();
+    task("over_captured").await.unwrap();
+    let refused = shop.store().erase(a).await;
+    assert!(
+        matches!(&refused, Err(StoreError::Refused(why)) if why.contains("task over_captured")),
+        "{refused:?}"
+    );
+    let would = shop.store().would_erase(&[a], &[]).await.unwrap();
+    assert_eq!((would.erased.len(), would.refused.len()), (0, 1));
+    sqlx::query("DELETE FROM tasks WHERE kind = 'over_captured'")
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    assert_eq!(shop.store().erase(a).await.unwrap().purged.orders, 1);
+}
+
 /// A daemon that was not restarted keeps addresses as long as its own configuration says, which is no longer the one in force.
 #[tokio::test]
 async fn a_daemon_whose_configuration_is_not_in_force_deletes_nothing() {
