@@ -330,7 +330,7 @@ mod tests {
             ("cancel_instruction:HK1-S1", "accepted", "verdict delivered"),
             ("instruct:tokyo-3pl:W:1", "refused", "verdict rejected"),
             ("post_journal:books:J:1", "done", "verdict done"),
-            ("capture:stripe:shop:1:1", "accepted", "verdict accepted"),
+            ("capture:shop:shop:1:1", "accepted", "verdict accepted"),
         ] {
             assert_eq!(outcome(intent, verdict), words, "{intent}");
         }
