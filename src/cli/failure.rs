@@ -112,6 +112,7 @@ impl From<StoreError> for Failure {
             StoreError::NotFound(text) => Self::NotFound(text),
             StoreError::Refused(text) => Self::Refused(text),
             StoreError::Gate { .. } => Self::Refused(error.to_string()),
+            StoreError::Encoding(_) => Self::Settings(error.to_string()),
             other => Self::Failed(other.into()),
         }
     }
@@ -155,6 +156,7 @@ mod tests {
         assert_eq!(code(StoreError::NotFound("x".into())), 4);
         assert_eq!(code(StoreError::Refused("x".into())), 5);
         assert_eq!(code(StoreError::Gate { needs: 2, has: 1 }), 5);
+        assert_eq!(code(StoreError::Encoding("SQL_ASCII".into())), 3);
         assert_eq!(code(StoreError::Database(sqlx::Error::PoolTimedOut)), 75);
         let url = sqlx::Error::Configuration("no host".into());
         assert_eq!(code(StoreError::Database(url)), 3);

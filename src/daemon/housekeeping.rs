@@ -13,7 +13,7 @@ use super::inputs::{LoggedInputs, log_inputs};
 use super::purge::purge_step;
 use super::trouble::{Outage, Trouble};
 use crate::engine::Engine;
-use crate::store::{StoreError, VacuumPauses};
+use crate::store::{Store, StoreError, VacuumPauses};
 
 /// Starts the scheduler, in a daemon that has started then.
 pub(super) async fn start(
@@ -27,13 +27,8 @@ pub(super) async fn start(
     at(&scheduler, "0 17 * * * *", move || {
         let (engine, purge) = (Arc::clone(&purging), Arc::clone(&purge));
         async move {
-            match purge_step(&engine).await {
-                // Its next round is an hour away; the loops see the end of an outage sooner.
-                Err(error) if error.is_away() && !error.is_closed() => {
-                    warn!(%error, "could not delete what is no longer kept; retrying");
-                }
-                ended => judge(&purge, &engine, ended.map(drop)).await,
-            }
+            let ended = purge_step(&engine).await;
+            judge(&purge, &engine.store, ended.map(drop)).await;
         }
     })
     .await?;
@@ -49,13 +44,13 @@ pub(super) async fn start(
     at(&scheduler, "*/20 * * * * *", move || {
         let (engine, logged) = (Arc::clone(&often), Arc::clone(&logged));
         let figures = Arc::clone(&figures);
-        async move { judge(&figures, &engine, refresh(&engine, &logged).await).await }
+        async move { judge(&figures, &engine.store, refresh(&engine, &logged).await).await }
     })
     .await?;
     let slow = trouble("slow figures");
     at(&scheduler, "5 * * * * *", move || {
         let (engine, slow) = (Arc::clone(&engine), Arc::clone(&slow));
-        async move { judge(&slow, &engine, refresh_slowly(&engine).await).await }
+        async move { judge(&slow, &engine.store, refresh_slowly(&engine).await).await }
     })
     .await?;
     scheduler.start().await?;
@@ -96,12 +91,12 @@ async fn vacuum(engine: &Engine, pauses: &Mutex<VacuumPauses>) {
     }
 }
 
-/// Gauges that stand still and data that stays are trouble like that of the loops.
-async fn judge(trouble: &Mutex<Trouble>, engine: &Engine, ended: Result<(), StoreError>) {
+/// Gauges that stand still and data that stays are trouble like that of the loops, but not while these wait for the database.
+async fn judge(trouble: &Mutex<Trouble>, store: &Store, ended: Result<(), StoreError>) {
     let mut trouble = trouble.lock().await;
     match ended {
         Ok(()) => trouble.over(),
-        Err(error) => trouble.met(&error, &engine.store).await,
+        Err(error) => trouble.missed(&error, store),
     }
 }
 
@@ -152,9 +147,31 @@ async fn refresh_slowly(engine: &Engine) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::io;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
+    use crate::ops::health::Readiness;
+
+    #[tokio::test]
+    async fn the_database_is_back_before_the_next_time_of_a_job() {
+        let broken = || StoreError::Database(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        let store = Store::connect("postgres://nobody@127.0.0.1:1/none", 1).unwrap();
+        let readiness = Readiness::default();
+        let outage = Outage::new(&readiness);
+        let mut plan = Trouble::new("plan".to_owned(), outage.clone());
+        let slow = Mutex::new(Trouble::new("slow figures".to_owned(), outage));
+        plan.met(&broken(), &store).await;
+        for _ in 0..5 {
+            judge(&slow, &store, Err(broken())).await;
+        }
+        let reasons = readiness.reasons();
+        assert_eq!(reasons.len(), 1, "{reasons:?}");
+        plan.over();
+        assert!(readiness.reasons().is_empty(), "{:?}", readiness.reasons());
+    }
 
     #[tokio::test]
     async fn a_job_never_runs_beside_itself() {

@@ -97,6 +97,11 @@ impl Outage {
         self.tell(name, error.away().unwrap_or(why), error);
     }
 
+    /// Some loop waits for the database.
+    fn lasts(&self) -> bool {
+        !self.state().waiting.is_empty()
+    }
+
     fn served(&self, name: &str) {
         let mut state = self.state();
         if !state.waiting.remove(name) || !state.waiting.is_empty() {
@@ -146,9 +151,7 @@ impl Trouble {
 
     /// A round has failed.
     pub(super) async fn met(&mut self, error: &StoreError, store: &Store) {
-        // The orderly end came before that of the round.
-        if error.is_closed() {
-            debug!(name = self.name, "a round met the end of this process");
+        if self.meets_the_end(error) {
             return;
         }
         if let Some(why) = error.away() {
@@ -156,16 +159,46 @@ impl Trouble {
             return;
         }
         self.outage.served(&self.name);
+        self.failed(error);
+    }
+
+    /// A round has failed of what runs at its times and is not tried again each second: it would see the end of an outage long
+    /// after the loops, so an outage is theirs to tell. What no loop meets is trouble of its own.
+    pub(super) fn missed(&mut self, error: &StoreError, store: &Store) {
+        if self.meets_the_end(error) {
+            return;
+        }
+        if error.is_away() {
+            store.renew_sessions(error);
+            if self.outage.lasts() {
+                debug!(name = self.name, %error, "the database is unavailable; passed over");
+                return;
+            }
+        }
+        self.failed(error);
+    }
+
+    /// The orderly end came before that of the round.
+    fn meets_the_end(&self, error: &StoreError) -> bool {
+        if error.is_closed() {
+            debug!(name = self.name, "a round met the end of this process");
+        }
+        error.is_closed()
+    }
+
+    fn failed(&mut self, error: &StoreError) {
         self.fails = self.fails.saturating_add(1);
         let fails = self.fails;
         if fails >= ROUNDS {
             // Without PostgreSQL's words, which may quote a row.
-            let place = error.place();
+            let place = error.away().map_or_else(|| error.place(), str::to_owned);
             let reason = format!("{fails} rounds in a row failed ({place}); retrying, see the log");
             self.outage.readiness.block(&self.name, reason);
         }
         let now = Instant::now();
-        if self.said.is_none_or(|at| now - at >= LINE) {
+        // Where a job meets an outage first, the loops are about to tell it.
+        let passes = error.is_away() && fails < ROUNDS;
+        if !passes && self.said.is_none_or(|at| now - at >= LINE) {
             warn!(name = self.name, fails, %error, "a round failed; retrying");
             debug!(name = self.name, at = error.place(), "in detail");
             self.said = Some(now);
@@ -252,6 +285,26 @@ mod tests {
         }
         assert!(readiness.reasons().is_empty(), "{:?}", readiness.reasons());
         assert!(outage.state().said.is_empty() && figures.said.is_none());
+    }
+
+    #[tokio::test]
+    async fn what_only_a_job_meets_is_its_own_trouble_until_it_is_served() {
+        let (readiness, store) = (Readiness::default(), nowhere());
+        let mut slow = Trouble::new("slow figures".to_owned(), Outage::new(&readiness));
+        for _ in 1..ROUNDS {
+            slow.missed(&broken(), &store);
+            assert!(readiness.reasons().is_empty() && slow.said.is_none());
+        }
+        slow.missed(&broken(), &store);
+        assert_eq!(
+            readiness.reasons(),
+            [
+                "slow figures: 3 rounds in a row failed (it cannot be reached); retrying, see the log"
+            ]
+        );
+        assert!(slow.said.is_some());
+        slow.over();
+        assert!(readiness.reasons().is_empty());
     }
 
     #[tokio::test]

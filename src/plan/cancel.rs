@@ -229,20 +229,29 @@ pub(super) fn taken_back(shipment: &Shipment<'_>) -> (i64, String) {
     )
 }
 
+/// Goods stand behind a line, also where no item does: what no warehouse counts, staff ship themselves. Not behind services,
+/// discounts and what others see to.
+fn is_goods(view: &View<'_>, key: &LineKey) -> bool {
+    let mut items = view.lines.iter().filter(|line| line.item_id.is_some());
+    if let Some(line) = items.find(|line| line.key == *key) {
+        return line.from_stock;
+    }
+    let readings = view.fold.readings.iter().rev();
+    let mut lines = readings.flat_map(|reading| &reading.fact.order.lines);
+    let known = lines.find(|line| line.key == *key);
+    known.is_some_and(|line| view.is_unmapped(line))
+}
+
 /// Goods that leave, or have left, although the order is cancelled.
 fn too_late(view: &View<'_>, tasks: &mut Tasks) {
     let Some(asked) = view.cancel_fact() else {
         return;
     };
     let by_channel = view.cancelled_at_channel.is_some();
-    let goods = |line: &LineKey| {
-        let mut lines = view.lines.iter();
-        lines.any(|known| known.key == *line && known.from_stock && known.item_id.is_some())
-    };
     let others = view
         .shipped_by_others()
         .filter(|shown| shown.first_id > asked && shown.cancelled.is_none());
-    for shown in others.filter(|shown| goods(shown.line)) {
+    for shown in others.filter(|shown| is_goods(view, shown.line)) {
         let what = format!(
             "{} × {} shipped at the channel ({}) after the order was cancelled. Stop the parcel at the carrier, or arrange the return and refund",
             shown.units,

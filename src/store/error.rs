@@ -53,6 +53,11 @@ pub enum StoreError {
         /// Ours.
         has: i32,
     },
+    /// The database is in this encoding, not in UTF-8.
+    #[error(
+        "the encoding of the database is {0} and must be UTF8: create one with `CREATE DATABASE hikiate OWNER hikiate ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0` (your names), copy into it what this one holds (pg_dump, pg_restore), and set its URL"
+    )]
+    Encoding(String),
     /// Something named by an operator is not there.
     #[error("{0}")]
     NotFound(String),

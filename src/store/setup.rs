@@ -199,15 +199,29 @@ impl Directory {
 /// More than the program has: a connection that forgets some would parse and plan them again each time.
 const STATEMENTS: usize = 512;
 
-/// Runs what is missing.
-async fn apply(migrations: &Migrator, own: &PgPool) -> Result<(), MigrateError> {
+/// Runs what is missing, in a database that can hold what is stored.
+async fn apply(migrations: &Migrator, own: &PgPool) -> Result<(), StoreError> {
     let mut connection = own.acquire().await?;
+    check_encoding(&mut connection).await?;
     let current = is_current(migrations, &mut connection).await?;
     drop(connection);
     if current {
         return Ok(());
     }
-    migrations.run(own).await
+    Ok(migrations.run(own).await?)
+}
+
+/// Refuses a database that is not in UTF-8: it cannot compare tracking numbers, which PostgreSQL normalises in UTF-8 alone, and
+/// one without an encoding stores bytes that nobody checks.
+async fn check_encoding(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let encoding: String = sqlx::query_scalar("SELECT current_setting('server_encoding')")
+        .fetch_one(connection)
+        .await?;
+    if encoding == "UTF8" {
+        Ok(())
+    } else {
+        Err(StoreError::Encoding(encoding))
+    }
 }
 
 /// Whether every migration is applied as it is here. Only asked, since the migrator itself begins with a `CREATE TABLE` and a
@@ -318,7 +332,7 @@ impl Store {
     /// with a daemon that is still at work is repeated like any transaction.
     ///
     /// # Errors
-    /// A failed migration, or a schema newer than this binary.
+    /// A failed migration, a database that is not in UTF-8, or a schema newer than this binary.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         self.retried("migration", || self.migrate_once()).await?;
         self.check_gate().await
@@ -334,7 +348,7 @@ impl Store {
             .connect_lazy_with(self.pool.connect_options().as_ref().clone());
         let done = apply(&migrations, &own).await;
         own.close().await;
-        Ok(done?)
+        done
     }
 
     /// Refuses a schema that is newer than this binary.

@@ -885,6 +885,47 @@ fn an_unmapped_line_that_others_shipped_is_no_task() {
 }
 
 #[test]
+fn an_unmapped_line_that_staff_ship_after_a_cancel_is_a_task() {
+    let mut world = World::new(order(&[("GHOST", 1, 1000)]));
+    world.plan();
+    world.cancel();
+    world.plan();
+    world.end_op(Op::CancelOrder, Verdict::Refused);
+    world.edit(show(by_hand("ful_hand", 1, Some(0), "X")));
+    let plan = world.plan();
+    assert_eq!(kinds(&plan), ["cancel_too_late"]);
+    let detail = &plan.tasks[0].detail;
+    assert!(detail.contains("1 × GHOST shipped"), "{detail}");
+    world.release("cancel_too_late");
+    assert!(world.plan().tasks.is_empty());
+}
+
+#[test]
+fn what_is_no_goods_of_ours_is_not_shipped_too_late() {
+    let foreign = [
+        (FulfilledBy::Nobody, "G"),
+        (FulfilledBy::Channel, "B"),
+        (FulfilledBy::Us, "GIFT"),
+        (FulfilledBy::Us, "discount"),
+    ];
+    for (by, sku) in foreign {
+        let mut snapshot = with_foreign(by, sku, Some(0));
+        if sku == "discount" {
+            let line = &mut snapshot.lines[1];
+            (line.sku, line.unit_price) = (None, Some(-500));
+        }
+        let shown = std::mem::take(&mut snapshot.fulfilments);
+        let mut world = World::new(snapshot);
+        world.settle();
+        world.cancel();
+        world.plan();
+        world.edit(|order| order.fulfilments = shown);
+        let plan = world.peek();
+        assert!(!kinds(&plan).contains(&"cancel_too_late"), "{by:?} {sku}");
+    }
+}
+
+#[test]
 fn somebody_who_captured_already_leaves_nothing_to_capture() {
     let mut world = three();
     world.edit(|order| {

@@ -9,6 +9,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use sqlx::AssertSqlSafe;
+
 use super::{Ran, Shop};
 use crate::support::db;
 
@@ -257,6 +259,33 @@ fn a_port_that_can_never_be_opened_ends_the_start() {
     let mut run = shop.command(&["run", "--as-root"]);
     run.env("SHOP_TOKEN", "sk");
     Ran::of(run).refused(1, "192.0.2.1:9999 cannot be opened");
+}
+
+#[tokio::test]
+async fn a_given_database_that_is_not_in_utf_8_is_refused() {
+    let db = db().await;
+    let name: String = sqlx::query_scalar("SELECT current_database()::text")
+        .fetch_one(&db.pool)
+        .await
+        .unwrap();
+    let other = format!("{name}_ascii");
+    let url = db.url.replace(&format!("/{name}"), &format!("/{other}"));
+    let run = async |sql: String| {
+        let ran = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&db.pool).await;
+        ran.unwrap();
+    };
+    // What `initdb` makes of a server without a locale.
+    run(format!(
+        "CREATE DATABASE {other} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'"
+    ))
+    .await;
+    let shop = Shop::new(Some(&url));
+    let why = "the encoding of the database is SQL_ASCII and must be UTF8";
+    shop.run(&["migrate"]).refused(3, why);
+    let mut daemon = shop.command(&["run", "--as-root"]);
+    daemon.env("SHOP_TOKEN", "sk");
+    Ran::of(daemon).refused(3, why);
+    run(format!("DROP DATABASE {other} WITH (FORCE)")).await;
 }
 
 #[tokio::test]
