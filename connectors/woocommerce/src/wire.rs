@@ -93,8 +93,7 @@ pub(crate) struct Order {
     /// The provider's id of the payment, where the gateway writes it here.
     #[serde(default, deserialize_with = "text")]
     pub(crate) transaction_id: Option<String>,
-    /// Free keys.
-    #[serde(default)]
+    /// Free keys. The shop tells them always: absent they are not known, and ours may be among them.
     pub(crate) meta_data: Vec<Meta>,
     /// What was sold; a line that was removed is absent.
     pub(crate) line_items: Vec<Line>,
@@ -107,8 +106,7 @@ pub(crate) struct Order {
     /// Surcharges, and reductions below zero.
     #[serde(default)]
     pub(crate) fee_lines: Vec<FeeLine>,
-    /// Totals of refunds, below zero; only that there are any is read here.
-    #[serde(default)]
+    /// Totals of refunds, below zero; only that there are any is read here. Absent is not none.
     pub(crate) refunds: Vec<IgnoredAny>,
 }
 
@@ -246,11 +244,9 @@ pub(crate) struct Refund {
     /// Tax included, above zero.
     #[serde(deserialize_with = "amount")]
     pub(crate) amount: String,
-    /// Free keys; ours is `hikiate_refund`.
-    #[serde(default)]
+    /// Free keys; ours is `hikiate_refund`. Absent it may be ours.
     pub(crate) meta_data: Vec<Meta>,
     /// What it is for, where that was said.
-    #[serde(default)]
     pub(crate) line_items: Vec<RefundLine>,
 }
 
@@ -260,7 +256,6 @@ pub(crate) struct RefundLine {
     /// Below zero; 0 where only money was given back.
     pub(crate) quantity: Value,
     /// `_refunded_item_id` names the order's line.
-    #[serde(default)]
     pub(crate) meta_data: Vec<Meta>,
 }
 
@@ -270,7 +265,7 @@ pub(crate) struct Fulfillment {
     /// Id.
     pub(crate) id: u64,
     /// It has left; else it is only packed.
-    #[serde(default, deserialize_with = "yes")]
+    #[serde(deserialize_with = "yes")]
     pub(crate) is_fulfilled: bool,
     /// By the clock of the shop's zone.
     #[serde(default, deserialize_with = "local")]
@@ -278,8 +273,7 @@ pub(crate) struct Fulfillment {
     /// By the clock of the shop's zone; lists leave such a one out.
     #[serde(default, deserialize_with = "local")]
     pub(crate) date_deleted: Option<NaiveDateTime>,
-    /// `_items`, `_tracking_number`, `_date_fulfilled`, …; ours is `hikiate_ref`.
-    #[serde(default)]
+    /// `_items`, `_tracking_number`, `_date_fulfilled`, …; ours is `hikiate_ref`. Absent it may be ours.
     pub(crate) meta_data: Vec<Meta>,
 }
 
@@ -297,7 +291,6 @@ pub(crate) struct FulfilledItem {
 #[derive(Deserialize)]
 pub(crate) struct Note {
     /// Its text.
-    #[serde(default)]
     pub(crate) note: String,
 }
 

@@ -135,7 +135,7 @@ impl Medusa {
             }
             Find::Refund { payment, key, .. } if op == Op::Refund => {
                 let payment = self.payment(payment).await?;
-                writes::our_refund(&payment, key).map(|refund| done(refund.id.clone()))
+                writes::our_refund(&payment, key)?.map(|refund| done(refund.id.clone()))
             }
             Find::Cancelled { order } if op == Op::CancelOrder => self
                 .brief(order)
@@ -297,8 +297,9 @@ impl Medusa {
         let after = answer
             .payment
             .ok_or_else(|| unknown(&frozen.path, "the payment"))?;
-        let made = writes::our_refund(&after, key)
-            .ok_or_else(|| unknown(&frozen.path, "a refund with our key in its note"))?;
+        let made = writes::our_refund(&after, key).ok().flatten();
+        let made =
+            made.ok_or_else(|| unknown(&frozen.path, "a refund with our key in its note"))?;
         Ok(done(made.id.clone()))
     }
 

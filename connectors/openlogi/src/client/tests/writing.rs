@@ -334,6 +334,22 @@ async fn a_second_shipment_under_our_number_is_looked_up_at_once() {
     assert_eq!(id, "TS001-S000001");
 }
 
+#[tokio::test]
+async fn a_shipment_without_its_identifier_may_be_ours() {
+    let world = world();
+    world.created(1).await;
+    assert!(world.sim.lose_field(&reference(1), "identifier"));
+    let create = world.prepare(&instruct(instruction(1, 1)));
+    let stop = world.prepare(&cancel(1));
+    for (op, call) in [(Op::Instruct, &create), (Op::CancelInstruction, &stop)] {
+        let found = world.account.look_up_one(op, call).await.unwrap_err();
+        assert_eq!(found.class, ErrorClass::Protocol, "{op}: {found}");
+    }
+    let sent = world.account.send_one(Op::CancelInstruction, &stop).await;
+    assert_eq!(class(&sent), Some(ErrorClass::Protocol));
+    assert_eq!(world.sim.created(&reference(1)), 1);
+}
+
 /// It may be any shipment, also the one that is asked for.
 #[tokio::test]
 async fn an_answer_that_cannot_be_read_whole_is_no_absence() {
