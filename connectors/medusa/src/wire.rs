@@ -312,6 +312,8 @@ pub(crate) struct Label {
 /// An order as far as a write needs it: all of it is asked for, and none of it may be absent.
 #[derive(Debug, Deserialize)]
 pub(crate) struct OrderBrief {
+    /// Id.
+    pub(crate) id: String,
     /// Status.
     pub(crate) status: String,
     /// When it was cancelled.

@@ -90,10 +90,11 @@ impl Openlogi {
         let path = format!("/shipments/{account}?identifier={identifiers}");
         let response = self.get(&path).await?;
         for raw in shipments(&path, &response)?.shipments {
-            // Which one it is was asked for: without that, ours is not known to be absent.
-            if identifier(raw.get()).is_some_and(|told| told.is_empty()) {
+            // An answer to another question, or one that does not say: ours is not known to be absent then.
+            let told = identifier(raw.get());
+            if told.is_some_and(|told| !references.contains(&told.as_str())) {
                 let why = format!(
-                    "{}: OPENLOGI's answer has a shipment without identifier",
+                    "{}: OPENLOGI's answer has a shipment that was not asked for, or one without identifier",
                     label(&path)
                 );
                 return Err(Error::new(ErrorClass::Protocol, why));

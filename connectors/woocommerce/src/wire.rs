@@ -248,6 +248,9 @@ pub(crate) struct Refund {
     pub(crate) meta_data: Vec<Meta>,
     /// What it is for, where that was said.
     pub(crate) line_items: Vec<RefundLine>,
+    /// Where more is told, see [`order_of`].
+    #[serde(default, rename = "_links")]
+    pub(crate) links: Value,
 }
 
 /// A line of a refund.
@@ -264,6 +267,9 @@ pub(crate) struct RefundLine {
 pub(crate) struct Fulfillment {
     /// Id.
     pub(crate) id: u64,
+    /// The order's id.
+    #[serde(default, deserialize_with = "text")]
+    pub(crate) entity_id: Option<String>,
     /// It has left; else it is only packed.
     #[serde(deserialize_with = "yes")]
     pub(crate) is_fulfilled: bool,
@@ -292,6 +298,18 @@ pub(crate) struct FulfilledItem {
 pub(crate) struct Note {
     /// Its text.
     pub(crate) note: String,
+    /// Where more is told, see [`order_of`].
+    #[serde(default, rename = "_links")]
+    pub(crate) links: Value,
+}
+
+/// The order to which the links of a refund or a note lead back: `{"up":[{"href":"https://…/wc/v3/orders/727"}]}`. `None` where they do
+/// not say so.
+pub(crate) fn order_of(links: &Value) -> Option<&str> {
+    let href = links.get("up")?.get(0)?.get("href")?.as_str()?;
+    let (_, id) = href.rsplit_once("/orders/")?;
+    let end = id.find(|c: char| !c.is_ascii_digit()).unwrap_or(id.len());
+    id.get(..end).filter(|id| !id.is_empty())
 }
 
 /// An address.

@@ -185,6 +185,10 @@ fn unusable(frozen: &Frozen, why: &str) -> Error {
 
 fn read<'a>(intent: &'a Value, frozen: &Frozen) -> Result<Intent<'a>, Error> {
     let intent = Object(intent);
+    if intent.text("id") != Ok(Some(frozen.find.payment())) {
+        let why = format!("it is about another payment than {}", frozen.find.payment());
+        return Err(unusable(frozen, &why));
+    }
     // By these it is known whether a call of ours has happened: absent they do not say that it has not.
     let shown = intent.shows(&["latest_charge", "metadata"]);
     let told = shown.and_then(|()| Intent::read(intent));

@@ -111,10 +111,11 @@ pub(crate) fn seen(bundle: &Bundle, told: &Intent<'_>) -> Result<Seen, String> {
     Ok(Seen(all))
 }
 
-/// Refuses refunds without what tells ours from those of others, and a list that does not say whether it is whole.
+/// Refuses refunds without what tells ours from those of others, those of another payment, and a list that does not say whether it
+/// is whole.
 ///
 /// # Errors
-/// The field that is missing.
+/// The field, and what is wrong with it.
 pub(crate) fn shown(bundle: &Bundle, told: &Intent<'_>) -> Result<(), String> {
     let Some(charge) = told.charge else {
         return Ok(());
@@ -128,6 +129,10 @@ pub(crate) fn shown(bundle: &Bundle, told: &Intent<'_>) -> Result<(), String> {
         refund
             .shows(&["metadata"])
             .map_err(|why| format!("refund.{why}"))?;
+        let of = refund.id_of("payment_intent");
+        if of.is_some() && of != Object(&bundle.intent).text("id")? {
+            return Err("refund.payment_intent: another payment".to_owned());
+        }
     }
     Ok(())
 }

@@ -94,3 +94,88 @@ async fn a_field_that_is_absent_is_not_known_and_nothing_is_written() {
     }
     assert_eq!(w.sim.writes(), before);
 }
+
+/// A proxy that gives to each question the answer to another.
+struct Mixed {
+    shop: Arc<dyn Transport>,
+    asked: String,
+    answered: String,
+}
+
+#[async_trait]
+impl Transport for Mixed {
+    async fn send(&self, mut request: Request) -> Result<Response, TransportError> {
+        if request.method == Method::Get {
+            request.path = request.path.replace(&self.asked, &self.answered);
+        }
+        self.shop.send(request).await
+    }
+}
+
+#[tokio::test]
+async fn an_answer_about_another_order_or_payment_is_not_believed() {
+    let w = world();
+    let other = || World {
+        medusa: account(w.sim.transport(), Settings::default()),
+        sim: Arc::clone(&w.sim),
+        order: w.sim.place_order(mugs()),
+    };
+    let (paid, shipped, cancelled) = (other(), other(), other());
+    id(paid.send(&paid.capture(None, 3558)).await);
+    id(paid.send(&paid.refund("refund:1", 100, 100)).await);
+    id(shipped.send(&shipped.fulfil("HK1-S1", 1)).await);
+    id(shipped.send(&shipped.ship("HK1-S1", &["T1"])).await);
+    id(cancelled.send(&cancelled.cancel()).await);
+    let before = w.sim.writes();
+    let payment = |of: &World| w.sim.order(&of.order).unwrap().payment.unwrap();
+    let order = |of: &World| of.order.clone();
+    for (call, asked, answered) in [
+        (w.capture(None, 3558), payment(&w), payment(&paid)),
+        (w.refund("refund:1", 100, 100), payment(&w), payment(&paid)),
+        (w.fulfil("HK1-S1", 1), order(&w), order(&shipped)),
+        (w.ship("HK1-S1", &["T1"]), order(&w), order(&shipped)),
+        (w.cancel(), order(&w), order(&cancelled)),
+    ] {
+        let shop = w.sim.transport();
+        let mixed = Mixed {
+            shop,
+            asked,
+            answered,
+        };
+        let medusa = account(Arc::new(mixed), Settings::default());
+        let (op, prepared) = (call.op(), medusa.prepare(&call).unwrap());
+        let sent = medusa.send_one(op, &prepared).await.unwrap_err();
+        assert_eq!(sent.class, ErrorClass::Protocol, "{op}: {sent}");
+        let found = medusa.look_up_one(op, &prepared).await.unwrap_err();
+        assert_eq!(found.class, ErrorClass::Protocol, "{op}: {found}");
+    }
+    assert_eq!(w.sim.writes(), before);
+}
+
+#[tokio::test]
+async fn the_answer_to_a_write_of_another_leaves_it_open_what_became_of_it() {
+    let w = world();
+    let medusa = w.altered(|method, body| {
+        let told = ["/order/id", "/payment/id"].into_iter();
+        let told = told.filter(|_| method != Method::Get);
+        for place in told {
+            if let Some(told) = body.pointer_mut(place) {
+                *told = "other".into();
+            }
+        }
+    });
+    let calls = [
+        w.capture(Some(1000), 1000),
+        w.refund("refund:1", 100, 100),
+        w.annotate(&["high-value"]),
+        w.fulfil("HK1-S1", 1),
+        w.ship("HK1-S1", &["T1"]),
+    ];
+    for call in calls {
+        let (op, prepared) = (call.op(), medusa.prepare(&call).unwrap());
+        let sent = medusa.send_one(op, &prepared).await.unwrap_err();
+        assert_eq!(sent.class, ErrorClass::OutcomeUnknown, "{op}: {sent}");
+        // The read after it is about the right one.
+        assert!(w.send(&call).await.is_ok(), "{op}");
+    }
+}
