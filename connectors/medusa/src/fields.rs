@@ -3,7 +3,7 @@
 /// `fields=` of an order: everything [`crate::wire::Order`] reads, in one call.
 pub(crate) const ORDER_FIELDS: &str = "id,display_id,status,email,currency_code,created_at,updated_at,canceled_at,is_draft_order,\
 sales_channel_id,total,credit_line_total,metadata,items.id,items.title,items.subtitle,items.variant_sku,items.requires_shipping,items.metadata,items.quantity,\
-items.total,items.tax_total,items.detail.quantity,items.detail.fulfilled_quantity,items.tax_lines.rate,shipping_methods.id,\
+items.total,items.tax_total,items.detail.quantity,items.tax_lines.rate,shipping_methods.id,\
 shipping_methods.name,shipping_methods.total,shipping_methods.tax_total,shipping_methods.tax_lines.rate,*shipping_address,\
 *billing_address,payment_collections.id,payment_collections.status,payment_collections.amount,\
 payment_collections.payment_sessions.provider_id,payment_collections.payment_sessions.status,payment_collections.payments.id,\

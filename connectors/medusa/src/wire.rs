@@ -1,7 +1,7 @@
 //! What the Admin API sends, as far as it is needed. Unknown fields are tolerated; amounts stay decimal text.
 
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 
@@ -141,8 +141,6 @@ impl Item {
 pub(crate) struct ItemDetail {
     /// Ordered now.
     pub(crate) quantity: Number,
-    /// In fulfilments that are not cancelled.
-    pub(crate) fulfilled_quantity: Option<Number>,
 }
 
 /// A tax on a line.
@@ -232,12 +230,11 @@ pub(crate) struct Payment {
     /// Authorised, unrounded.
     pub(crate) amount: Number,
     /// When it was voided.
+    #[serde(deserialize_with = "told")]
     pub(crate) canceled_at: Option<DateTime<Utc>>,
-    /// What was captured.
-    #[serde(default)]
+    /// What was captured. Absent it is not known, and not nothing.
     pub(crate) captures: Vec<Movement>,
-    /// What was given back.
-    #[serde(default)]
+    /// What was given back; the same.
     pub(crate) refunds: Vec<Movement>,
 }
 
@@ -251,7 +248,27 @@ pub(crate) struct Movement {
     /// When it was made.
     pub(crate) created_at: Option<DateTime<Utc>>,
     /// Of a refund: what its maker wrote; ours begins with our key.
-    pub(crate) note: Option<String>,
+    #[serde(default)]
+    pub(crate) note: RefundNote,
+}
+
+/// What the maker of a refund wrote.
+#[derive(Debug, Default, Deserialize)]
+#[serde(from = "Option<String>")]
+pub(crate) enum RefundNote {
+    /// Nobody knows: the answer does not have it. Whole orders are not asked for it.
+    #[default]
+    Untold,
+    /// Nothing.
+    Nothing,
+    /// A text.
+    Text(String),
+}
+
+impl From<Option<String>> for RefundNote {
+    fn from(note: Option<String>) -> Self {
+        note.map_or(Self::Nothing, Self::Text)
+    }
 }
 
 /// A fulfilment.
@@ -259,20 +276,19 @@ pub(crate) struct Movement {
 pub(crate) struct Fulfillment {
     /// Id.
     pub(crate) id: String,
-    /// Free keys; ours is `hikiate_ref`.
-    #[serde(default)]
+    /// Free keys; ours is `hikiate_ref`. Null is none; absent it may be ours.
     pub(crate) metadata: Value,
     /// `sloc_…`
     pub(crate) location_id: Option<String>,
     /// When it left.
+    #[serde(deserialize_with = "told")]
     pub(crate) shipped_at: Option<DateTime<Utc>>,
     /// When it was cancelled.
+    #[serde(deserialize_with = "told")]
     pub(crate) canceled_at: Option<DateTime<Utc>>,
     /// Lines.
-    #[serde(default)]
     pub(crate) items: Vec<FulfillmentItem>,
     /// Labels.
-    #[serde(default)]
     pub(crate) labels: Vec<Label>,
 }
 
@@ -289,24 +305,25 @@ pub(crate) struct FulfillmentItem {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Label {
     /// The carrier's number.
+    #[serde(deserialize_with = "told")]
     pub(crate) tracking_number: Option<String>,
 }
 
-/// An order as far as a write needs it.
+/// An order as far as a write needs it: all of it is asked for, and none of it may be absent.
 #[derive(Debug, Deserialize)]
 pub(crate) struct OrderBrief {
+    /// Id.
+    pub(crate) id: String,
     /// Status.
     pub(crate) status: String,
     /// When it was cancelled.
+    #[serde(deserialize_with = "told")]
     pub(crate) canceled_at: Option<DateTime<Utc>>,
     /// Lines.
-    #[serde(default)]
     pub(crate) items: Vec<ItemBrief>,
     /// What was packed.
-    #[serde(default)]
     pub(crate) fulfillments: Vec<Fulfillment>,
     /// Free keys.
-    #[serde(default)]
     pub(crate) metadata: Value,
 }
 
@@ -324,7 +341,16 @@ pub(crate) struct ItemBrief {
     /// Id.
     pub(crate) id: String,
     /// Quantities.
-    pub(crate) detail: ItemDetail,
+    pub(crate) detail: DetailBrief,
+}
+
+/// Quantities of a line as far as a write needs them.
+#[derive(Debug, Deserialize)]
+pub(crate) struct DetailBrief {
+    /// Ordered now.
+    pub(crate) quantity: Number,
+    /// In fulfilments that are not cancelled.
+    pub(crate) fulfilled_quantity: Number,
 }
 
 /// `{"order": …}`
@@ -371,4 +397,11 @@ pub(crate) struct Refusal {
     pub(crate) kind: Option<String>,
     /// The shop's words.
     pub(crate) message: Option<String>,
+}
+
+/// What may be null but not absent: it is asked for, and what is not told is not nothing.
+fn told<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Option::deserialize(deserializer)
 }

@@ -18,7 +18,7 @@ use hikiate_sdk::{Connector, Error, ErrorClass, Operations, Record, Source};
 use serde::de::DeserializeOwned;
 
 use crate::config::Settings;
-use crate::map::shipment::{Seen, read};
+use crate::map::shipment::{Seen, identifier, read};
 use crate::wire::{Shipments, request};
 
 /// An account: one merchant's goods at OPENLOGI.
@@ -67,9 +67,11 @@ impl Openlogi {
     /// The shipments of a list that are ours.
     async fn list(&self, path: &str) -> Result<Listed, Error> {
         let response = self.get(path).await?;
-        let label = path.split('?').next().unwrap_or_default();
-        let list: Shipments<'_> =
-            serde_json::from_slice(&response.body).map_err(|e| unreadable(label, &e))?;
+        self.listed(path, &response)
+    }
+
+    fn listed(&self, path: &str, response: &Response) -> Result<Listed, Error> {
+        let list = shipments(path, response)?;
         let (mut ours, mut bad) = (Vec::new(), Vec::new());
         for raw in list.shipments {
             match read(raw.get()) {
@@ -77,7 +79,7 @@ impl Openlogi {
                 Err(record) => bad.push(*record),
             }
         }
-        self.check_account(label, &ours)?;
+        self.check_account(label(path), &ours)?;
         Ok(Listed { ours, bad })
     }
 
@@ -85,8 +87,20 @@ impl Openlogi {
     async fn by_reference(&self, references: &[&str]) -> Result<Listed, Error> {
         let account = &self.settings.account;
         let identifiers = references.join("%2C");
-        self.list(&format!("/shipments/{account}?identifier={identifiers}"))
-            .await
+        let path = format!("/shipments/{account}?identifier={identifiers}");
+        let response = self.get(&path).await?;
+        for raw in shipments(&path, &response)?.shipments {
+            // An answer to another question, or one that does not say: ours is not known to be absent then.
+            let told = identifier(raw.get());
+            if told.is_some_and(|told| !references.contains(&told.as_str())) {
+                let why = format!(
+                    "{}: OPENLOGI's answer has a shipment that was not asked for, or one without identifier",
+                    label(&path)
+                );
+                return Err(Error::new(ErrorClass::Protocol, why));
+            }
+        }
+        self.listed(&path, &response)
     }
 
     /// Under another account's code a shipment of ours would look as if it were not there.
@@ -139,6 +153,15 @@ impl Connector for Openlogi {
             },
         ])]
     }
+}
+
+fn label(path: &str) -> &str {
+    path.split('?').next().unwrap_or_default()
+}
+
+/// The shipments of an answer.
+fn shipments<'r>(path: &str, response: &'r Response) -> Result<Shipments<'r>, Error> {
+    serde_json::from_slice(&response.body).map_err(|e| unreadable(label(path), &e))
 }
 
 /// The answer to a write that was taken. What nobody understands may have been carried out.

@@ -1,4 +1,4 @@
-//! One answer for each call, in order.
+//! One answer for each call, in order, and each about what was asked.
 
 use std::future::Future;
 
@@ -12,6 +12,23 @@ pub fn one_each<T>(calls: usize, answers: Vec<Result<T, Error>>) -> Vec<Result<T
     }
     let error = miscounted(answers.len(), calls);
     (0..calls).map(|_| Err(error.clone())).collect()
+}
+
+/// Refuses an answer about another object than was asked for, as a proxy gives it that mixes up replies: nothing of it is believed.
+/// `class` is [`ErrorClass::Protocol`] for a read and [`ErrorClass::OutcomeUnknown`] for a write, which may have been carried out.
+///
+/// # Errors
+/// Of that class, with the request as its label.
+pub fn same_object(class: ErrorClass, label: &str, asked: &str, told: &str) -> Result<(), Error> {
+    if told == asked {
+        return Ok(());
+    }
+    Err(Error::new(
+        class,
+        format!(
+            "{label}: the answer is about another object than {asked}: look for a proxy or a cache on the way that mixes up replies"
+        ),
+    ))
 }
 
 /// The answer to one call.
@@ -45,6 +62,16 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_about_another_object_is_refused() {
+        let same = |told| same_object(ErrorClass::Protocol, "GET /orders/1", "1", told);
+        assert!(same("1").is_ok());
+        for told in ["2", "", "11"] {
+            assert!(matches!(same(told), Err(error)
+                if error.class == ErrorClass::Protocol && error.message.starts_with("GET /orders/1: ")));
+        }
+    }
 
     #[test]
     fn a_wrong_number_of_answers_says_nothing_of_any_call() {

@@ -39,7 +39,7 @@ mod warehouse;
 mod wishes;
 
 pub use ability::{Ability, Cancels, Identity, Parts, Unit, When};
-pub use answers::{one_by_one, one_each};
+pub use answers::{one_by_one, one_each, same_object};
 pub use connector::{AccountConfig, Connector, ConnectorKind, Problem};
 pub use error::{Error, ErrorClass};
 pub use id::{AccountSlug, ExternalId, GroupKey, LineKey, ShipmentReference};

@@ -16,7 +16,7 @@ use crate::config::Settings;
 use crate::wire::{Bundle, Object, need};
 
 pub(crate) use money::{UNITS, not_expressible};
-pub(crate) use refunds::{Refund, Seen, seen};
+pub(crate) use refunds::{Refund, Seen, seen, shown};
 
 /// The key in a refund's metadata that carries the name of our call.
 pub(crate) const REFUND_MARK: &str = "hikiate";

@@ -126,6 +126,14 @@ impl<'a> Object<'a> {
         self.field(name).is_some()
     }
 
+    /// Refuses an object without one of these fields, which Stripe always tells, if only as null: it is not known then.
+    pub(crate) fn shows(self, names: &[&str]) -> Result<(), String> {
+        match names.iter().find(|name| self.0.get(**name).is_none()) {
+            Some(name) => Err(format!("{name}: missing")),
+            None => Ok(()),
+        }
+    }
+
     /// The objects of a list inside.
     pub(crate) fn list(self, name: &str) -> Option<impl Iterator<Item = Object<'a>>> {
         let list = self.field(name)?.get("data")?.as_array()?;

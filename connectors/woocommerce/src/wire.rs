@@ -93,8 +93,7 @@ pub(crate) struct Order {
     /// The provider's id of the payment, where the gateway writes it here.
     #[serde(default, deserialize_with = "text")]
     pub(crate) transaction_id: Option<String>,
-    /// Free keys.
-    #[serde(default)]
+    /// Free keys. The shop tells them always: absent they are not known, and ours may be among them.
     pub(crate) meta_data: Vec<Meta>,
     /// What was sold; a line that was removed is absent.
     pub(crate) line_items: Vec<Line>,
@@ -107,8 +106,7 @@ pub(crate) struct Order {
     /// Surcharges, and reductions below zero.
     #[serde(default)]
     pub(crate) fee_lines: Vec<FeeLine>,
-    /// Totals of refunds, below zero; only that there are any is read here.
-    #[serde(default)]
+    /// Totals of refunds, below zero; only that there are any is read here. Absent is not none.
     pub(crate) refunds: Vec<IgnoredAny>,
 }
 
@@ -246,12 +244,13 @@ pub(crate) struct Refund {
     /// Tax included, above zero.
     #[serde(deserialize_with = "amount")]
     pub(crate) amount: String,
-    /// Free keys; ours is `hikiate_refund`.
-    #[serde(default)]
+    /// Free keys; ours is `hikiate_refund`. Absent it may be ours.
     pub(crate) meta_data: Vec<Meta>,
     /// What it is for, where that was said.
-    #[serde(default)]
     pub(crate) line_items: Vec<RefundLine>,
+    /// Where more is told, see [`order_of`].
+    #[serde(default, rename = "_links")]
+    pub(crate) links: Value,
 }
 
 /// A line of a refund.
@@ -260,7 +259,6 @@ pub(crate) struct RefundLine {
     /// Below zero; 0 where only money was given back.
     pub(crate) quantity: Value,
     /// `_refunded_item_id` names the order's line.
-    #[serde(default)]
     pub(crate) meta_data: Vec<Meta>,
 }
 
@@ -269,8 +267,11 @@ pub(crate) struct RefundLine {
 pub(crate) struct Fulfillment {
     /// Id.
     pub(crate) id: u64,
+    /// The order's id.
+    #[serde(default, deserialize_with = "text")]
+    pub(crate) entity_id: Option<String>,
     /// It has left; else it is only packed.
-    #[serde(default, deserialize_with = "yes")]
+    #[serde(deserialize_with = "yes")]
     pub(crate) is_fulfilled: bool,
     /// By the clock of the shop's zone.
     #[serde(default, deserialize_with = "local")]
@@ -278,8 +279,7 @@ pub(crate) struct Fulfillment {
     /// By the clock of the shop's zone; lists leave such a one out.
     #[serde(default, deserialize_with = "local")]
     pub(crate) date_deleted: Option<NaiveDateTime>,
-    /// `_items`, `_tracking_number`, `_date_fulfilled`, …; ours is `hikiate_ref`.
-    #[serde(default)]
+    /// `_items`, `_tracking_number`, `_date_fulfilled`, …; ours is `hikiate_ref`. Absent it may be ours.
     pub(crate) meta_data: Vec<Meta>,
 }
 
@@ -297,8 +297,19 @@ pub(crate) struct FulfilledItem {
 #[derive(Deserialize)]
 pub(crate) struct Note {
     /// Its text.
-    #[serde(default)]
     pub(crate) note: String,
+    /// Where more is told, see [`order_of`].
+    #[serde(default, rename = "_links")]
+    pub(crate) links: Value,
+}
+
+/// The order to which the links of a refund or a note lead back: `{"up":[{"href":"https://…/wc/v3/orders/727"}]}`. `None` where they do
+/// not say so.
+pub(crate) fn order_of(links: &Value) -> Option<&str> {
+    let href = links.get("up")?.get(0)?.get("href")?.as_str()?;
+    let (_, id) = href.rsplit_once("/orders/")?;
+    let end = id.find(|c: char| !c.is_ascii_digit()).unwrap_or(id.len());
+    id.get(..end).filter(|id| !id.is_empty())
 }
 
 /// An address.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use hikiate_sdk::{
     Call, Currency, Error, ErrorClass, First, LookUp, Op, OperationSpec, Operations, Outcome,
-    Prepared, RetryPolicy, ShippedLine, one_by_one,
+    Prepared, RetryPolicy, ShippedLine, one_by_one, same_object,
 };
 use serde_json::json;
 
@@ -135,7 +135,7 @@ impl Medusa {
             }
             Find::Refund { payment, key, .. } if op == Op::Refund => {
                 let payment = self.payment(payment).await?;
-                writes::our_refund(&payment, key).map(|refund| done(refund.id.clone()))
+                writes::our_refund(&payment, key)?.map(|refund| done(refund.id.clone()))
             }
             Find::Cancelled { order } if op == Op::CancelOrder => self
                 .brief(order)
@@ -150,21 +150,27 @@ impl Medusa {
     }
 
     async fn brief(&self, order: &str) -> Result<OrderBrief, Error> {
+        let path = format!("/admin/orders/{order}");
         let answer: OrderAnswer = self
-            .get_json(format!("/admin/orders/{order}?fields={BRIEF_FIELDS}"))
+            .get_json(format!("{path}?fields={BRIEF_FIELDS}"))
             .await?;
+        same_object(ErrorClass::Protocol, &path, order, &answer.order.id)?;
         Ok(answer.order)
     }
 
     async fn payment(&self, payment: &str) -> Result<Payment, Error> {
+        let path = format!("/admin/payments/{payment}");
         let answer: PaymentAnswer = self
-            .get_json(format!("/admin/payments/{payment}?fields={PAYMENT_FIELDS}"))
+            .get_json(format!("{path}?fields={PAYMENT_FIELDS}"))
             .await?;
         match answer {
             PaymentAnswer {
-                payment: Some(payment),
+                payment: Some(told),
                 ..
-            } => Ok(payment),
+            } => {
+                same_object(ErrorClass::Protocol, &path, payment, &told.id)?;
+                Ok(told)
+            }
             // The shop answers 200 with nothing in it.
             PaymentAnswer { kind: None, .. } => Err(Error::new(
                 ErrorClass::NotFound,
@@ -180,11 +186,31 @@ impl Medusa {
         }
     }
 
-    async fn write_order(&self, path: &str, body: Vec<u8>) -> Result<OrderBrief, Error> {
+    async fn write_order(
+        &self,
+        order: &str,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<OrderBrief, Error> {
         let answer: OrderAnswer = self
             .post(format!("{path}?fields={BRIEF_FIELDS}"), body)
             .await?;
+        same_object(ErrorClass::OutcomeUnknown, path, order, &answer.order.id)?;
         Ok(answer.order)
+    }
+
+    async fn write_payment(
+        &self,
+        payment: &str,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<Payment, Error> {
+        let answer: PaymentAnswer = self
+            .post(format!("{path}?fields={PAYMENT_FIELDS}"), body)
+            .await?;
+        let after = answer.payment.ok_or_else(|| unknown(path, "the payment"))?;
+        same_object(ErrorClass::OutcomeUnknown, path, payment, &after.id)?;
+        Ok(after)
     }
 
     async fn fulfil(
@@ -199,7 +225,7 @@ impl Medusa {
         {
             return Ok(outcome);
         }
-        let after = self.write_order(&frozen.path, body(frozen)).await?;
+        let after = self.write_order(order, &frozen.path, body(frozen)).await?;
         let made = writes::ours(&after, reference)
             .ok_or_else(|| unknown(&frozen.path, "a fulfilment with our reference"))?;
         Ok(done(Some(made.id.clone())))
@@ -219,6 +245,7 @@ impl Medusa {
         }
         let after = self
             .write_order(
+                order,
                 &frozen.path.replace(FULFILMENT, &fulfilment.id),
                 body(frozen),
             )
@@ -252,12 +279,7 @@ impl Medusa {
                 .into_bytes(),
             None => body(frozen),
         };
-        let answer: PaymentAnswer = self
-            .post(format!("{}?fields={PAYMENT_FIELDS}", frozen.path), body)
-            .await?;
-        let after = answer
-            .payment
-            .ok_or_else(|| unknown(&frozen.path, "the payment"))?;
+        let after = self.write_payment(id, &frozen.path, body).await?;
         let captured = writes::captured(&after, currency)?;
         if captured < expected_captured_total {
             // The shop answers 200 and does nothing once it takes a payment for fully captured.
@@ -288,17 +310,11 @@ impl Medusa {
         if let Some(exact) = writes::all_of_it(before, amount, currency)? {
             asked["amount"] = exact.into();
         }
-        let answer: PaymentAnswer = self
-            .post(
-                format!("{}?fields={PAYMENT_FIELDS}", frozen.path),
-                asked.to_string().into_bytes(),
-            )
-            .await?;
-        let after = answer
-            .payment
-            .ok_or_else(|| unknown(&frozen.path, "the payment"))?;
-        let made = writes::our_refund(&after, key)
-            .ok_or_else(|| unknown(&frozen.path, "a refund with our key in its note"))?;
+        let body = asked.to_string().into_bytes();
+        let after = self.write_payment(&before.id, &frozen.path, body).await?;
+        let made = writes::our_refund(&after, key).ok().flatten();
+        let made =
+            made.ok_or_else(|| unknown(&frozen.path, "a refund with our key in its note"))?;
         Ok(done(made.id.clone()))
     }
 
@@ -307,7 +323,7 @@ impl Medusa {
             return Ok(done(Some(order.to_owned())));
         }
         if !self
-            .write_order(&frozen.path, body(frozen))
+            .write_order(order, &frozen.path, body(frozen))
             .await?
             .is_cancelled()
         {
@@ -325,7 +341,7 @@ impl Medusa {
         if let Step::Done(outcome) = writes::may_note(&self.brief(order).await?, note)? {
             return Ok(outcome);
         }
-        let after = self.write_order(&frozen.path, body(frozen)).await?;
+        let after = self.write_order(order, &frozen.path, body(frozen)).await?;
         if !writes::is_noted(&after, note) {
             return Err(unknown(&frozen.path, "the note"));
         }

@@ -4,7 +4,7 @@ use hikiate_sdk::{Currency, Error, ErrorClass, Outcome, ShippedLine};
 use serde_json::Number;
 
 use crate::map;
-use crate::wire::{Fulfillment, Movement, OrderBrief, Payment};
+use crate::wire::{Fulfillment, Movement, OrderBrief, Payment, RefundNote};
 
 /// What to do about a write after reading.
 #[derive(Debug)]
@@ -86,10 +86,9 @@ pub(super) fn may_fulfil(
         };
         let ordered =
             map::whole("items.detail.quantity", &item.detail.quantity).map_err(protocol)?;
-        let fulfilled = item.detail.fulfilled_quantity.as_ref();
-        let fulfilled = fulfilled
-            .map_or(Ok(0), |n| map::whole("items.detail.fulfilled_quantity", n))
-            .map_err(protocol)?;
+        let fulfilled = &item.detail.fulfilled_quantity;
+        let fulfilled =
+            map::whole("items.detail.fulfilled_quantity", fulfilled).map_err(protocol)?;
         let open = ordered.saturating_sub(fulfilled);
         if line.quantity > open {
             return Err(conflict(format!(
@@ -241,15 +240,24 @@ pub(super) fn rest(
         .then(|| expected_captured_total.saturating_sub(captured)))
 }
 
-/// The refund that we made under a key. One of the same amount that staff made has another note, or none.
-pub(super) fn our_refund<'a>(payment: &'a Payment, key: &str) -> Option<&'a Movement> {
-    payment.refunds.iter().find(|refund| {
-        let note = refund
-            .note
-            .as_deref()
-            .and_then(|note| note.strip_prefix(key));
-        note.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
-    })
+/// The refund that we made under a key. One of the same amount that staff made has another note, or none; one without the field
+/// may be ours.
+pub(super) fn our_refund<'a>(
+    payment: &'a Payment,
+    key: &str,
+) -> Result<Option<&'a Movement>, Error> {
+    let is_ours = |refund: &&Movement| match &refund.note {
+        RefundNote::Text(note) => note
+            .strip_prefix(key)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')),
+        RefundNote::Nothing | RefundNote::Untold => false,
+    };
+    let ours = payment.refunds.iter().find(is_ours);
+    let is_untold = |refund: &Movement| matches!(refund.note, RefundNote::Untold);
+    if ours.is_none() && payment.refunds.iter().any(is_untold) {
+        return Err(protocol("refunds.note: missing".to_owned()));
+    }
+    Ok(ours)
 }
 
 /// Whether a refund can be made; `asked` is its amount and what is expected to be refunded in all once it is. What others
@@ -260,7 +268,7 @@ pub(super) fn may_refund(
     asked: (i64, i64),
     currency: Currency,
 ) -> Result<Step, Error> {
-    if let Some(refund) = our_refund(payment, key) {
+    if let Some(refund) = our_refund(payment, key)? {
         return Ok(Step::Done(done(refund.id.clone())));
     }
     let refunded = map::refunded(payment, currency).map_err(protocol)?;

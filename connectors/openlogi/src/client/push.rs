@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use hikiate_sdk::http::Method;
 use hikiate_sdk::{
     Ability, Call, Cancels, Error, ErrorClass, First, Identity, LookUp, Op, OperationSpec,
-    Operations, Outcome, Prepared, RetryPolicy, one_by_one,
+    Operations, Outcome, Prepared, RetryPolicy, one_by_one, same_object,
 };
 use serde_json::{Value, json};
 
@@ -146,7 +146,10 @@ impl Openlogi {
             .write::<Written>(Method::Post, "/shipments", body)
             .await
         {
-            Ok(answer) => Ok(created(answer.id)),
+            Ok(answer) => {
+                about("/shipments", &shipment.identifier, &answer)?;
+                Ok(created(answer.id))
+            }
             Err(error) if error.class == ErrorClass::Conflict => self.taken(shipment, error).await,
             Err(error) => Err(error),
         }
@@ -228,6 +231,7 @@ impl Openlogi {
         match seen.stage {
             Some(Stage::Open) => {
                 let answer: Written = self.write(Method::Delete, path, Vec::new()).await?;
+                about(path, &seen.reference, &answer)?;
                 Ok(Outcome::Done {
                     id: Some(answer.id),
                 })
@@ -235,6 +239,7 @@ impl Openlogi {
             Some(Stage::InWork) => {
                 let path = format!("{path}/cancel");
                 let answer: Written = self.write(Method::Post, &path, b"{}".to_vec()).await?;
+                about(&path, &seen.reference, &answer)?;
                 Ok(Outcome::Accepted {
                     id: Some(answer.id),
                 })
@@ -314,6 +319,12 @@ fn refused(body: &[u8], count: usize) -> Vec<usize> {
     } else {
         named
     }
+}
+
+/// What a write answers has to be about its shipment, where it says about which.
+fn about(path: &str, reference: &str, answer: &Written) -> Result<(), Error> {
+    let told = answer.identifier.as_deref().unwrap_or(reference);
+    same_object(ErrorClass::OutcomeUnknown, path, reference, told)
 }
 
 /// A definite no.

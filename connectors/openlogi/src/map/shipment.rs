@@ -93,6 +93,12 @@ pub(crate) fn read(raw: &str) -> Result<Option<Seen>, Box<Record>> {
     }))
 }
 
+/// The identifier of a shipment, whoever made it; empty where it tells none, `None` where not even that can be read.
+pub(crate) fn identifier(raw: &str) -> Option<String> {
+    let head: Head = serde_json::from_str(&whole_pairs(raw)).ok()?;
+    Some(head.identifier.as_str().unwrap_or_default().to_owned())
+}
+
 /// Enough of a shipment to tell whose it is.
 #[derive(Default, Deserialize)]
 #[serde(default)]

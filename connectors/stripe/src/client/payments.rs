@@ -1,6 +1,6 @@
 //! Payments, each with all that belongs to it.
 
-use hikiate_sdk::{Error, ErrorClass};
+use hikiate_sdk::{Error, ErrorClass, same_object};
 use serde_json::Value;
 
 use super::{Endpoint, Stripe};
@@ -81,6 +81,8 @@ impl Stripe {
         let told: Value = self
             .get(format!("/v1/charges/{id}"), Endpoint::CHARGE)
             .await?;
+        let told_id = Object(&told).text("id").ok().flatten().unwrap_or_default();
+        same_object(ErrorClass::Protocol, "GET /v1/charges", id, told_id)?;
         self.right_mode(&told)?;
         Ok(told)
     }

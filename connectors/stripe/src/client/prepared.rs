@@ -72,6 +72,15 @@ pub(super) struct Refund {
 }
 
 impl Find {
+    /// The payment that it is about.
+    pub(super) fn payment(&self) -> &str {
+        match self {
+            Self::Capture(call) => &call.intent,
+            Self::Void(call) => &call.intent,
+            Self::Refund(call) => &call.intent,
+        }
+    }
+
     fn payment_mut(&mut self) -> &mut String {
         match self {
             Self::Capture(call) => &mut call.intent,

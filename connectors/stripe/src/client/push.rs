@@ -184,7 +184,15 @@ fn unusable(frozen: &Frozen, why: &str) -> Error {
 }
 
 fn read<'a>(intent: &'a Value, frozen: &Frozen) -> Result<Intent<'a>, Error> {
-    Intent::read(Object(intent)).map_err(|why| unusable(frozen, &why))
+    let intent = Object(intent);
+    if intent.text("id") != Ok(Some(frozen.find.payment())) {
+        let why = format!("it is about another payment than {}", frozen.find.payment());
+        return Err(unusable(frozen, &why));
+    }
+    // By these it is known whether a call of ours has happened: absent they do not say that it has not.
+    let shown = intent.shows(&["latest_charge", "metadata"]);
+    let told = shown.and_then(|()| Intent::read(intent));
+    told.map_err(|why| unusable(frozen, &why))
 }
 
 fn told<'a>(bundle: &'a Bundle, frozen: &Frozen) -> Result<Intent<'a>, Error> {
@@ -195,5 +203,6 @@ fn refunds(bundle: &Bundle, told: &Intent<'_>, frozen: &Frozen) -> Result<Seen, 
     if let Some(why) = &bundle.refunds_unread {
         return Err(Error::new(ErrorClass::Forbidden, why));
     }
-    map::seen(bundle, told).map_err(|why| unusable(frozen, &why))
+    let seen = map::shown(bundle, told).and_then(|()| map::seen(bundle, told));
+    seen.map_err(|why| unusable(frozen, &why))
 }

@@ -111,6 +111,32 @@ pub(crate) fn seen(bundle: &Bundle, told: &Intent<'_>) -> Result<Seen, String> {
     Ok(Seen(all))
 }
 
+/// Refuses refunds without what tells ours from those of others, those of another payment, and a list that does not say whether it
+/// is whole.
+///
+/// # Errors
+/// The field, and what is wrong with it.
+pub(crate) fn shown(bundle: &Bundle, told: &Intent<'_>) -> Result<(), String> {
+    let Some(charge) = told.charge else {
+        return Ok(());
+    };
+    if let Some(list) = charge.inner("refunds") {
+        list.shows(&["has_more"])
+            .map_err(|why| format!("latest_charge.refunds.{why}"))?;
+    }
+    let inside = charge.list("refunds").into_iter().flatten();
+    for refund in inside.chain(bundle.refunds.iter().map(Object)) {
+        refund
+            .shows(&["metadata"])
+            .map_err(|why| format!("refund.{why}"))?;
+        let of = refund.id_of("payment_intent");
+        if of.is_some() && of != Object(&bundle.intent).text("id")? {
+            return Err("refund.payment_intent: another payment".to_owned());
+        }
+    }
+    Ok(())
+}
+
 /// Statuses of disputes that take no money, and will take none.
 const HARMLESS: [&str; 3] = ["won", "warning_closed", "prevented"];
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hikiate_sdk::{Error, ErrorClass};
+use hikiate_sdk::{Error, ErrorClass, same_object};
 
 use super::pull::is_of_one;
 use super::{API, WooCommerce};
@@ -102,7 +102,12 @@ impl WooCommerce {
     pub(super) async fn code_of(&self, id: u64) -> Result<Option<(u64, Option<String>)>, Error> {
         let path = format!("{API}/products/{id}?{CODE_FIELDS}");
         match self.get_as::<ProductCode>(path).await {
-            Ok(product) => Ok(Some((product.id, product.sku))),
+            Ok(product) => {
+                let label = format!("{API}/products/{id}");
+                let (asked, told) = (id.to_string(), product.id.to_string());
+                same_object(ErrorClass::Protocol, &label, &asked, &told)?;
+                Ok(Some((product.id, product.sku)))
+            }
             Err(error) if error.class == ErrorClass::NotFound => Ok(None),
             Err(error) => Err(error),
         }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use hikiate_sdk::http::Request;
 use hikiate_sdk::{
     Call, Error, ErrorClass, First, LookUp, Op, OperationSpec, Operations, Outcome, Prepared,
-    RetryPolicy, one_by_one,
+    RetryPolicy, one_by_one, same_object,
 };
 use serde_json::{Value, json};
 
@@ -93,15 +93,20 @@ impl WooCommerce {
     }
 
     pub(super) async fn order(&self, id: &str) -> Result<Order, Error> {
-        self.get_as(fresh(&format!("{API}/orders/{id}?{DIGITS}")))
-            .await
+        let path = format!("{API}/orders/{id}");
+        let order: Order = self.get_as(fresh(&format!("{path}?{DIGITS}"))).await?;
+        same_object(ErrorClass::Protocol, &path, id, &order.id.to_string())?;
+        Ok(order)
     }
 
     /// Changes an order and returns it as it is then.
     pub(super) async fn change(&self, id: &str, what: &Value) -> Result<Order, Error> {
         let body = what.to_string().into_bytes();
-        let path = format!("{API}/orders/{id}?{DIGITS}");
-        self.write(Request::put_json(path, body)).await
+        let path = format!("{API}/orders/{id}");
+        let request = Request::put_json(format!("{path}?{DIGITS}"), body);
+        let after: Order = self.write(request).await?;
+        same_object(ErrorClass::OutcomeUnknown, &path, id, &after.id.to_string())?;
+        Ok(after)
     }
 
     pub(super) fn is_cancelled(&self, order: &Order) -> bool {
@@ -152,6 +157,16 @@ impl WooCommerce {
 fn noted(order: &Order) -> Option<&str> {
     let note = meta(&order.meta_data, NOTE)?.as_str()?;
     Some(note).filter(|note| !note.is_empty())
+}
+
+/// Refuses a list of an order where something on it says that it is of another order.
+pub(super) fn all_of<'a>(
+    order: &str,
+    list: &str,
+    mut told: impl Iterator<Item = &'a str>,
+) -> Result<(), Error> {
+    let label = format!("{API}/orders/{order}/{list}");
+    told.try_for_each(|told| same_object(ErrorClass::Protocol, &label, order, told))
 }
 
 pub(super) fn done(id: String) -> Outcome {

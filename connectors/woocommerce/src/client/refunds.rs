@@ -6,7 +6,7 @@ use hikiate_sdk::{Currency, Error, ErrorClass, Outcome, RefundedLine};
 use serde_json::{Number, Value, json};
 
 use super::prepared::{self, line_id};
-use super::push::{conflict, done, unseen};
+use super::push::{all_of, conflict, done, unseen};
 use super::{API, WooCommerce};
 use crate::map::{REFUND, minor};
 use crate::wire::{self, Line, Order};
@@ -57,10 +57,13 @@ impl WooCommerce {
 
     pub(super) async fn recorded(&self, order: &str) -> Result<Vec<wire::Refund>, Error> {
         let told = self.refunds_of(order).await?;
-        serde_json::from_str(told.get()).map_err(|_| {
+        let refunds: Vec<wire::Refund> = serde_json::from_str(told.get()).map_err(|_| {
             let why = "the shop's refunds do not match its API";
             Error::new(ErrorClass::Protocol, format!("order {order}: {why}"))
-        })
+        })?;
+        let of = refunds.iter().filter_map(|one| wire::order_of(&one.links));
+        all_of(order, "refunds", of)?;
+        Ok(refunds)
     }
 }
 

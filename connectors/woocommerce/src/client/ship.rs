@@ -9,11 +9,11 @@ use hikiate_sdk::{Error, ErrorClass, Outcome};
 use serde_json::{Value, json};
 
 use super::prepared::{Ship, line_id};
-use super::push::{conflict, done, unseen};
+use super::push::{all_of, conflict, done, unseen};
 use super::{API, WooCommerce, fresh};
 use crate::config::{Fulfilments, Standing};
 use crate::map::{self, REFERENCE, SHIPPED, Shipped, TRASH};
-use crate::wire::{Fulfillment, Note, Order, Refund, meta};
+use crate::wire::{Fulfillment, Note, Order, Refund, meta, order_of};
 
 /// What the shop shows of an order and its shipments.
 struct Seen {
@@ -78,12 +78,17 @@ impl WooCommerce {
                 let why = "the shop's fulfilments do not match its API";
                 Error::new(ErrorClass::Protocol, format!("order {}: {why}", ship.order))
             })?;
-        let notes = if fulfilments.is_none() {
+        let known = fulfilments.iter().flatten();
+        let of = known.filter_map(|one| one.entity_id.as_deref());
+        all_of(&ship.order, "fulfillments", of)?;
+        let notes: Vec<Note> = if fulfilments.is_none() {
             let path = fresh(&format!("{API}/orders/{}/notes", ship.order));
             self.get_as(path).await?
         } else {
             Vec::new()
         };
+        let of = notes.iter().filter_map(|note| order_of(&note.links));
+        all_of(&ship.order, "notes", of)?;
         let refunds = if self.settings.complete_when_shipped && !order.refunds.is_empty() {
             self.recorded(&ship.order).await?
         } else {

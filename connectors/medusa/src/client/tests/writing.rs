@@ -1,5 +1,7 @@
 //! Writes against the shop's quirks.
 
+mod answers;
+
 use std::sync::Arc;
 
 use hikiate_sdk::budget::Clock;

@@ -334,6 +334,72 @@ async fn a_second_shipment_under_our_number_is_looked_up_at_once() {
     assert_eq!(id, "TS001-S000001");
 }
 
+#[tokio::test]
+async fn a_shipment_without_its_identifier_may_be_ours() {
+    let world = world();
+    world.created(1).await;
+    assert!(world.sim.lose_field(&reference(1), "identifier"));
+    let create = world.prepare(&instruct(instruction(1, 1)));
+    let stop = world.prepare(&cancel(1));
+    for (op, call) in [(Op::Instruct, &create), (Op::CancelInstruction, &stop)] {
+        let found = world.account.look_up_one(op, call).await.unwrap_err();
+        assert_eq!(found.class, ErrorClass::Protocol, "{op}: {found}");
+    }
+    let sent = world.account.send_one(Op::CancelInstruction, &stop).await;
+    assert_eq!(class(&sent), Some(ErrorClass::Protocol));
+    assert_eq!(world.sim.created(&reference(1)), 1);
+}
+
+/// A way on which the first reference becomes the second: in what is asked, or in what a write answers.
+struct Mixed {
+    openlogi: Arc<OpenlogiSim>,
+    write: bool,
+}
+
+#[async_trait]
+impl Transport for Mixed {
+    async fn send(&self, mut request: Request) -> Result<Response, TransportError> {
+        let (one, other) = (reference(1), reference(2));
+        let is_read = request.method == Method::Get;
+        if is_read && !self.write {
+            request.path = request.path.replace(&one, &other);
+        }
+        let mut response = SimTransport(self.openlogi.clone()).send(request).await?;
+        if !is_read && self.write {
+            let body = String::from_utf8(response.body).unwrap();
+            response.body = body.replace(&one, &other).into_bytes();
+        }
+        Ok(response)
+    }
+}
+
+#[tokio::test]
+async fn an_answer_about_another_shipment_is_not_believed() {
+    let world = world();
+    world.created(2).await;
+    let mixed = |write| {
+        let openlogi = world.sim.clone();
+        account(Arc::new(Mixed { openlogi, write }), Settings::of(ACCOUNT))
+    };
+    let create = world.prepare(&instruct(instruction(1, 1)));
+    let stop = world.prepare(&cancel(1));
+    let reading = mixed(false);
+    for (op, call) in [(Op::Instruct, &create), (Op::CancelInstruction, &stop)] {
+        let found = reading.look_up_one(op, call).await.unwrap_err();
+        assert_eq!(found.class, ErrorClass::Protocol, "{op}: {found}");
+    }
+    let sent = reading.send_one(Op::CancelInstruction, &stop).await;
+    assert_eq!(class(&sent), Some(ErrorClass::Protocol));
+    // What a write answers about another leaves it open what became of it.
+    let writing = mixed(true);
+    for (op, call) in [(Op::Instruct, &create), (Op::CancelInstruction, &stop)] {
+        let sent = writing.send_one(op, call).await;
+        assert_eq!(class(&sent), Some(ErrorClass::OutcomeUnknown), "{op}");
+    }
+    assert_eq!(world.sim.created(&reference(1)), 1);
+    assert!(world.sim.shipment(&reference(1)).unwrap().gone);
+}
+
 /// It may be any shipment, also the one that is asked for.
 #[tokio::test]
 async fn an_answer_that_cannot_be_read_whole_is_no_absence() {

@@ -8,11 +8,11 @@ use hikiate_sdk::{
 use super::super::{NewPayment, Trouble, Way};
 use super::*;
 
-fn yen(amount: i64) -> NewPayment {
+pub(super) fn yen(amount: i64) -> NewPayment {
     NewPayment::card(amount, Currency::JPY)
 }
 
-fn capture(id: &str, key: &str, amount: Option<i64>, expected: i64) -> Call {
+pub(super) fn capture(id: &str, key: &str, amount: Option<i64>, expected: i64) -> Call {
     Call::Capture(CaptureCall {
         order: "order-1".into(),
         payment: id.into(),
@@ -24,7 +24,7 @@ fn capture(id: &str, key: &str, amount: Option<i64>, expected: i64) -> Call {
     })
 }
 
-fn refund(id: &str, key: &str, amount: i64, expected: i64) -> Call {
+pub(super) fn refund(id: &str, key: &str, amount: i64, expected: i64) -> Call {
     Call::Refund(RefundCall {
         order: "order-1".into(),
         payment: id.into(),
@@ -38,7 +38,7 @@ fn refund(id: &str, key: &str, amount: i64, expected: i64) -> Call {
     })
 }
 
-fn void(id: &str, amount: i64) -> Call {
+pub(super) fn void(id: &str, amount: i64) -> Call {
     Call::Void(VoidCall {
         order: "order-1".into(),
         payment: id.into(),
@@ -54,7 +54,7 @@ impl World {
         self.account.prepare(call).unwrap()
     }
 
-    async fn send(&self, call: &Call) -> Result<Outcome, Error> {
+    pub(super) async fn send(&self, call: &Call) -> Result<Outcome, Error> {
         self.account.send_one(call.op(), &self.prepared(call)).await
     }
 
@@ -89,7 +89,7 @@ impl World {
     }
 }
 
-fn is_done(outcome: &Result<Outcome, Error>) -> bool {
+pub(super) fn is_done(outcome: &Result<Outcome, Error>) -> bool {
     matches!(outcome, Ok(Outcome::Done { .. }))
 }
 

@@ -1,0 +1,181 @@
+//! Answers that do not say what was asked for.
+
+use async_trait::async_trait;
+use hikiate_sdk::RefundCall;
+use hikiate_sdk::http::{Method, Request, Response, Transport, TransportError};
+use serde_json::Value;
+
+use super::*;
+
+/// A way on which the bodies of answers change.
+struct Altered<F> {
+    shop: Arc<dyn Transport>,
+    alter: F,
+}
+
+#[async_trait]
+impl<F: Fn(Method, &mut Value) + Send + Sync> Transport for Altered<F> {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let method = request.method;
+        let mut response = self.shop.send(request).await?;
+        let mut body: Value = serde_json::from_slice(&response.body).unwrap();
+        (self.alter)(method, &mut body);
+        response.body = body.to_string().into_bytes();
+        Ok(response)
+    }
+}
+
+impl World {
+    /// Another account of the shop, on such a way.
+    fn altered(&self, alter: impl Fn(Method, &mut Value) + Send + Sync + 'static) -> Medusa {
+        let shop = self.sim.transport();
+        account(Arc::new(Altered { shop, alter }), Settings::default())
+    }
+
+    fn refund(&self, key: &str, amount: i64, expected: i64) -> Call {
+        Call::Refund(RefundCall {
+            order: ExternalId::new(self.order.clone()),
+            payment: ExternalId::new(self.sim.order(&self.order).unwrap().payment.unwrap()),
+            provider: None,
+            key: key.to_owned(),
+            amount,
+            currency: Currency::EUR,
+            expected_refunded_total: expected,
+            reason: None,
+            lines: Vec::new(),
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_field_that_is_absent_is_not_known_and_nothing_is_written() {
+    let w = world();
+    let calls = [
+        w.fulfil("HK1-S1", 1),
+        w.ship("HK1-S1", &["T1"]),
+        w.capture(Some(1000), 1000),
+        w.refund("refund:1", 100, 100),
+    ];
+    for call in &calls {
+        id(w.send(call).await);
+    }
+    let [fulfil, ship, capture, refund] = calls;
+    let cancel = w.cancel();
+    let annotate = w.annotate(&["high-value"]);
+    let before = w.sim.writes();
+    for (call, place, field) in [
+        (&capture, "/payment", "captures"),
+        (&capture, "/payment", "canceled_at"),
+        (&refund, "/payment", "captures"),
+        (&refund, "/payment", "refunds"),
+        (&refund, "/payment/refunds/0", "note"),
+        (&fulfil, "/order", "items"),
+        (&fulfil, "/order", "fulfillments"),
+        (&fulfil, "/order/fulfillments/0", "metadata"),
+        (&fulfil, "/order/items/0/detail", "fulfilled_quantity"),
+        (&ship, "/order/fulfillments/0", "shipped_at"),
+        (&ship, "/order/fulfillments/0", "labels"),
+        (&ship, "/order/fulfillments/0/labels/0", "tracking_number"),
+        (&cancel, "/order", "canceled_at"),
+        (&annotate, "/order", "metadata"),
+    ] {
+        let medusa = w.altered(move |_, body| {
+            let fields = body.pointer_mut(place).unwrap().as_object_mut().unwrap();
+            assert!(fields.remove(field).is_some());
+        });
+        let (op, prepared) = (call.op(), medusa.prepare(call).unwrap());
+        let sent = medusa.send_one(op, &prepared).await.unwrap_err();
+        assert_eq!(sent.class, ErrorClass::Protocol, "{op} without {field}");
+        // Notes are never looked for.
+        if op != Op::Annotate {
+            let found = medusa.look_up_one(op, &prepared).await.unwrap_err();
+            assert_eq!(found.class, ErrorClass::Protocol, "{op} without {field}");
+        }
+    }
+    assert_eq!(w.sim.writes(), before);
+}
+
+/// A proxy that gives to each question the answer to another.
+struct Mixed {
+    shop: Arc<dyn Transport>,
+    asked: String,
+    answered: String,
+}
+
+#[async_trait]
+impl Transport for Mixed {
+    async fn send(&self, mut request: Request) -> Result<Response, TransportError> {
+        if request.method == Method::Get {
+            request.path = request.path.replace(&self.asked, &self.answered);
+        }
+        self.shop.send(request).await
+    }
+}
+
+#[tokio::test]
+async fn an_answer_about_another_order_or_payment_is_not_believed() {
+    let w = world();
+    let other = || World {
+        medusa: account(w.sim.transport(), Settings::default()),
+        sim: Arc::clone(&w.sim),
+        order: w.sim.place_order(mugs()),
+    };
+    let (paid, shipped, cancelled) = (other(), other(), other());
+    id(paid.send(&paid.capture(None, 3558)).await);
+    id(paid.send(&paid.refund("refund:1", 100, 100)).await);
+    id(shipped.send(&shipped.fulfil("HK1-S1", 1)).await);
+    id(shipped.send(&shipped.ship("HK1-S1", &["T1"])).await);
+    id(cancelled.send(&cancelled.cancel()).await);
+    let before = w.sim.writes();
+    let payment = |of: &World| w.sim.order(&of.order).unwrap().payment.unwrap();
+    let order = |of: &World| of.order.clone();
+    for (call, asked, answered) in [
+        (w.capture(None, 3558), payment(&w), payment(&paid)),
+        (w.refund("refund:1", 100, 100), payment(&w), payment(&paid)),
+        (w.fulfil("HK1-S1", 1), order(&w), order(&shipped)),
+        (w.ship("HK1-S1", &["T1"]), order(&w), order(&shipped)),
+        (w.cancel(), order(&w), order(&cancelled)),
+    ] {
+        let shop = w.sim.transport();
+        let mixed = Mixed {
+            shop,
+            asked,
+            answered,
+        };
+        let medusa = account(Arc::new(mixed), Settings::default());
+        let (op, prepared) = (call.op(), medusa.prepare(&call).unwrap());
+        let sent = medusa.send_one(op, &prepared).await.unwrap_err();
+        assert_eq!(sent.class, ErrorClass::Protocol, "{op}: {sent}");
+        let found = medusa.look_up_one(op, &prepared).await.unwrap_err();
+        assert_eq!(found.class, ErrorClass::Protocol, "{op}: {found}");
+    }
+    assert_eq!(w.sim.writes(), before);
+}
+
+#[tokio::test]
+async fn the_answer_to_a_write_of_another_leaves_it_open_what_became_of_it() {
+    let w = world();
+    let medusa = w.altered(|method, body| {
+        let told = ["/order/id", "/payment/id"].into_iter();
+        let told = told.filter(|_| method != Method::Get);
+        for place in told {
+            if let Some(told) = body.pointer_mut(place) {
+                *told = "other".into();
+            }
+        }
+    });
+    let calls = [
+        w.capture(Some(1000), 1000),
+        w.refund("refund:1", 100, 100),
+        w.annotate(&["high-value"]),
+        w.fulfil("HK1-S1", 1),
+        w.ship("HK1-S1", &["T1"]),
+    ];
+    for call in calls {
+        let (op, prepared) = (call.op(), medusa.prepare(&call).unwrap());
+        let sent = medusa.send_one(op, &prepared).await.unwrap_err();
+        assert_eq!(sent.class, ErrorClass::OutcomeUnknown, "{op}: {sent}");
+        // The read after it is about the right one.
+        assert!(w.send(&call).await.is_ok(), "{op}");
+    }
+}
