@@ -1,7 +1,7 @@
 //! What the Admin API sends, as far as it is needed. Unknown fields are tolerated; amounts stay decimal text.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 
@@ -230,12 +230,32 @@ pub(crate) struct Payment {
     /// Authorised, unrounded.
     pub(crate) amount: Number,
     /// When it was voided.
-    #[serde(deserialize_with = "told")]
     pub(crate) canceled_at: Option<DateTime<Utc>>,
-    /// What was captured. Absent it is not known, and not nothing.
-    pub(crate) captures: Vec<Movement>,
+    /// What was captured; see [`Payment::all_told`].
+    #[serde(default)]
+    captures: Option<Vec<Movement>>,
     /// What was given back; the same.
-    pub(crate) refunds: Vec<Movement>,
+    #[serde(default)]
+    refunds: Option<Vec<Movement>>,
+}
+
+impl Payment {
+    /// What was captured.
+    pub(crate) fn captures(&self) -> &[Movement] {
+        self.captures.as_deref().unwrap_or_default()
+    }
+
+    /// What was given back.
+    pub(crate) fn refunds(&self) -> &[Movement] {
+        self.refunds.as_deref().unwrap_or_default()
+    }
+
+    /// Whether the answer says what was captured and given back: where it does not, that is not known, and not nothing. Whoever is about
+    /// to move money has to know.
+    #[must_use]
+    pub(crate) fn all_told(&self) -> bool {
+        self.captures.is_some() && self.refunds.is_some()
+    }
 }
 
 /// A capture or refund.
@@ -276,19 +296,20 @@ impl From<Option<String>> for RefundNote {
 pub(crate) struct Fulfillment {
     /// Id.
     pub(crate) id: String,
-    /// Free keys; ours is `hikiate_ref`. Null is none; absent it may be ours.
+    /// Free keys; ours is `hikiate_ref`.
+    #[serde(default)]
     pub(crate) metadata: Value,
     /// `sloc_…`
     pub(crate) location_id: Option<String>,
     /// When it left.
-    #[serde(deserialize_with = "told")]
     pub(crate) shipped_at: Option<DateTime<Utc>>,
     /// When it was cancelled.
-    #[serde(deserialize_with = "told")]
     pub(crate) canceled_at: Option<DateTime<Utc>>,
     /// Lines.
+    #[serde(default)]
     pub(crate) items: Vec<FulfillmentItem>,
     /// Labels.
+    #[serde(default)]
     pub(crate) labels: Vec<Label>,
 }
 
@@ -305,11 +326,10 @@ pub(crate) struct FulfillmentItem {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Label {
     /// The carrier's number.
-    #[serde(deserialize_with = "told")]
     pub(crate) tracking_number: Option<String>,
 }
 
-/// An order as far as a write needs it: all of it is asked for, and none of it may be absent.
+/// An order as far as a write needs it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct OrderBrief {
     /// Id.
@@ -317,13 +337,15 @@ pub(crate) struct OrderBrief {
     /// Status.
     pub(crate) status: String,
     /// When it was cancelled.
-    #[serde(deserialize_with = "told")]
     pub(crate) canceled_at: Option<DateTime<Utc>>,
     /// Lines.
+    #[serde(default)]
     pub(crate) items: Vec<ItemBrief>,
     /// What was packed.
+    #[serde(default)]
     pub(crate) fulfillments: Vec<Fulfillment>,
     /// Free keys.
+    #[serde(default)]
     pub(crate) metadata: Value,
 }
 
@@ -350,7 +372,7 @@ pub(crate) struct DetailBrief {
     /// Ordered now.
     pub(crate) quantity: Number,
     /// In fulfilments that are not cancelled.
-    pub(crate) fulfilled_quantity: Number,
+    pub(crate) fulfilled_quantity: Option<Number>,
 }
 
 /// `{"order": …}`
@@ -397,11 +419,4 @@ pub(crate) struct Refusal {
     pub(crate) kind: Option<String>,
     /// The shop's words.
     pub(crate) message: Option<String>,
-}
-
-/// What may be null but not absent: it is asked for, and what is not told is not nothing.
-fn told<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    Option::deserialize(deserializer)
 }

@@ -169,7 +169,14 @@ impl Medusa {
                 ..
             } => {
                 same_object(ErrorClass::Protocol, &path, payment, &told.id)?;
-                Ok(told)
+                if told.all_told() {
+                    Ok(told)
+                } else {
+                    Err(Error::new(
+                        ErrorClass::Protocol,
+                        format!("{path}: the answer does not say what was captured and refunded"),
+                    ))
+                }
             }
             // The shop answers 200 with nothing in it.
             PaymentAnswer { kind: None, .. } => Err(Error::new(

@@ -86,9 +86,10 @@ pub(super) fn may_fulfil(
         };
         let ordered =
             map::whole("items.detail.quantity", &item.detail.quantity).map_err(protocol)?;
-        let fulfilled = &item.detail.fulfilled_quantity;
-        let fulfilled =
-            map::whole("items.detail.fulfilled_quantity", fulfilled).map_err(protocol)?;
+        let fulfilled = item.detail.fulfilled_quantity.as_ref();
+        let fulfilled = fulfilled
+            .map_or(Ok(0), |n| map::whole("items.detail.fulfilled_quantity", n))
+            .map_err(protocol)?;
         let open = ordered.saturating_sub(fulfilled);
         if line.quantity > open {
             return Err(conflict(format!(
@@ -196,7 +197,7 @@ pub(super) fn captured(payment: &Payment, currency: Currency) -> Result<i64, Err
 pub(super) fn capture_done(payment: &Payment) -> Outcome {
     done(
         payment
-            .captures
+            .captures()
             .iter()
             .filter_map(|capture| capture.id.clone())
             .max(),
@@ -235,7 +236,7 @@ pub(super) fn rest(
     currency: Currency,
 ) -> Result<Option<i64>, Error> {
     let all = map::minor("payments.amount", &payment.amount, currency).map_err(protocol)?;
-    let first = payment.captures.is_empty();
+    let first = payment.captures().is_empty();
     Ok((!first || all != expected_captured_total)
         .then(|| expected_captured_total.saturating_sub(captured)))
 }
@@ -252,9 +253,9 @@ pub(super) fn our_refund<'a>(
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')),
         RefundNote::Nothing | RefundNote::Untold => false,
     };
-    let ours = payment.refunds.iter().find(is_ours);
+    let ours = payment.refunds().iter().find(is_ours);
     let is_untold = |refund: &Movement| matches!(refund.note, RefundNote::Untold);
-    if ours.is_none() && payment.refunds.iter().any(is_untold) {
+    if ours.is_none() && payment.refunds().iter().any(is_untold) {
         return Err(protocol("refunds.note: missing".to_owned()));
     }
     Ok(ours)
@@ -292,10 +293,10 @@ pub(super) fn all_of_it(
     amount: i64,
     currency: Currency,
 ) -> Result<Option<Number>, Error> {
-    let [capture] = payment.captures.as_slice() else {
+    let [capture] = payment.captures() else {
         return Ok(None);
     };
     let all =
         map::minor("payments.captures.amount", &capture.amount, currency).map_err(protocol)?;
-    Ok((payment.refunds.is_empty() && all == amount).then(|| capture.amount.clone()))
+    Ok((payment.refunds().is_empty() && all == amount).then(|| capture.amount.clone()))
 }

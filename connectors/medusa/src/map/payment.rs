@@ -15,7 +15,7 @@ use crate::wire::{Order, Payment, PaymentCollection};
 pub(crate) fn captured(payment: &Payment, currency: Currency) -> Result<i64, String> {
     sum(
         "payments.captures.amount",
-        payment.captures.iter().map(|capture| &capture.amount),
+        payment.captures().iter().map(|capture| &capture.amount),
         currency,
     )
 }
@@ -24,7 +24,7 @@ pub(crate) fn captured(payment: &Payment, currency: Currency) -> Result<i64, Str
 pub(crate) fn refunded(payment: &Payment, currency: Currency) -> Result<i64, String> {
     sum(
         "payments.refunds.amount",
-        payment.refunds.iter().map(|refund| &refund.amount),
+        payment.refunds().iter().map(|refund| &refund.amount),
         currency,
     )
 }
@@ -93,8 +93,8 @@ fn paid(payment: &Payment, currency: Currency) -> Result<Tender, String> {
 }
 
 fn refunds(payment: &Payment, currency: Currency) -> Result<Vec<RefundSeen>, String> {
-    let mut refunds = Vec::with_capacity(payment.refunds.len());
-    for refund in &payment.refunds {
+    let mut refunds = Vec::with_capacity(payment.refunds().len());
+    for refund in payment.refunds() {
         let Some(id) = &refund.id else { continue };
         refunds.push(RefundSeen {
             key: ExternalId::new(id.clone()),
