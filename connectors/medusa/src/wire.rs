@@ -254,7 +254,19 @@ impl Payment {
     /// to move money has to know.
     #[must_use]
     pub(crate) fn all_told(&self) -> bool {
-        self.captures.is_some() && self.refunds.is_some()
+        self.captures_told() && self.refunds_told()
+    }
+
+    /// Whether the answer says what was captured.
+    #[must_use]
+    pub(crate) fn captures_told(&self) -> bool {
+        self.captures.is_some()
+    }
+
+    /// Whether the answer says what was given back.
+    #[must_use]
+    pub(crate) fn refunds_told(&self) -> bool {
+        self.refunds.is_some()
     }
 }
 

@@ -287,6 +287,10 @@ impl Medusa {
             None => body(frozen),
         };
         let after = self.write_payment(id, &frozen.path, body).await?;
+        // The money may have moved: what is not told is no refusal.
+        if !after.captures_told() {
+            return Err(unknown(&frozen.path, MOVED));
+        }
         let captured = writes::captured(&after, currency)?;
         if captured < expected_captured_total {
             // The shop answers 200 and does nothing once it takes a payment for fully captured.
@@ -319,6 +323,9 @@ impl Medusa {
         }
         let body = asked.to_string().into_bytes();
         let after = self.write_payment(&before.id, &frozen.path, body).await?;
+        if !after.refunds_told() {
+            return Err(unknown(&frozen.path, MOVED));
+        }
         let made = writes::our_refund(&after, key).ok().flatten();
         let made =
             made.ok_or_else(|| unknown(&frozen.path, "a refund with our key in its note"))?;
@@ -355,6 +362,8 @@ impl Medusa {
         Ok(done(None))
     }
 }
+
+const MOVED: &str = "what was captured and refunded";
 
 fn body(frozen: &Frozen) -> Vec<u8> {
     frozen.body.to_string().into_bytes()

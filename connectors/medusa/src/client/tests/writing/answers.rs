@@ -160,3 +160,26 @@ async fn the_answer_to_a_write_of_another_leaves_it_open_what_became_of_it() {
         assert!(w.send(&call).await.is_ok(), "{op}");
     }
 }
+
+#[tokio::test]
+async fn the_answer_to_a_write_that_does_not_say_what_moved_leaves_it_open() {
+    let w = world();
+    for (call, field) in [
+        (w.capture(Some(1000), 1000), "captures"),
+        (w.refund("refund:1", 100, 100), "refunds"),
+    ] {
+        let medusa = w.altered(move |method, body| {
+            if method != Method::Get {
+                let payment = body["payment"].as_object_mut().unwrap();
+                assert!(payment.remove(field).is_some());
+            }
+        });
+        let (op, prepared) = (call.op(), medusa.prepare(&call).unwrap());
+        let sent = medusa.send_one(op, &prepared).await.unwrap_err();
+        assert_eq!(sent.class, ErrorClass::OutcomeUnknown, "{op}: {sent}");
+        assert!(sent.message.contains("captured and refunded"), "{sent}");
+        // It has happened, and the read after it says so.
+        let found = medusa.look_up_one(op, &prepared).await.unwrap();
+        assert!(matches!(found, LookUp::Found(Outcome::Done { .. })), "{op}");
+    }
+}
