@@ -353,15 +353,26 @@ pub(crate) struct OrderBrief {
     /// Lines.
     #[serde(default)]
     pub(crate) items: Vec<ItemBrief>,
-    /// What was packed.
+    /// What was packed; see [`OrderBrief::fulfillments_told`].
     #[serde(default)]
-    pub(crate) fulfillments: Vec<Fulfillment>,
+    fulfillments: Option<Vec<Fulfillment>>,
     /// Free keys.
     #[serde(default)]
     pub(crate) metadata: Value,
 }
 
 impl OrderBrief {
+    /// What was packed.
+    pub(crate) fn fulfillments(&self) -> &[Fulfillment] {
+        self.fulfillments.as_deref().unwrap_or_default()
+    }
+
+    /// Whether the answer says what was packed: a look-up has to know. A write need not, since the shop itself fulfils no unit twice.
+    #[must_use]
+    pub(crate) fn fulfillments_told(&self) -> bool {
+        self.fulfillments.is_some()
+    }
+
     /// Cancelled, whatever the shop did with it afterwards.
     #[must_use]
     pub(crate) fn is_cancelled(&self) -> bool {

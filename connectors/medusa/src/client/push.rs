@@ -117,13 +117,13 @@ impl Medusa {
         let found = match &frozen.find {
             Find::Fulfilment {
                 order, reference, ..
-            } if op == Op::Fulfil => writes::find_fulfilment(&self.brief(order).await?, reference),
+            } if op == Op::Fulfil => writes::find_fulfilment(&self.brief(order).await?, reference)?,
             Find::Shipment {
                 order,
                 reference,
                 tracking,
             } if op == Op::Ship => {
-                writes::find_shipment(&self.brief(order).await?, reference, tracking)
+                writes::find_shipment(&self.brief(order).await?, reference, tracking)?
             }
             Find::Capture {
                 payment,

@@ -52,7 +52,7 @@ fn protocol(reason: String) -> Error {
 /// The fulfilment with our reference; one that is not cancelled before one that is.
 pub(super) fn ours<'a>(order: &'a OrderBrief, reference: &str) -> Option<&'a Fulfillment> {
     let mut named = order
-        .fulfillments
+        .fulfillments()
         .iter()
         .filter(|f| map::reference(f) == Some(reference));
     let first = named.next()?;
@@ -101,14 +101,26 @@ pub(super) fn may_fulfil(
     Ok(Step::Send)
 }
 
+/// What is not told is not known to be absent.
+fn told(order: &OrderBrief) -> Result<(), Error> {
+    match order.fulfillments_told() {
+        true => Ok(()),
+        false => Err(protocol("fulfillments: missing".to_owned())),
+    }
+}
+
 /// What became of a fulfilment under our reference; `None` where nothing says so yet.
-pub(super) fn find_fulfilment(order: &OrderBrief, reference: &str) -> Option<Outcome> {
-    match ours(order, reference) {
+pub(super) fn find_fulfilment(
+    order: &OrderBrief,
+    reference: &str,
+) -> Result<Option<Outcome>, Error> {
+    told(order)?;
+    Ok(match ours(order, reference) {
         Some(f) => Some(done(Some(f.id.clone()))),
         // The shop fulfils nothing of a cancelled order, and shows a fulfilment that it had before.
         None if order.is_cancelled() => Some(too_late(ORDER_CANCELLED.to_owned())),
         None => None,
-    }
+    })
 }
 
 /// Our note in the order's metadata. Shops that merge objects alone keep an empty text for a key
@@ -178,14 +190,17 @@ pub(super) fn find_shipment(
     order: &OrderBrief,
     reference: &str,
     tracking: &[String],
-) -> Option<Outcome> {
-    let fulfilment = ours(order, reference)?;
+) -> Result<Option<Outcome>, Error> {
+    told(order)?;
+    let Some(fulfilment) = ours(order, reference) else {
+        return Ok(None);
+    };
     if is_shipped(fulfilment, tracking) {
-        return Some(done(Some(fulfilment.id.clone())));
+        return Ok(Some(done(Some(fulfilment.id.clone()))));
     }
     // With other numbers it may be ours that somebody corrected.
     let never = fulfilment.canceled_at.is_some() && fulfilment.shipped_at.is_none();
-    never.then(|| too_late(fulfilment_cancelled(fulfilment, reference)))
+    Ok(never.then(|| too_late(fulfilment_cancelled(fulfilment, reference))))
 }
 
 /// Minor units captured of a payment.

@@ -183,3 +183,36 @@ async fn the_answer_to_a_write_that_does_not_say_what_moved_leaves_it_open() {
         assert!(matches!(found, LookUp::Found(Outcome::Done { .. })), "{op}");
     }
 }
+
+#[tokio::test]
+async fn fulfilments_that_are_not_told_are_not_known_to_be_absent() {
+    let w = world();
+    let cancelled = World {
+        medusa: account(w.sim.transport(), Settings::default()),
+        sim: Arc::clone(&w.sim),
+        order: w.sim.place_order(mugs()),
+    };
+    id(cancelled.send(&cancelled.cancel()).await);
+    let medusa = w.altered(|method, body| {
+        if method == Method::Get {
+            let order = body["order"].as_object_mut().unwrap();
+            assert!(order.remove("fulfillments").is_some());
+        }
+    });
+    let fulfil = w.fulfil("HK1-S1", 1);
+    // The shop itself fulfils no unit twice: a write needs no list.
+    let prepared = medusa.prepare(&fulfil).unwrap();
+    assert!(medusa.send_one(Op::Fulfil, &prepared).await.is_ok());
+    id(w.send(&w.ship("HK1-S1", &["T1"])).await);
+    for call in [
+        fulfil,
+        w.ship("HK1-S1", &["T1"]),
+        cancelled.fulfil("HK1-S1", 1),
+    ] {
+        let (op, prepared) = (call.op(), medusa.prepare(&call).unwrap());
+        let found = medusa.look_up_one(op, &prepared).await.unwrap_err();
+        assert_eq!(found.class, ErrorClass::Protocol, "{op}: {found}");
+        let found = w.medusa.look_up_one(op, &prepared).await.unwrap();
+        assert!(matches!(found, LookUp::Found(_)), "{op}");
+    }
+}
