@@ -147,7 +147,7 @@ pub(crate) fn order_snapshot(
         test: settings
             .test
             .as_deref()
-            .and_then(|key| wire::meta(&order.meta_data, key))
+            .and_then(|key| wire::meta(order.meta_data(), key))
             .is_some_and(is_yes),
     })
 }

@@ -93,8 +93,9 @@ pub(crate) struct Order {
     /// The provider's id of the payment, where the gateway writes it here.
     #[serde(default, deserialize_with = "text")]
     pub(crate) transaction_id: Option<String>,
-    /// Free keys. The shop tells them always: absent they are not known, and ours may be among them.
-    pub(crate) meta_data: Vec<Meta>,
+    /// Free keys; see [`Order::all_told`].
+    #[serde(default)]
+    meta_data: Option<Vec<Meta>>,
     /// What was sold; a line that was removed is absent.
     pub(crate) line_items: Vec<Line>,
     /// One per rate of tax.
@@ -106,8 +107,28 @@ pub(crate) struct Order {
     /// Surcharges, and reductions below zero.
     #[serde(default)]
     pub(crate) fee_lines: Vec<FeeLine>,
-    /// Totals of refunds, below zero; only that there are any is read here. Absent is not none.
-    pub(crate) refunds: Vec<IgnoredAny>,
+    /// Totals of refunds, below zero; only that there are any is read here. See [`Order::all_told`].
+    #[serde(default)]
+    refunds: Option<Vec<IgnoredAny>>,
+}
+
+impl Order {
+    /// Its free keys.
+    pub(crate) fn meta_data(&self) -> &[Meta] {
+        self.meta_data.as_deref().unwrap_or_default()
+    }
+
+    /// Whether it shows any refund.
+    pub(crate) fn has_refunds(&self) -> bool {
+        self.refunds.as_ref().is_some_and(|all| !all.is_empty())
+    }
+
+    /// Whether the answer tells its keys, which ours may be among, and its refunds. Some shops leave them out of what they tell: such
+    /// an order can be read, but no write or look-up rests on it.
+    #[must_use]
+    pub(crate) fn all_told(&self) -> bool {
+        self.meta_data.is_some() && self.refunds.is_some()
+    }
 }
 
 /// A free key.
@@ -244,13 +265,35 @@ pub(crate) struct Refund {
     /// Tax included, above zero.
     #[serde(deserialize_with = "amount")]
     pub(crate) amount: String,
-    /// Free keys; ours is `hikiate_refund`. Absent it may be ours.
-    pub(crate) meta_data: Vec<Meta>,
-    /// What it is for, where that was said.
-    pub(crate) line_items: Vec<RefundLine>,
+    /// Free keys; ours is `hikiate_refund`. See [`Refund::all_told`].
+    #[serde(default)]
+    meta_data: Option<Vec<Meta>>,
+    /// What it is for, where that was said; the same.
+    #[serde(default)]
+    line_items: Option<Vec<RefundLine>>,
     /// Where more is told, see [`order_of`].
     #[serde(default, rename = "_links")]
     pub(crate) links: Value,
+}
+
+impl Refund {
+    /// Its free keys.
+    pub(crate) fn meta_data(&self) -> &[Meta] {
+        self.meta_data.as_deref().unwrap_or_default()
+    }
+
+    /// What it is for.
+    pub(crate) fn line_items(&self) -> &[RefundLine] {
+        self.line_items.as_deref().unwrap_or_default()
+    }
+
+    /// Whether the answer tells its keys and its lines: without its keys it may be ours.
+    #[must_use]
+    pub(crate) fn all_told(&self) -> bool {
+        let lines = self.line_items.as_ref();
+        self.meta_data.is_some()
+            && lines.is_some_and(|lines| lines.iter().all(|line| line.meta_data.is_some()))
+    }
 }
 
 /// A line of a refund.
@@ -259,7 +302,15 @@ pub(crate) struct RefundLine {
     /// Below zero; 0 where only money was given back.
     pub(crate) quantity: Value,
     /// `_refunded_item_id` names the order's line.
-    pub(crate) meta_data: Vec<Meta>,
+    #[serde(default)]
+    meta_data: Option<Vec<Meta>>,
+}
+
+impl RefundLine {
+    /// Its free keys.
+    pub(crate) fn meta_data(&self) -> &[Meta] {
+        self.meta_data.as_deref().unwrap_or_default()
+    }
 }
 
 /// A fulfilment.
@@ -271,16 +322,35 @@ pub(crate) struct Fulfillment {
     #[serde(default, deserialize_with = "text")]
     pub(crate) entity_id: Option<String>,
     /// It has left; else it is only packed.
-    #[serde(deserialize_with = "yes")]
-    pub(crate) is_fulfilled: bool,
+    #[serde(default, deserialize_with = "yes")]
+    is_fulfilled: Option<bool>,
     /// By the clock of the shop's zone.
     #[serde(default, deserialize_with = "local")]
     pub(crate) date_updated: Option<NaiveDateTime>,
     /// By the clock of the shop's zone; lists leave such a one out.
     #[serde(default, deserialize_with = "local")]
     pub(crate) date_deleted: Option<NaiveDateTime>,
-    /// `_items`, `_tracking_number`, `_date_fulfilled`, …; ours is `hikiate_ref`. Absent it may be ours.
-    pub(crate) meta_data: Vec<Meta>,
+    /// `_items`, `_tracking_number`, `_date_fulfilled`, …; ours is `hikiate_ref`. See [`Fulfillment::all_told`].
+    #[serde(default)]
+    meta_data: Option<Vec<Meta>>,
+}
+
+impl Fulfillment {
+    /// Its free keys.
+    pub(crate) fn meta_data(&self) -> &[Meta] {
+        self.meta_data.as_deref().unwrap_or_default()
+    }
+
+    /// Whether it has left.
+    pub(crate) fn is_fulfilled(&self) -> bool {
+        self.is_fulfilled.unwrap_or(false)
+    }
+
+    /// Whether the answer tells its keys and whether it has left: without its keys it may be ours.
+    #[must_use]
+    pub(crate) fn all_told(&self) -> bool {
+        self.meta_data.is_some() && self.is_fulfilled.is_some()
+    }
 }
 
 /// A unit of a fulfilment.
@@ -471,8 +541,8 @@ fn id_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>,
 }
 
 /// A truth as PHP and databases write it.
-fn yes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    Ok(is_yes(&Value::deserialize(deserializer)?))
+fn yes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    Ok(Some(is_yes(&Value::deserialize(deserializer)?)))
 }
 
 /// Whether a free value says yes.

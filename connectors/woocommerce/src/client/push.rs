@@ -96,6 +96,7 @@ impl WooCommerce {
         let path = format!("{API}/orders/{id}");
         let order: Order = self.get_as(fresh(&format!("{path}?{DIGITS}"))).await?;
         same_object(ErrorClass::Protocol, &path, id, &order.id.to_string())?;
+        told(id, "meta_data and refunds", order.all_told())?;
         Ok(order)
     }
 
@@ -106,6 +107,10 @@ impl WooCommerce {
         let request = Request::put_json(format!("{path}?{DIGITS}"), body);
         let after: Order = self.write(request).await?;
         same_object(ErrorClass::OutcomeUnknown, &path, id, &after.id.to_string())?;
+        if !after.all_told() {
+            let call = format!("PUT {path}");
+            return Err(unseen(&call, "its metadata and its refunds"));
+        }
         Ok(after)
     }
 
@@ -155,7 +160,7 @@ impl WooCommerce {
 
 /// Our note in the order's metadata.
 fn noted(order: &Order) -> Option<&str> {
-    let note = meta(&order.meta_data, NOTE)?.as_str()?;
+    let note = meta(order.meta_data(), NOTE)?.as_str()?;
     Some(note).filter(|note| !note.is_empty())
 }
 
@@ -167,6 +172,15 @@ pub(super) fn all_of<'a>(
 ) -> Result<(), Error> {
     let label = format!("{API}/orders/{order}/{list}");
     told.try_for_each(|told| same_object(ErrorClass::Protocol, &label, order, told))
+}
+
+/// Refuses what a write or a look-up would rest on where the answer does not tell all of it: what is absent may be there.
+pub(super) fn told(order: &str, what: &str, all: bool) -> Result<(), Error> {
+    if all {
+        return Ok(());
+    }
+    let why = format!("order {order}: the shop's answer does not tell all of {what}");
+    Err(Error::new(ErrorClass::Protocol, why))
 }
 
 pub(super) fn done(id: String) -> Outcome {

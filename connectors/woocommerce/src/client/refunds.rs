@@ -6,7 +6,7 @@ use hikiate_sdk::{Currency, Error, ErrorClass, Outcome, RefundedLine};
 use serde_json::{Number, Value, json};
 
 use super::prepared::{self, line_id};
-use super::push::{all_of, conflict, done, unseen};
+use super::push::{all_of, conflict, done, told, unseen};
 use super::{API, WooCommerce};
 use crate::map::{REFUND, minor};
 use crate::wire::{self, Line, Order};
@@ -63,12 +63,13 @@ impl WooCommerce {
         })?;
         let of = refunds.iter().filter_map(|one| wire::order_of(&one.links));
         all_of(order, "refunds", of)?;
+        told(order, "refunds", refunds.iter().all(wire::Refund::all_told))?;
         Ok(refunds)
     }
 }
 
 fn is_ours(refund: &wire::Refund, wanted: &prepared::Refund) -> bool {
-    let mark = wire::meta(&refund.meta_data, REFUND);
+    let mark = wire::meta(refund.meta_data(), REFUND);
     mark.and_then(Value::as_str) == Some(&wanted.key)
 }
 

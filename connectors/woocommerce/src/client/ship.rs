@@ -9,7 +9,7 @@ use hikiate_sdk::{Error, ErrorClass, Outcome};
 use serde_json::{Value, json};
 
 use super::prepared::{Ship, line_id};
-use super::push::{all_of, conflict, done, unseen};
+use super::push::{all_of, conflict, done, told, unseen};
 use super::{API, WooCommerce, fresh};
 use crate::config::{Fulfilments, Standing};
 use crate::map::{self, REFERENCE, SHIPPED, Shipped, TRASH};
@@ -65,14 +65,14 @@ impl WooCommerce {
         let path = fresh(&format!("{API}/orders/{}/fulfillments", ship.order));
         // What was begun by a note goes on by one.
         let by_note = mark(&order, ship).is_some();
-        let told = match self.settings.fulfilments {
+        let answer = match self.settings.fulfilments {
             Fulfilments::Note => None,
             Fulfilments::Auto if by_note => None,
             Fulfilments::Auto => self.get_if_offered(path).await?,
             Fulfilments::Api => Some(self.get(path).await?),
         };
-        let fulfilments: Option<Vec<Fulfillment>> = told
-            .map(|told| serde_json::from_str(told.get()))
+        let fulfilments: Option<Vec<Fulfillment>> = answer
+            .map(|answer| serde_json::from_str(answer.get()))
             .transpose()
             .map_err(|_| {
                 let why = "the shop's fulfilments do not match its API";
@@ -81,6 +81,12 @@ impl WooCommerce {
         let known = fulfilments.iter().flatten();
         let of = known.filter_map(|one| one.entity_id.as_deref());
         all_of(&ship.order, "fulfillments", of)?;
+        let mut known = fulfilments.iter().flatten();
+        told(
+            &ship.order,
+            "fulfillments",
+            known.all(Fulfillment::all_told),
+        )?;
         let notes: Vec<Note> = if fulfilments.is_none() {
             let path = fresh(&format!("{API}/orders/{}/notes", ship.order));
             self.get_as(path).await?
@@ -89,7 +95,7 @@ impl WooCommerce {
         };
         let of = notes.iter().filter_map(|note| order_of(&note.links));
         all_of(&ship.order, "notes", of)?;
-        let refunds = if self.settings.complete_when_shipped && !order.refunds.is_empty() {
+        let refunds = if self.settings.complete_when_shipped && order.has_refunds() {
             self.recorded(&ship.order).await?
         } else {
             Vec::new()
@@ -117,7 +123,7 @@ impl WooCommerce {
             return Ok(false);
         };
         let what = format!("fulfilment {} ({})", ours.id, ship.reference);
-        if !ours.is_fulfilled {
+        if !ours.is_fulfilled() {
             return Err(conflict(format!(
                 "{what} was set back to unfulfilled in the shop"
             )));
@@ -154,7 +160,7 @@ impl WooCommerce {
         let path = format!("{API}/orders/{}/fulfillments", ship.order);
         let request = Request::post_json(path.clone(), body.to_string().into_bytes());
         let made: Fulfillment = self.write(request).await?;
-        if map::reference(&made) != Some(&ship.reference) || !made.is_fulfilled {
+        if map::reference(&made) != Some(&ship.reference) || !made.is_fulfilled() {
             return Err(unseen(
                 &format!("POST {path}"),
                 "a fulfilment with our reference",
@@ -281,7 +287,7 @@ impl Seen {
             .fulfilments
             .iter()
             .flatten()
-            .filter(|f| !f.is_fulfilled)
+            .filter(|f| !f.is_fulfilled())
         {
             for (line, units) in map::units(packed)? {
                 take(&mut open, line.as_str(), units);
@@ -303,7 +309,7 @@ impl Seen {
             let lines = map::units(fulfilment)?.into_iter();
             sent.extend(lines.map(|(line, units)| Sent::new(line.as_str(), units, Some(at))));
         }
-        let marks = self.order.meta_data.iter();
+        let marks = self.order.meta_data().iter();
         for mark in marks.filter(|meta| meta.key.starts_with(SHIPPED)) {
             let text = mark.value.as_str().unwrap_or_default();
             let shipped: Shipped = serde_json::from_str(text)
@@ -379,7 +385,7 @@ fn take(open: &mut Units, line: &str, units: u32) {
 
 /// What hikiate wrote of a shipment into the order's metadata.
 fn mark<'s>(order: &'s Order, ship: &Ship) -> Option<&'s Value> {
-    meta(&order.meta_data, &format!("{SHIPPED}{}", ship.reference))
+    meta(order.meta_data(), &format!("{SHIPPED}{}", ship.reference))
 }
 
 fn is_noted(notes: &[Note], ship: &Ship) -> bool {

@@ -39,12 +39,12 @@ pub(crate) fn has_fulfilments(stamp: &Stamp) -> bool {
 
 /// Our reference in a fulfilment's metadata.
 pub(crate) fn reference(fulfilment: &Fulfillment) -> Option<&str> {
-    meta(&fulfilment.meta_data, REFERENCE)?.as_str()
+    meta(fulfilment.meta_data(), REFERENCE)?.as_str()
 }
 
 /// The tracking numbers of a fulfilment. It has one field: several are written with commas between.
 pub(crate) fn tracking(fulfilment: &Fulfillment) -> impl Iterator<Item = &str> {
-    let told = meta(&fulfilment.meta_data, "_tracking_number");
+    let told = meta(fulfilment.meta_data(), "_tracking_number");
     let told = told.and_then(Value::as_str).unwrap_or_default();
     told.split(',').map(str::trim).filter(|n| !n.is_empty())
 }
@@ -57,7 +57,7 @@ pub(super) fn all(bundle: &Bundle) -> Result<Vec<ChannelFulfilment>, String> {
     for fulfilment in told {
         all.push(read(fulfilment, &bundle.order)?);
     }
-    for meta in &bundle.order.meta_data {
+    for meta in bundle.order.meta_data() {
         let Some(reference) = meta.key.strip_prefix(SHIPPED) else {
             continue;
         };
@@ -71,9 +71,9 @@ pub(super) fn all(bundle: &Bundle) -> Result<Vec<ChannelFulfilment>, String> {
 
 /// When it left; `None` while it is only packed.
 pub(crate) fn shipped_at(fulfilment: &Fulfillment, order: &Order) -> Option<DateTime<Utc>> {
-    let left = meta(&fulfilment.meta_data, "_date_fulfilled");
+    let left = meta(fulfilment.meta_data(), "_date_fulfilled");
     let left = left.and_then(Value::as_str).and_then(clock_time);
-    fulfilment.is_fulfilled.then(|| {
+    fulfilment.is_fulfilled().then(|| {
         let at = left.or(fulfilment.date_updated);
         // That it left is certain, when is not: no later than this.
         at.map_or(order.date_modified_gmt, |at| in_utc(at, order))
@@ -107,7 +107,7 @@ fn in_utc(local: NaiveDateTime, order: &Order) -> DateTime<Utc> {
 /// The field and why.
 pub(crate) fn units(fulfilment: &Fulfillment) -> Result<Vec<(LineKey, u32)>, String> {
     const FIELD: &str = "fulfillments.meta_data._items";
-    let told = meta(&fulfilment.meta_data, "_items").cloned();
+    let told = meta(fulfilment.meta_data(), "_items").cloned();
     // Some writers leave it as text.
     let told = match told {
         Some(Value::String(text)) => serde_json::from_str(&text).ok(),

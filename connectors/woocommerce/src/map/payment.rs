@@ -53,7 +53,7 @@ pub(super) fn tenders(
 /// The provider's id of the payment: from the key that is configured, else as the gateway wrote it.
 fn provider(order: &Order, settings: &Settings) -> Option<String> {
     let told = match &settings.payment_reference {
-        Some(key) => meta(&order.meta_data, key).and_then(number),
+        Some(key) => meta(order.meta_data(), key).and_then(number),
         None => order.transaction_id.clone(),
     };
     let told = told.map(|id| id.trim().to_owned());
@@ -82,11 +82,11 @@ fn refunds(told: &[Refund], currency: Currency) -> Result<Vec<RefundSeen>, Strin
 /// The field and why.
 pub(crate) fn refunded_units(refund: &Refund) -> Result<Vec<(LineKey, u32)>, String> {
     let mut lines = Vec::new();
-    for line in &refund.line_items {
+    for line in refund.line_items() {
         let text = number(&line.quantity).unwrap_or_default();
         let units = text.strip_prefix('-').unwrap_or(&text).to_owned();
         let units = super::whole("refunds.line_items.quantity", &Value::String(units))?;
-        let of = meta(&line.meta_data, "_refunded_item_id").and_then(number);
+        let of = meta(line.meta_data(), "_refunded_item_id").and_then(number);
         let of = of.ok_or("refunds.line_items: names no line of the order")?;
         if units > 0 {
             lines.push((LineKey::new(of), units));

@@ -7,7 +7,7 @@ use hikiate_sdk::http::{Method, Request, Response, Transport, TransportError};
 use hikiate_sdk::{Call, ErrorClass, Operations as _};
 use serde_json::Value;
 
-use super::support::{World, account, done};
+use super::support::{World, account, by_id, done};
 use crate::WooCommerce;
 use crate::config::Settings;
 
@@ -182,5 +182,59 @@ async fn the_answer_to_a_write_of_another_leaves_it_open_what_became_of_it() {
         let sent = woo.send_one(op, &prepared).await.unwrap_err();
         assert_eq!(sent.class, ErrorClass::OutcomeUnknown, "{op}: {sent}");
         assert!(done(&world.send(&call).await), "{op}");
+    }
+}
+
+fn without(body: &mut Value, field: &str) {
+    let told = match body {
+        Value::Array(all) => all.as_mut_slice(),
+        one => std::slice::from_mut(one),
+    };
+    for fields in told {
+        fields.as_object_mut().unwrap().remove(field);
+    }
+}
+
+#[tokio::test]
+async fn an_order_of_a_shop_that_leaves_fields_out_is_still_read() {
+    for (list, field) in [
+        ("", "meta_data"),
+        ("", "refunds"),
+        ("/fulfillments", "meta_data"),
+        ("/fulfillments", "is_fulfilled"),
+        ("/refunds", "meta_data"),
+        ("/refunds", "line_items"),
+    ] {
+        let world = World::new(true, Settings::default());
+        assert!(done(&world.send(&world.ship(S1, &[(0, 1)], &["T1"])).await));
+        assert!(done(
+            &world.send(&world.refund("refund:1", 300, 300, &[])).await
+        ));
+        let of = format!("/orders{list}");
+        let one = format!("/orders/{}{list}", world.order);
+        let woo = altered(&world, move |_, path, body| {
+            if path.ends_with(&of) || path.ends_with(&one) {
+                without(body, field);
+            }
+        });
+        let read = by_id(&woo, &world.order).await;
+        assert!(read.is_some(), "{list} {field}");
+    }
+}
+
+#[tokio::test]
+async fn the_answer_to_a_change_that_does_not_tell_all_leaves_it_open() {
+    for field in ["meta_data", "refunds"] {
+        let world = World::new(false, Settings::default());
+        let woo = altered(&world, move |method, _, body| {
+            if method == Method::Put {
+                without(body, field);
+            }
+        });
+        for call in [world.ship(S1, &[(0, 1)], &["T1"]), world.cancel()] {
+            let (op, prepared) = (call.op(), woo.prepare(&call).unwrap());
+            let sent = woo.send_one(op, &prepared).await.unwrap_err();
+            assert_eq!(sent.class, ErrorClass::OutcomeUnknown, "{field}: {sent}");
+        }
     }
 }
