@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use hikiate_sdk::budget::{Budget, Limit};
 use hikiate_sdk::http::{HttpClient, Method, Response};
-use hikiate_sdk::{Connector, Error, ErrorClass, Operations, Record, Source};
+use hikiate_sdk::{BadRecord, Connector, Error, ErrorClass, Operations, Record, Source};
 use serde::de::DeserializeOwned;
 
 use crate::config::Settings;
@@ -67,16 +67,28 @@ impl Openlogi {
     /// The shipments of a list that are ours.
     async fn list(&self, path: &str) -> Result<Listed, Error> {
         let response = self.get(path).await?;
-        self.listed(path, &response)
+        self.listed(path, &response, None)
     }
 
-    fn listed(&self, path: &str, response: &Response) -> Result<Listed, Error> {
+    /// What a list has; where it was `asked` for some references, whatever else it has cannot be told to be ours or not.
+    fn listed(
+        &self,
+        path: &str,
+        response: &Response,
+        asked: Option<&[&str]>,
+    ) -> Result<Listed, Error> {
         let list = shipments(path, response)?;
         let (mut ours, mut bad) = (Vec::new(), Vec::new());
         for raw in list.shipments {
-            match read(raw.get()) {
-                Ok(seen) => ours.extend(seen),
+            let raw = raw.get();
+            match read(raw) {
                 Err(record) => bad.push(*record),
+                // It may be one that was asked for: what is not listed beside it is not known to be absent.
+                Ok(_) if asked.is_some_and(|asked| !is_one_of(asked, raw)) => {
+                    let why = "a shipment that was not asked for, or one without identifier";
+                    bad.push(Record::new(raw, Err(BadRecord::new(None, why))));
+                }
+                Ok(seen) => ours.extend(seen),
             }
         }
         self.check_account(label(path), &ours)?;
@@ -89,18 +101,7 @@ impl Openlogi {
         let identifiers = references.join("%2C");
         let path = format!("/shipments/{account}?identifier={identifiers}");
         let response = self.get(&path).await?;
-        for raw in shipments(&path, &response)?.shipments {
-            // An answer to another question, or one that does not say: ours is not known to be absent then.
-            let told = identifier(raw.get());
-            if told.is_some_and(|told| !references.contains(&told.as_str())) {
-                let why = format!(
-                    "{}: OPENLOGI's answer has a shipment that was not asked for, or one without identifier",
-                    label(&path)
-                );
-                return Err(Error::new(ErrorClass::Protocol, why));
-            }
-        }
-        self.listed(&path, &response)
+        self.listed(&path, &response, Some(references))
     }
 
     /// Under another account's code a shipment of ours would look as if it were not there.
@@ -153,6 +154,10 @@ impl Connector for Openlogi {
             },
         ])]
     }
+}
+
+fn is_one_of(asked: &[&str], raw: &str) -> bool {
+    identifier(raw).is_some_and(|told| asked.contains(&told.as_str()))
 }
 
 fn label(path: &str) -> &str {

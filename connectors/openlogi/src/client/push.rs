@@ -171,7 +171,7 @@ impl Openlogi {
         };
         match is_created(shipment, &listed) {
             Ok(LookUp::Found(outcome)) => Ok(outcome),
-            Ok(LookUp::Inconclusive) if listed.bad.is_empty() => {
+            Ok(LookUp::Inconclusive) if listed.of(reference).is_some() => {
                 let words = format!(
                     "{}; OPENLOGI has {reference} with other items or quantities than were sent: compare them there",
                     error.message

@@ -342,8 +342,8 @@ async fn a_shipment_without_its_identifier_may_be_ours() {
     let create = world.prepare(&instruct(instruction(1, 1)));
     let stop = world.prepare(&cancel(1));
     for (op, call) in [(Op::Instruct, &create), (Op::CancelInstruction, &stop)] {
-        let found = world.account.look_up_one(op, call).await.unwrap_err();
-        assert_eq!(found.class, ErrorClass::Protocol, "{op}: {found}");
+        let found = world.account.look_up_one(op, call).await.unwrap();
+        assert_eq!(found, LookUp::Inconclusive, "{op}");
     }
     let sent = world.account.send_one(Op::CancelInstruction, &stop).await;
     assert_eq!(class(&sent), Some(ErrorClass::Protocol));
@@ -385,8 +385,8 @@ async fn an_answer_about_another_shipment_is_not_believed() {
     let stop = world.prepare(&cancel(1));
     let reading = mixed(false);
     for (op, call) in [(Op::Instruct, &create), (Op::CancelInstruction, &stop)] {
-        let found = reading.look_up_one(op, call).await.unwrap_err();
-        assert_eq!(found.class, ErrorClass::Protocol, "{op}: {found}");
+        let found = reading.look_up_one(op, call).await.unwrap();
+        assert_eq!(found, LookUp::Inconclusive, "{op}");
     }
     let sent = reading.send_one(Op::CancelInstruction, &stop).await;
     assert_eq!(class(&sent), Some(ErrorClass::Protocol));
@@ -398,6 +398,22 @@ async fn an_answer_about_another_shipment_is_not_believed() {
     }
     assert_eq!(world.sim.created(&reference(1)), 1);
     assert!(world.sim.shipment(&reference(1)).unwrap().gone);
+}
+
+#[tokio::test]
+async fn a_shipment_that_was_not_asked_for_spoils_the_look_up_of_no_other() {
+    let world = world();
+    world.created(2).await;
+    // The answer has the second in place of the first; the third is listed as it is.
+    world.created(3).await;
+    let (openlogi, write) = (world.sim.clone(), false);
+    let mixed = account(Arc::new(Mixed { openlogi, write }), Settings::of(ACCOUNT));
+    let calls = [1, 3].map(|n| world.prepare(&instruct(instruction(n, 1))));
+    let calls: Vec<&Prepared> = calls.iter().collect();
+    let found = mixed.look_up(Op::Instruct, &calls).await;
+    assert_eq!(found[0].as_ref().unwrap(), &LookUp::Inconclusive);
+    let there = found[1].as_ref().unwrap();
+    assert!(matches!(there, LookUp::Found(Outcome::Done { .. })));
 }
 
 /// It may be any shipment, also the one that is asked for.
