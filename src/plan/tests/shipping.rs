@@ -359,7 +359,8 @@ fn what_is_reported_of_a_shipment_that_was_never_sent_has_left_and_is_a_task() {
             lifted_at,
             ..DataLoss::default()
         };
-        let kinds = World::kinds(&world.peek());
+        let plan = world.peek();
+        let kinds = World::kinds(&plan);
         let untold = kinds.iter().filter(|kind| **kind == "unexpected_parcel");
         assert_eq!(untold.count(), told, "{lifted_at:?}: {kinds:?}");
     }
