@@ -513,8 +513,8 @@ async fn what_keeps_failing_in_doubt_may_be_resolved_while_nobody_carries_it_out
         let step = [(shop.claimed().await, later())];
         store.acknowledge(&step, today()).await.unwrap();
     }
-    let tasks = store.list_tasks().await.unwrap();
-    let task = tasks.iter().find(|task| task.kind == "send_failing");
+    let listed = store.list_tasks().await.unwrap();
+    let task = listed.iter().find(|task| task.kind == "send_failing");
     let lines: Vec<&str> = task.unwrap().actions.iter().map(|a| &*a.line).collect();
     assert_eq!(lines.len(), 2, "done and not-done: {lines:?}");
     let command = format!("effect resolve {} ", effect.id);
