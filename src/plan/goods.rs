@@ -171,9 +171,11 @@ pub(crate) fn discrepancies(view: &View<'_>, tasks: &mut Tasks) {
 }
 
 /// A shipment that its warehouse reports, and whose instruction never went out. It has left all the same: stock, money and notices
-/// follow it. After a lost window it may well have been instructed.
+/// follow it. One that was decided before a recovery ended may well have been instructed.
 fn never_instructed(view: &View<'_>, shipment: &Shipment<'_>, tasks: &mut Tasks) {
-    if shipment.member.is_some() || shipment.reply.is_some() || view.input.lost.epoch > 0 {
+    let lost = &view.input.lost;
+    let may_be_lost = lost.epoch > 0 && lost.lifted_at.is_none_or(|at| shipment.decided_at <= at);
+    if shipment.member.is_some() || shipment.reply.is_some() || may_be_lost {
         return;
     }
     // What an operator told of needs no question.

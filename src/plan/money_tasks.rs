@@ -281,8 +281,7 @@ fn deposits(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
                 "{} was received for a cancelled order and is not refunded. Refund it with `order refund`",
                 view.money(came.saturating_sub(back))
             );
-            let owed = came.saturating_sub(back);
-            tasks.tell_owed(view, "deposit_for_cancelled_order", last, &what, owed);
+            tasks.tell(view, "deposit_for_cancelled_order", last, &what);
         } else if payment.bank_wanted.is_some()
             && over.saturating_abs() <= payment.tolerance
             && payment.bank_paid
@@ -295,7 +294,7 @@ fn deposits(view: &View<'_>, payment: &Payment, tasks: &mut Tasks) {
                 view.money(wanted),
                 view.money(over)
             );
-            tasks.tell_owed(view, "deposit_overpaid", last, &what, over);
+            tasks.tell(view, "deposit_overpaid", last, &what);
         } else if over < 0 && counts && !payment.expired {
             tasks.add(
                 "deposit_underpaid",

@@ -182,6 +182,8 @@ pub struct ShippingStop {
 pub struct DataLoss {
     /// Recoveries begun.
     pub epoch: i32,
+    /// When the last one ended; what is decided later is of no lost window.
+    pub lifted_at: Option<DateTime<Utc>>,
     /// Orders are still being read again, or it is not known yet since when: no shipment is decided.
     pub reading: bool,
     /// Shipments of this order that warehouses' accounts were sent and this database does not know.

@@ -30,6 +30,9 @@ const LOOKS: i16 = 2;
 /// Look-ups without a clear answer before an operator is asked.
 const INCONCLUSIVE: i16 = 10;
 
+/// The same of look-ups that were answered with an error: about an hour, since a shop's maintenance page ends by itself.
+const UNCLEAR: i16 = 20;
+
 /// What shows a state is tried so often before it is given up; it is shown again later.
 const FEW_TRIES: i16 = 3;
 
@@ -159,7 +162,7 @@ pub fn after_look_up(
         }),
         Err(error) if effect.outcome_unknown && answers(&error) => {
             let told = since(effect, &error.message);
-            Some(if effect.lookups + 1 >= INCONCLUSIVE {
+            Some(if effect.lookups + 1 >= UNCLEAR {
                 AttemptResult::Unresolved { error: told }
             } else {
                 AttemptResult::Inconclusive {

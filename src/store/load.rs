@@ -353,6 +353,7 @@ impl Store {
                     external_id: ExternalId::new(row.external_id),
                     lost: DataLoss {
                         epoch: circumstances.epoch,
+                        lifted_at: circumstances.lifted_at,
                         reading: circumstances.reading,
                         found: lost.remove(&row.number).unwrap_or_default(),
                         untold: if circumstances

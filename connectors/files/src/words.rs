@@ -13,7 +13,7 @@ pub(crate) fn heading(text: &str) -> String {
 }
 
 /// What ends a heading and is written in several ways, and the one that is compared.
-const ENDS: [(&str, &str); 7] = [
+const ENDS: [(&str, &str); 8] = [
     ("number", "番号"),
     ("no", "番号"),
     ("code", "コード"),
@@ -21,17 +21,38 @@ const ENDS: [(&str, &str); 7] = [
     ("年月日", "日時"),
     ("日付", "日時"),
     ("時刻", "日時"),
+    ("日", "日時"),
 ];
 /// Most characters of a heading that are compared.
 const COMPARED: usize = 64;
+/// Fewest letters of a Latin word that is taken for misspelt.
+const SPELT: usize = 6;
 
-/// Whether a heading is probably another one, misspelt or renamed: what differs is at most a quarter of it. Most headings are
-/// short, and one kanji for another makes another word (品番, 品名), so each counts twice.
+/// Whether a heading is probably another one, misspelt or renamed: what differs is at most a fifth of it. Headings are short, and a
+/// kanji more or another makes another word (品番, 品名; 商品コード, 旧商品コード), as a letter does in a short one (lot, slot).
 pub(crate) fn alike(one: &str, other: &str) -> bool {
     let (one, other) = (plain(one), plain(other));
-    let weight: usize = one.iter().map(|c| weight(*c)).sum();
-    let far = distance(&one, &other);
-    far <= (weight / 4).max(1) && far < one.len().min(other.len())
+    let shorter = if whole(&one) < whole(&other) {
+        &one
+    } else {
+        &other
+    };
+    if one == other {
+        return !one.is_empty();
+    }
+    if shorter.len() < SPELT
+        && [&one, &other]
+            .iter()
+            .all(|word| word.iter().all(char::is_ascii))
+    {
+        return false;
+    }
+    distance(&one, &other) * 5 <= whole(shorter)
+}
+
+/// What all characters of a heading say.
+fn whole(word: &[char]) -> usize {
+    word.iter().map(|c| weight(*c)).sum()
 }
 
 /// Letters and digits of a heading, with a common ending.
@@ -49,19 +70,22 @@ fn plain(text: &str) -> Vec<char> {
     ended.unwrap_or(word).chars().collect()
 }
 
-/// Characters added, left out, changed or swapped with their neighbour.
+/// Characters added, left out, changed or swapped with their neighbour, by what they say.
 fn distance(one: &[char], other: &[char]) -> usize {
     let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=other.len()).collect();
+    let mut last: Vec<usize> = (0..=other.len()).map(|n| whole(&other[..n])).collect();
     for (i, a) in one.iter().enumerate() {
-        let mut row = vec![i + 1];
+        let mut row = vec![last[0] + weight(*a)];
         for (j, b) in other.iter().enumerate() {
-            let change = if a == b {
-                0
-            } else {
-                weight(*a).max(weight(*b))
+            let change = match weight(*a).max(weight(*b)) {
+                _ if a == b => 0,
+                1 => 1,
+                // Less than one taken away and one added.
+                _ => 3,
             };
-            let mut far = (last[j] + change).min(last[j + 1] + 1).min(row[j] + 1);
+            let mut far = (last[j] + change)
+                .min(last[j + 1] + weight(*a))
+                .min(row[j] + weight(*b));
             if i > 0 && j > 0 && *a == other[j - 1] && *b == one[i - 1] {
                 far = far.min(before[j - 1] + 1);
             }
@@ -109,9 +133,6 @@ mod tests {
             ("商品コード", "商品ｺｰﾄﾞ2"),
             ("商品コード", "商品コ－ド"),
             ("倉庫コード", "倉庫ＣＤ"),
-            ("倉庫", "倉庫名"),
-            ("配送業者", "配送業者名"),
-            ("配送業者", "配送業社"),
             ("集計日時", "集計日"),
             ("集計日時", "集計日付"),
             ("集計日時", "集計時刻"),
@@ -131,6 +152,16 @@ mod tests {
         for (one, other) in [
             ("品番", "品名"),
             ("棚番", "品番"),
+            ("受付日時", "受注日時"),
+            ("出荷日時", "入荷日時"),
+            ("出荷日時", "出荷予定日時"),
+            ("商品コード", "旧商品コード"),
+            ("商品コード", "親商品コード"),
+            ("送り状番号", "親送り状番号"),
+            ("品質区分", "品種区分"),
+            ("lot", "slot"),
+            ("date", "rate"),
+            ("shelf", "self"),
             ("商品コード", "商品名"),
             ("商品コード", "倉庫コード"),
             ("倉庫コード", "荷主コード"),

@@ -1,6 +1,6 @@
 //! Shipments, warehouses, and what the warehouse tells.
 
-use chrono::Duration;
+use chrono::{DateTime, Duration};
 use hikiate_sdk::{Op, ReplyVerdict};
 
 use super::build::{at, order, pay};
@@ -8,7 +8,7 @@ use super::flow::ship_all;
 use super::world::World;
 use crate::action::Action;
 use crate::facts::{FactBody, Verdict};
-use crate::plan::types::{ShipmentStage, ShippingStop, Status};
+use crate::plan::types::{DataLoss, ShipmentStage, ShippingStop, Status};
 use crate::policy::Partial;
 
 const S1: &str = "HK0123456789ABC-S1";
@@ -352,6 +352,19 @@ fn what_is_reported_of_a_shipment_that_was_never_sent_has_left_and_is_a_task() {
     assert_eq!(plan.status, Status::Shipped);
     assert_eq!(World::kinds(&plan), ["unexpected_parcel"]);
     assert_eq!(plan.entries.len(), 1, "it is off the shelf");
+    // What was decided before a recovery ended may be of its lost window.
+    for (lifted_at, told) in [(None, 0), (Some(DateTime::UNIX_EPOCH), 1)] {
+        world.input.lost = DataLoss {
+            epoch: 1,
+            lifted_at,
+            ..DataLoss::default()
+        };
+        let plan = world.peek();
+        let kinds = World::kinds(&plan);
+        let untold = kinds.iter().filter(|kind| **kind == "unexpected_parcel");
+        assert_eq!(untold.count(), told, "{lifted_at:?}: {kinds:?}");
+    }
+    world.input.lost = DataLoss::default();
     world.release("unexpected_parcel");
     assert!(world.plan().tasks.is_empty());
 }

@@ -497,7 +497,7 @@ fn the_tenth_look_up_without_a_clear_answer_is_the_last() {
 
 /// The order was deleted at the shop, or a right is missing: every look-up is answered, and none says what became of the call.
 #[test]
-fn the_tenth_look_up_that_is_answered_with_an_error_is_the_last() {
+fn after_an_hour_of_look_ups_that_are_answered_with_an_error_a_person_is_asked() {
     for class in [
         ErrorClass::Rejected,
         ErrorClass::NotFound,
@@ -521,9 +521,9 @@ fn the_tenth_look_up_that_is_answered_with_an_error_is_the_last() {
             }
         };
         assert_eq!(told, "timed out; since then: x", "{class:?}");
-        assert_eq!(waits.len(), 9, "{class:?}");
         assert_eq!(waits[0], 5.0, "{class:?}: the settle time");
-        assert!(waits[8] >= 256.0, "{class:?}: {waits:?}");
+        let all: f64 = waits.iter().sum();
+        assert!((3_600.0..10_800.0).contains(&all), "{class:?}: {all}");
     }
 }
 

@@ -122,7 +122,7 @@ pub(crate) fn left_out(
             && instruct
                 .columns
                 .iter()
-                .any(|c| c.value.contains("[row.code]"));
+                .any(|c| c.value.contains("row.code"));
         needed.is_of(layout, instruct)
             && !translated
             && pairs.all(|(one, other)| sheet.same(one, other))

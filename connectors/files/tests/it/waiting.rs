@@ -362,13 +362,14 @@ async fn a_column_that_seems_renamed_is_told_and_one_that_is_not_there_is_blank(
         ("jisseki-1.csv", shipped, "送り状番号", "送状番号"),
         ("jisseki-1.csv", shipped, "送り状番号", "送り状No."),
         ("jisseki-1.csv", shipped, "商品コード", "商品CD"),
-        ("jisseki-1.csv", shipped, "配送業者", "配送業者名"),
         ("uketsuke-1.csv", reply, "受付日時", "受付日付"),
         ("zaiko-1.csv", stock, "集計日時", "集計日"),
         ("zaiko-1.csv", stock, "倉庫コード", "倉庫ＣＤ"),
     ];
     let other = [
         ("jisseki-1.csv", shipped, "", "商品名"),
+        ("jisseki-1.csv", shipped, "", "旧商品コード"),
+        ("uketsuke-1.csv", reply, "", "受注日時"),
         ("jisseki-1.csv", shipped, "", "荷主コード"),
         ("jisseki-1.csv", shipped, "", "送り状種別"),
         ("uketsuke-1.csv", reply, "", "備考"),

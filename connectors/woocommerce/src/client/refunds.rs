@@ -56,8 +56,8 @@ impl WooCommerce {
     }
 
     pub(super) async fn recorded(&self, order: &str) -> Result<Vec<wire::Refund>, Error> {
-        let told = self.refunds_of(order).await?;
-        let refunds: Vec<wire::Refund> = serde_json::from_str(told.get()).map_err(|_| {
+        let answer = self.refunds_of(order).await?;
+        let refunds: Vec<wire::Refund> = serde_json::from_str(answer.get()).map_err(|_| {
             let why = "the shop's refunds do not match its API";
             Error::new(ErrorClass::Protocol, format!("order {order}: {why}"))
         })?;
