@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use hikiate_sdk::budget::{Budget, Limit};
 use hikiate_sdk::http::{HttpClient, Method, Response};
-use hikiate_sdk::{BadRecord, Connector, Error, ErrorClass, Operations, Record, Source};
+use hikiate_sdk::{Connector, Error, ErrorClass, Operations, Record, Source};
 use serde::de::DeserializeOwned;
 
 use crate::config::Settings;
@@ -37,9 +37,16 @@ struct Listed {
     ours: Vec<Seen>,
     /// What cannot even be told to be ours or not.
     bad: Vec<Record>,
+    /// There is a shipment that was not asked for, or one that does not say which it is.
+    unasked: bool,
 }
 
 impl Listed {
+    /// What is not listed may be there all the same.
+    fn is_unsure(&self) -> bool {
+        self.unasked || !self.bad.is_empty()
+    }
+
     fn of(&self, reference: &str) -> Option<&Seen> {
         self.ours.iter().find(|seen| seen.reference == reference)
     }
@@ -70,7 +77,7 @@ impl Openlogi {
         self.listed(path, &response, None)
     }
 
-    /// What a list has; where it was `asked` for some references, whatever else it has cannot be told to be ours or not.
+    /// What a list has; where it was `asked` for some references, whatever else it has is left out.
     fn listed(
         &self,
         path: &str,
@@ -78,21 +85,17 @@ impl Openlogi {
         asked: Option<&[&str]>,
     ) -> Result<Listed, Error> {
         let list = shipments(path, response)?;
-        let (mut ours, mut bad) = (Vec::new(), Vec::new());
+        let (mut ours, mut bad, mut unasked) = (Vec::new(), Vec::new(), false);
         for raw in list.shipments {
             let raw = raw.get();
             match read(raw) {
                 Err(record) => bad.push(*record),
-                // It may be one that was asked for: what is not listed beside it is not known to be absent.
-                Ok(_) if asked.is_some_and(|asked| !is_one_of(asked, raw)) => {
-                    let why = "a shipment that was not asked for, or one without identifier";
-                    bad.push(Record::new(raw, Err(BadRecord::new(None, why))));
-                }
+                Ok(_) if asked.is_some_and(|asked| !is_one_of(asked, raw)) => unasked = true,
                 Ok(seen) => ours.extend(seen),
             }
         }
         self.check_account(label(path), &ours)?;
-        Ok(Listed { ours, bad })
+        Ok(Listed { ours, bad, unasked })
     }
 
     /// What stands under these references, shipped or not.

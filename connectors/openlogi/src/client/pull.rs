@@ -217,8 +217,9 @@ impl Openlogi {
                     let found = self.by_reference(some).await?;
                     listed.ours.extend(found.ours);
                     listed.bad.extend(found.bad);
+                    listed.unasked |= found.unasked;
                 }
-                let unsure = !listed.bad.is_empty();
+                let unsure = listed.is_unsure();
                 let (mut next, mut endings, gone) =
                     cursor.after_missing(&listed.ours, unsure, now, self.settings.settle);
                 if next.are_too_many(&gone) {

@@ -260,7 +260,7 @@ impl Openlogi {
 
     async fn stage_of(&self, reference: &str) -> Result<Seen, Error> {
         let listed = self.by_reference(&[reference]).await?;
-        let unsure = !listed.bad.is_empty();
+        let unsure = listed.is_unsure();
         let mut ours = listed.ours.into_iter();
         let found = ours.find(|seen| seen.reference == reference);
         found.ok_or_else(|| {
@@ -338,9 +338,10 @@ fn is_refusal(error: &Error) -> bool {
 /// Whether what stands under our reference is what was to be created. It is not there only if all of the answer can be read.
 fn is_created(shipment: &NewShipment, listed: &Listed) -> Result<LookUp, Error> {
     let Some(seen) = listed.of(&shipment.identifier) else {
-        return Ok(match listed.bad.is_empty() {
-            true => LookUp::NotFound,
-            false => LookUp::Inconclusive,
+        return Ok(if listed.is_unsure() {
+            LookUp::Inconclusive
+        } else {
+            LookUp::NotFound
         });
     };
     let there = contents(&seen.wire)
@@ -366,7 +367,7 @@ impl Openlogi {
     /// shipments says after two looks what became of it.
     fn is_stopped(&self, reference: &str, listed: &Listed) -> LookUp {
         match listed.of(reference) {
-            None if !listed.bad.is_empty() => LookUp::Inconclusive,
+            None if listed.is_unsure() => LookUp::Inconclusive,
             None => {
                 self.watched().insert(reference.to_owned());
                 LookUp::Found(Outcome::Accepted { id: None })
