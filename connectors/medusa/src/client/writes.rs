@@ -135,12 +135,13 @@ pub(super) fn is_noted(order: &OrderBrief, wanted: Option<&str>) -> bool {
     note(order) == wanted
 }
 
-/// Whether the note can be written. The shop changes nothing of a cancelled order.
+/// Whether the note can be written. The shop changes nothing of a cancelled order; of another it is written whatever is read, since a
+/// cache may show the order as it was before the last note.
 pub(super) fn may_note(order: &OrderBrief, wanted: Option<&str>) -> Result<Step, Error> {
-    if is_noted(order, wanted) {
-        return Ok(Step::Done(done(None)));
-    }
     if order.is_cancelled() {
+        if is_noted(order, wanted) {
+            return Ok(Step::Done(done(None)));
+        }
         return Err(conflict(
             "the order is cancelled in the shop, so its metadata can no longer change".to_owned(),
         ));

@@ -32,6 +32,9 @@ pub struct OrderMemory {
     pub lines: Vec<(String, String, u32)>,
     /// Fulfilments in the order they were made.
     pub fulfilments: Vec<FulfilmentMemory>,
+    /// Those made under a reference of ours while another one stood under it. One that staff deleted and we made again is none: the
+    /// shop shows nothing of what is deleted.
+    pub fulfilled_again: usize,
     /// Notes in the order they were made, and whether the customer was mailed each.
     pub notes: Vec<(String, bool)>,
     /// Its metadata.
@@ -120,17 +123,16 @@ impl OrderMemory {
     /// Calls of ours that took effect more than once.
     #[must_use]
     pub fn repeated(&self) -> usize {
-        let references = self.fulfilments.iter().filter_map(|f| f.reference.clone());
         let notes = self.notes.iter().filter_map(|(text, _)| {
             let (_, name) = text.rsplit_once('[')?;
             name.strip_suffix(']').map(str::to_owned)
         });
         let refunds = self.refunds.iter().filter_map(|refund| refund.key.clone());
-        let mut all: Vec<String> = references.chain(notes).chain(refunds).collect();
+        let mut all: Vec<String> = notes.chain(refunds).collect();
         let count = all.len();
         all.sort_unstable();
         all.dedup();
-        count - all.len()
+        self.fulfilled_again + count - all.len()
     }
 }
 
@@ -190,6 +192,7 @@ fn memory(state: &State, order: &Order) -> OrderMemory {
             .map(|line| (line.id.to_string(), line.sku.clone(), line.quantity))
             .collect(),
         fulfilments: order.fulfilments.iter().map(fulfilment).collect(),
+        fulfilled_again: order.fulfilled_again,
         notes: order
             .notes
             .iter()

@@ -82,6 +82,8 @@ pub(super) struct Order {
     pub(super) meta: Vec<Meta>,
     pub(super) refunds: Vec<Refund>,
     pub(super) fulfilments: Vec<Fulfilment>,
+    /// Fulfilments that were made under a reference of ours while another one stood under it.
+    pub(super) fulfilled_again: usize,
     pub(super) notes: Vec<Note>,
     /// Its goods are off the shop's stock.
     pub(super) stock_reduced: bool,
@@ -398,6 +400,7 @@ impl State {
             meta: Vec::new(),
             refunds: Vec::new(),
             fulfilments: Vec::new(),
+            fulfilled_again: 0,
             notes: Vec::new(),
             stock_reduced: false,
             lacking,

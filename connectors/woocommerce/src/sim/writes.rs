@@ -7,6 +7,7 @@ use super::money::{self, Micro};
 use super::render;
 use super::route::Refused;
 use super::state::{Fulfilment, Meta, Note, Order, Refund, State, Way};
+use crate::map::REFERENCE;
 
 fn order_mut<'s>(state: &'s mut State, id: &str) -> Result<&'s mut Order, Refused> {
     let unknown = || Refused::new(400, "woocommerce_rest_shop_order_invalid_id", "Invalid ID.");
@@ -127,6 +128,7 @@ pub(super) fn create(state: &mut State, body: &Value, now: i64) -> Result<String
         meta,
         refunds: Vec::new(),
         fulfilments: Vec::new(),
+        fulfilled_again: 0,
         notes: Vec::new(),
         stock_reduced: false,
         lacking: None,
@@ -222,7 +224,12 @@ pub(super) fn fulfil(state: &mut State, id: &str, body: &Value, now: i64) -> Res
         meta,
         notified: body.get("notify_customer").and_then(Value::as_bool) == Some(true),
     };
-    order_mut(state, id)?.fulfilments.push(made);
+    let order = order_mut(state, id)?;
+    let mut standing = order.fulfilments.iter().filter(|f| f.deleted.is_none());
+    let reference = made.meta(REFERENCE);
+    let again = reference.is_some() && standing.any(|f| f.meta(REFERENCE) == reference);
+    order.fulfilled_again += usize::from(again);
+    order.fulfilments.push(made);
     state.settle_fulfilments(id, now);
     Ok(())
 }

@@ -507,6 +507,10 @@ async fn a_note_of_holds_is_replaced_and_leaves_the_other_keys() {
         assert_eq!(memory.note(), shown);
         assert!(memory.meta.contains_key("gift") && memory.notes.is_empty());
     }
+    // What a cache shows of the order is no reason to leave a note there.
+    let before = world.sim.writes();
+    assert!(done(&world.send(&note(&[])).await));
+    assert_eq!(world.sim.writes(), before + 1);
 }
 
 #[tokio::test]
