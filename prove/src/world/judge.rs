@@ -415,9 +415,11 @@ impl World {
             return wrong;
         }
         let by_staff = order.by_staff > 0;
+        // A refund that staff recorded at the shop alone moved no money: the task says so.
+        let unpaid = order.credit(seen).0 > seen.refunded && told("payment_differs");
         // A payment that was voided may have been collected another way, as the task says.
         let lacks = kept < least && !told("capture_exceeds_authorisation");
-        if lacks || (kept > most && !by_staff) {
+        if lacks || (kept > most && !by_staff && !unpaid) {
             wrong.push(format!(
                 "{kept} yen are kept, {least} to {most} are owed for what was shipped"
             ));
