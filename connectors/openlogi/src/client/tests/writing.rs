@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hikiate_sdk::budget::Clock;
-use hikiate_sdk::faulty::{Fault, FaultyTransport, SHOWN_AFTER, When};
+use hikiate_sdk::faulty::{Altered, Fault, FaultyTransport, Mixed, SHOWN_AFTER, When};
 use hikiate_sdk::http::{Method, Request, Response, Transport, TransportError};
 use hikiate_sdk::sim::{SimClock, SimTransport};
 use hikiate_sdk::text::without_quotes;
@@ -13,6 +13,7 @@ use hikiate_sdk::{
     Connector as _, Error, ErrorClass, Link, LookUp, Op, Operations, Outcome, Prepared, RetryPolicy,
 };
 use secrecy::SecretString;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::support::{
@@ -350,40 +351,25 @@ async fn a_shipment_without_its_identifier_may_be_ours() {
     assert_eq!(world.sim.created(&reference(1)), 1);
 }
 
-/// A way on which the first reference becomes the second: in what is asked, or in what a write answers.
-struct Mixed {
-    openlogi: Arc<OpenlogiSim>,
-    write: bool,
-}
-
-#[async_trait]
-impl Transport for Mixed {
-    async fn send(&self, mut request: Request) -> Result<Response, TransportError> {
-        let (one, other) = (reference(1), reference(2));
-        let is_read = request.method == Method::Get;
-        if is_read && !self.write {
-            request.path = request.path.replace(&one, &other);
-        }
-        let mut response = SimTransport(self.openlogi.clone()).send(request).await?;
-        if !is_read && self.write {
-            let body = String::from_utf8(response.body).unwrap();
-            response.body = body.replace(&one, &other).into_bytes();
-        }
-        Ok(response)
-    }
+/// An account on a way on which the first reference becomes the second in what is read.
+fn mixed(world: &World) -> Openlogi {
+    let far = Arc::new(SimTransport(world.sim.clone()));
+    let (asked, answered) = (reference(1), reference(2));
+    let way = Mixed {
+        far,
+        asked,
+        answered,
+    };
+    account(Arc::new(way), Settings::of(ACCOUNT))
 }
 
 #[tokio::test]
 async fn an_answer_about_another_shipment_is_not_believed() {
     let world = world();
     world.created(2).await;
-    let mixed = |write| {
-        let openlogi = world.sim.clone();
-        account(Arc::new(Mixed { openlogi, write }), Settings::of(ACCOUNT))
-    };
     let create = world.prepare(&instruct(instruction(1, 1)));
     let stop = world.prepare(&cancel(1));
-    let reading = mixed(false);
+    let reading = mixed(&world);
     for (op, call) in [(Op::Instruct, &create), (Op::CancelInstruction, &stop)] {
         let found = reading.look_up_one(op, call).await.unwrap();
         assert_eq!(found, LookUp::Inconclusive, "{op}");
@@ -391,7 +377,14 @@ async fn an_answer_about_another_shipment_is_not_believed() {
     let sent = reading.send_one(Op::CancelInstruction, &stop).await;
     assert_eq!(class(&sent), Some(ErrorClass::Protocol));
     // What a write answers about another leaves it open what became of it.
-    let writing = mixed(true);
+    let far = Arc::new(SimTransport(world.sim.clone()));
+    let way = Altered::new(far, |method, _: &str, body: &mut Value| {
+        if method != Method::Get {
+            let text = body.to_string().replace(&reference(1), &reference(2));
+            *body = serde_json::from_str(&text).unwrap();
+        }
+    });
+    let writing = account(Arc::new(way), Settings::of(ACCOUNT));
     for (op, call) in [(Op::Instruct, &create), (Op::CancelInstruction, &stop)] {
         let sent = writing.send_one(op, call).await;
         assert_eq!(class(&sent), Some(ErrorClass::OutcomeUnknown), "{op}");
@@ -406,8 +399,7 @@ async fn a_shipment_that_was_not_asked_for_spoils_the_look_up_of_no_other() {
     world.created(2).await;
     // The answer has the second in place of the first; the third is listed as it is.
     world.created(3).await;
-    let (openlogi, write) = (world.sim.clone(), false);
-    let mixed = account(Arc::new(Mixed { openlogi, write }), Settings::of(ACCOUNT));
+    let mixed = mixed(&world);
     let calls = [1, 3].map(|n| world.prepare(&instruct(instruction(n, 1))));
     let calls: Vec<&Prepared> = calls.iter().collect();
     let found = mixed.look_up(Op::Instruct, &calls).await;

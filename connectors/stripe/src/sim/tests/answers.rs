@@ -1,35 +1,18 @@
 //! Answers that do not say what was asked for.
 
-use async_trait::async_trait;
-use hikiate_sdk::http::{Method, Transport, TransportError};
+use hikiate_sdk::faulty::{Altered, Mixed};
+use hikiate_sdk::http::Method;
 use hikiate_sdk::{ErrorClass, Operations as _};
 
 use super::writing::{capture, is_done, refund, void, yen};
 use super::*;
 
-/// A way on which the bodies of answers change.
-struct Altered<F> {
-    stripe: Arc<dyn Transport>,
-    alter: F,
-}
-
-#[async_trait]
-impl<F: Fn(Method, &mut Value) + Send + Sync> Transport for Altered<F> {
-    async fn send(&self, request: Request) -> Result<Response, TransportError> {
-        let method = request.method;
-        let mut response = self.stripe.send(request).await?;
-        let mut body: Value = serde_json::from_slice(&response.body).unwrap();
-        (self.alter)(method, &mut body);
-        response.body = body.to_string().into_bytes();
-        Ok(response)
-    }
-}
-
 impl World {
     /// Another client of the account, on such a way.
     fn altered(&self, alter: impl Fn(Method, &mut Value) + Send + Sync + 'static) -> Stripe {
         let stripe = self.sim.transport();
-        let link = Link::new(Clock::default()).over(Arc::new(Altered { stripe, alter }));
+        let alter = move |method, _: &str, body: &mut Value| alter(method, body);
+        let link = Link::new(Clock::default()).over(Arc::new(Altered::new(stripe, alter)));
         let secret = SecretString::from(KEY.to_owned());
         let http = link.http(site("https://api.stripe.example", secret.into()));
         Stripe::new(http.unwrap(), self.account.settings.clone())
@@ -68,23 +51,6 @@ async fn a_field_that_is_absent_is_not_known_and_nothing_is_written() {
     assert_eq!(world.sim.writes(), before);
 }
 
-/// A proxy that gives to each question the answer to another.
-struct Mixed {
-    stripe: Arc<dyn Transport>,
-    asked: String,
-    answered: String,
-}
-
-#[async_trait]
-impl Transport for Mixed {
-    async fn send(&self, mut request: Request) -> Result<Response, TransportError> {
-        if request.method == Method::Get {
-            request.path = request.path.replace(&self.asked, &self.answered);
-        }
-        self.stripe.send(request).await
-    }
-}
-
 #[tokio::test]
 async fn an_answer_about_another_payment_is_not_believed() {
     let world = World::new();
@@ -107,7 +73,7 @@ async fn an_answer_about_another_payment_is_not_believed() {
         (void(&ours, 5000), &gone),
     ] {
         let mixed = Mixed {
-            stripe: world.sim.transport(),
+            far: world.sim.transport(),
             asked: ours.clone(),
             answered: answered.clone(),
         };

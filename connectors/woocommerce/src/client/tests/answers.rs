@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use hikiate_sdk::http::{Method, Request, Response, Transport, TransportError};
+use hikiate_sdk::faulty::{Altered, Mixed};
+use hikiate_sdk::http::Method;
 use hikiate_sdk::{Call, ErrorClass, Operations as _};
 use serde_json::Value;
 
@@ -13,32 +13,13 @@ use crate::config::Settings;
 
 const S1: &str = "HK0000000000001-S1";
 
-/// A way on which the bodies of answers change.
-struct Altered<F> {
-    shop: Arc<dyn Transport>,
-    alter: F,
-}
-
-#[async_trait]
-impl<F: Fn(Method, &str, &mut Value) + Send + Sync> Transport for Altered<F> {
-    async fn send(&self, request: Request) -> Result<Response, TransportError> {
-        let path = request.path.split('?').next().unwrap().to_owned();
-        let method = request.method;
-        let mut response = self.shop.send(request).await?;
-        let mut body: Value = serde_json::from_slice(&response.body).unwrap();
-        (self.alter)(method, &path, &mut body);
-        response.body = body.to_string().into_bytes();
-        Ok(response)
-    }
-}
-
 /// Another account of the world's shop, on such a way.
 fn altered(
     world: &World,
     alter: impl Fn(Method, &str, &mut Value) + Send + Sync + 'static,
 ) -> WooCommerce {
     let shop = world.sim.transport();
-    account(Arc::new(Altered { shop, alter }), Settings::default())
+    account(Arc::new(Altered::new(shop, alter)), Settings::default())
 }
 
 type Make = fn(&World) -> Call;
@@ -82,23 +63,6 @@ async fn a_field_that_is_absent_is_not_known_and_nothing_is_written() {
     }
 }
 
-/// A proxy that gives to each question the answer to another.
-struct Mixed {
-    shop: Arc<dyn Transport>,
-    asked: String,
-    answered: String,
-}
-
-#[async_trait]
-impl Transport for Mixed {
-    async fn send(&self, mut request: Request) -> Result<Response, TransportError> {
-        if request.method == Method::Get {
-            request.path = request.path.replace(&self.asked, &self.answered);
-        }
-        self.shop.send(request).await
-    }
-}
-
 #[tokio::test]
 async fn an_answer_about_another_order_is_not_believed() {
     let world = World::new(true, Settings::default());
@@ -128,7 +92,7 @@ async fn an_answer_about_another_order_is_not_believed() {
         let shop = world.sim.transport();
         let case = format!("{asked} {answered}");
         let mixed = Mixed {
-            shop,
+            far: shop,
             asked,
             answered,
         };

@@ -1,35 +1,18 @@
 //! Answers that do not say what was asked for.
 
-use async_trait::async_trait;
 use hikiate_sdk::RefundCall;
-use hikiate_sdk::http::{Method, Request, Response, Transport, TransportError};
+use hikiate_sdk::faulty::{Altered, Mixed};
+use hikiate_sdk::http::Method;
 use serde_json::Value;
 
 use super::*;
-
-/// A way on which the bodies of answers change.
-struct Altered<F> {
-    shop: Arc<dyn Transport>,
-    alter: F,
-}
-
-#[async_trait]
-impl<F: Fn(Method, &mut Value) + Send + Sync> Transport for Altered<F> {
-    async fn send(&self, request: Request) -> Result<Response, TransportError> {
-        let method = request.method;
-        let mut response = self.shop.send(request).await?;
-        let mut body: Value = serde_json::from_slice(&response.body).unwrap();
-        (self.alter)(method, &mut body);
-        response.body = body.to_string().into_bytes();
-        Ok(response)
-    }
-}
 
 impl World {
     /// Another account of the shop, on such a way.
     fn altered(&self, alter: impl Fn(Method, &mut Value) + Send + Sync + 'static) -> Medusa {
         let shop = self.sim.transport();
-        account(Arc::new(Altered { shop, alter }), Settings::default())
+        let alter = move |method, _: &str, body: &mut Value| alter(method, body);
+        account(Arc::new(Altered::new(shop, alter)), Settings::default())
     }
 
     fn refund(&self, key: &str, amount: i64, expected: i64) -> Call {
@@ -76,23 +59,6 @@ async fn a_field_that_is_absent_is_not_known_and_nothing_is_written() {
     assert_eq!(w.sim.writes(), before);
 }
 
-/// A proxy that gives to each question the answer to another.
-struct Mixed {
-    shop: Arc<dyn Transport>,
-    asked: String,
-    answered: String,
-}
-
-#[async_trait]
-impl Transport for Mixed {
-    async fn send(&self, mut request: Request) -> Result<Response, TransportError> {
-        if request.method == Method::Get {
-            request.path = request.path.replace(&self.asked, &self.answered);
-        }
-        self.shop.send(request).await
-    }
-}
-
 #[tokio::test]
 async fn an_answer_about_another_order_or_payment_is_not_believed() {
     let w = world();
@@ -119,7 +85,7 @@ async fn an_answer_about_another_order_or_payment_is_not_believed() {
     ] {
         let shop = w.sim.transport();
         let mixed = Mixed {
-            shop,
+            far: shop,
             asked,
             answered,
         };
